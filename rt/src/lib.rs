@@ -9,12 +9,14 @@ pub mod env;
 pub mod reactor;
 pub mod slice;
 pub mod transport;
+pub mod window;
 
 pub use disk::{DirEntry, Disk, DiskFile, OpenMode, Space};
 pub use env::{Class, Env, Mono, Now};
 pub use reactor::{Reactor, TurnOutcome};
 pub use slice::{Pinned, SharedSlice};
 pub use transport::{CloseReason, ConnId, Event, ListenerId, Outbox, Transport};
+pub use window::{AllocationJob, Backing, Full, Leftover, LeftoverDamage, Window, WindowIdentity};
 
 /// Every direct-I/O offset, length and address is a multiple of this many bytes (performance.md 4: "always 4,096").
 pub const BLOCK: usize = 4096;
