@@ -1,1 +1,25 @@
-//! Placeholder.
+//! The log engine of one shard: commitlog, consume queues, index, recovery. It knows bytes and offsets and has never
+//! heard of a socket.
+//!
+//! The way in is [`Store`]. Bytes on disk are described in FORMAT.md.
+
+#![forbid(unsafe_code)]
+
+mod config;
+mod error;
+mod message;
+mod offset;
+mod read;
+pub mod record;
+mod store;
+
+#[doc(hidden)]
+pub use config::Canary;
+pub use config::{FlushMethod, FlushMode, IoMode, StoreConfig, WindowBacking};
+pub use error::{Refusal, StoreError, Unusable};
+pub use message::{Appended, BatchItem, NewMessage};
+pub use offset::{PhysicalOffset, QueueOffset, QueueRef};
+pub use read::{
+    Boundary, Candidate, OffsetRange, ReadBatch, ReadLimits, ReadStatus, RecoveryReport, StoreStatistics,
+};
+pub use store::Store;
