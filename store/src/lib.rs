@@ -6,9 +6,12 @@
 #![forbid(unsafe_code)]
 
 mod config;
+pub mod consume_queue;
 mod error;
+mod hash;
 mod message;
 mod offset;
+mod queue_log;
 mod read;
 pub mod record;
 mod store;

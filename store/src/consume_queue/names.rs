@@ -90,8 +90,11 @@ impl Names {
 
     /// Bytes allocated.
     pub(super) fn memory(&self) -> usize {
-        let topics: usize =
-            self.topics.iter().map(|topic| topic.name.len() + topic.queues.capacity() * size_of::<u32>()).sum();
+        let topics: usize = self
+            .topics
+            .iter()
+            .map(|topic| topic.name.len() + topic.queues.capacity() * size_of::<u32>())
+            .sum();
         topics
             + self.topics.capacity() * size_of::<Topic>()
             + self.by_name.allocation_size()

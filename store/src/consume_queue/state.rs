@@ -131,7 +131,8 @@ impl State {
         self.queues.push(Queue::new(name, number, born_at));
         let queues = &self.queues;
         self.names.insert(name, handle, |handle| queues[handle as usize].name);
-        self.next_number = self.next_number.max(number.checked_add(1).expect("four billion queues were enough"));
+        self.next_number =
+            self.next_number.max(number.checked_add(1).expect("four billion queues were enough"));
         // So that a push never allocates for the list.
         self.dirty.reserve(self.queues.len() - self.dirty.len());
         handle

@@ -125,7 +125,8 @@ impl Arena {
         if let Some(number) = self.free.pop() {
             return number;
         }
-        let first = u32::try_from(self.chunks.len()).expect("chunks are counted in u32") * self.slots_per_chunk;
+        let first =
+            u32::try_from(self.chunks.len()).expect("chunks are counted in u32") * self.slots_per_chunk;
         self.chunks.push(vec![0; self.slot_bytes * self.slots_per_chunk as usize].into_boxed_slice());
         self.free.reserve(self.chunks.len() * self.slots_per_chunk as usize - self.free.len());
         self.free.extend((first + 1..first + self.slots_per_chunk).rev());
@@ -143,7 +144,8 @@ impl Arena {
     }
 
     fn memory(&self) -> usize {
-        self.chunks.len() * self.slot_bytes * self.slots_per_chunk as usize + self.free.capacity() * size_of::<u32>()
+        self.chunks.len() * self.slot_bytes * self.slots_per_chunk as usize
+            + self.free.capacity() * size_of::<u32>()
     }
 }
 
