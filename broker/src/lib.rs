@@ -1,1 +1,4 @@
-//! Placeholder.
+//! The broker: shards, handlers, consumers. Joins `store` and `net`.
+#![forbid(unsafe_code)]
+
+pub mod config;

@@ -1,1 +1,4 @@
-//! Placeholder.
+//! The name server: brokers register, clients ask for routes.
+#![forbid(unsafe_code)]
+
+pub mod config;

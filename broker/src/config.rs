@@ -1,0 +1,234 @@
+//! The configuration of a broker node: one table of keys.
+//!
+//! Place: read by `ringmq broker` and by the handlers of GET_BROKER_CONFIG and UPDATE_BROKER_CONFIG; a [`BrokerConfig`]
+//! that came from [`load`] is complete (nothing is `auto` any more but what the shards decide by themselves) and
+//! consistent. A new key is one row here, and a `-` in the list of RocketMQ's names if it has one.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use settings::{ANY, Addresses, Cpus, Entry, Problem, Resolved, one_of, within};
+
+mod host;
+mod java;
+mod settle;
+mod words;
+
+pub use host::Host;
+pub use java::java_keys;
+pub use settle::PORT_STRIDE;
+pub use words::{FlushMethod, FlushMode, Hours, IoMode, LogFormat};
+
+settings::settings! {
+    /// Everything a broker node can be told. Field order is the order of `config show`.
+    pub struct BrokerConfig {
+        /// Cluster that the node's shards register in.
+        cluster: String = "DefaultCluster", "cluster", "brokerClusterName", "", Restart, ANY;
+        /// Name of shard 0; shard k is NAME-k. Auto takes the host's name: two nodes of one name would be taken for
+        /// master and slave of each other.
+        name: String = "auto", "name", "brokerName", "", Restart, ANY;
+        /// Name servers to register at, all of them.
+        namesrv: Addresses = "", "namesrv", "namesrvAddr", "", Restart, ANY;
+        /// Region written into the property MSG_REGION of each message.
+        region: String = "DefaultRegion", "region", "regionId", "", Restart, ANY;
+        /// Shards of this node, each a broker of its own on a core of its own. Auto is the cores less one, at least 1,
+        /// at most 16. Recorded in the store: growing means new broker names.
+        shards: Option<u16> = "auto", "shards", "", "", Format, within(1, 64);
+        /// CPUs for the shards, one each in this order. Auto leaves CPU 0 to interrupts if there are others.
+        cpus: Option<Cpus> = "auto", "cpus", "", "", Restart, ANY;
+        /// How long an idle shard polls before it sleeps: less latency for more CPU. Auto adapts to the traffic.
+        spin_us: Option<u32> = "auto", "spin_us", "", "us", Restart, within(0, 1_000_000);
+        /// What clients may do here: 6 all, 4 read, 2 write, 0 nothing. Masks every topic's own permission.
+        permission: u32 = "6", "permission", "brokerPermission", "", Hot, one_of(&[0, 2, 4, 6]);
+
+        /// Address to listen on.
+        listen_address: IpAddr = "0.0.0.0", "listen.address", "bindAddress", "", Restart, ANY;
+        /// Port of shard 0; shard k listens 10 k higher, as RocketMQ uses the ports around each.
+        listen_port: u16 = "10911", "listen.port", "listenPort", "", Restart, within(3, 65535);
+        /// Address that clients are told, and that message ids carry. Auto takes the listen address, or the only
+        /// address of the host: with several it has to be written, since a wrong guess strands every client.
+        advertise: Option<String> = "auto", "listen.advertise", "brokerIP1", "", Restart, ANY;
+        /// Also listen two ports lower, where old clients send ("VIP channel").
+        listen_vip: bool = "true", "listen.vip", "", "", Restart, ANY;
+        /// Connections that the kernel holds before they are accepted.
+        listen_backlog: u32 = "1024", "listen.backlog", "serverSocketBacklog", "", Restart, within(1, 1_048_576);
+        /// Socket send buffer; 0 leaves it to the kernel's own tuning, which wins.
+        send_buffer_bytes: u32 = "0", "listen.send_buffer_bytes", "serverSocketSndBufSize", "bytes", Restart, within(0, 1_073_741_824);
+        /// Socket receive buffer; 0 leaves it to the kernel.
+        receive_buffer_bytes: u32 = "0", "listen.receive_buffer_bytes", "serverSocketRcvBufSize", "bytes", Restart, within(0, 1_073_741_824);
+        /// A connection that is silent this long is closed. Clients send heartbeats every 30 s.
+        idle_seconds: u32 = "120", "listen.idle_seconds", "serverChannelMaxIdleTimeSeconds", "s", Restart, within(1, 86_400);
+
+        /// How often the node registers at the name servers. They forget a silent broker after 120 s.
+        register_period_ms: u32 = "30000", "register.period_ms", "registerNameServerPeriod", "ms", Restart, within(10_000, 60_000);
+        /// How long a name server may take to answer a registration.
+        register_timeout_ms: u32 = "24000", "register.timeout_ms", "registerBrokerTimeoutMills", "ms", Restart, within(100, 120_000);
+        /// Register with the whole topic table every time, instead of asking first whether it changed.
+        register_force: bool = "true", "register.force", "forceRegister", "", Restart, ANY;
+
+        /// Make a topic when the first message for it comes.
+        auto_create_topic: bool = "true", "topics.auto_create", "autoCreateTopicEnable", "", Hot, ANY;
+        /// Queues per shard of the template topic TBW102: the most that a topic made on the fly gets.
+        default_queues: u32 = "8", "topics.default_queues", "defaultTopicQueueNums", "", Restart, within(1, 1024);
+        /// Have a topic named like the cluster, for probes.
+        cluster_topic: bool = "true", "topics.cluster_topic", "clusterTopicEnable", "", Restart, ANY;
+        /// Have a topic named like the broker, for probes.
+        broker_topic: bool = "true", "topics.broker_topic", "brokerTopicEnable", "", Restart, ANY;
+        /// Have the topic that clients write message traces to.
+        trace_topic: bool = "false", "topics.trace_topic", "traceTopicEnable", "", Restart, ANY;
+        /// Name of that topic.
+        trace_topic_name: String = "RMQ_SYS_TRACE_TOPIC", "topics.trace_topic_name", "msgTraceTopicName", "", Restart, ANY;
+        /// Tell clients to write traces (TRACE_ON of every answer).
+        trace_on: bool = "true", "topics.trace_on", "traceOn", "", Restart, ANY;
+        /// Deleting a topic deletes the retry topics made for it.
+        delete_retry_topics: bool = "true", "topics.delete_retry", "clearRetryTopicWhenDeleteTopic", "", Hot, ANY;
+        /// Make a consumer group when its first member comes.
+        auto_create_group: bool = "true", "groups.auto_create", "autoCreateSubscriptionGroup", "", Hot, ANY;
+        /// Tell the members of a group when one comes or leaves, so that they share the queues anew at once.
+        notify_members: bool = "true", "groups.notify_members", "notifyConsumerIdsChangedEnable", "", Hot, ANY;
+        /// A client whose heartbeats stop is dropped after this time.
+        client_expiry_ms: u32 = "120000", "groups.client_expiry_ms", "channelExpiredTimeout", "ms", Restart, within(1_000, 86_400_000);
+        /// Refuse consumers that pull by themselves (request 361).
+        reject_pull_consumers: bool = "false", "groups.reject_pull", "rejectPullConsumerEnable", "", Hot, ANY;
+
+        /// Directory of the store. Nothing outside it is ever written but the log window in shared memory.
+        store_dir: PathBuf = "/var/lib/ringmq", "store.dir", "storePathRootDir", "", Restart, ANY;
+        /// RocketMQ's separate commitlog directory. It has to be DIR/commitlog here; the logs of the shards lie under
+        /// the store directory.
+        commitlog_dir: Option<PathBuf> = "auto", "store.commitlog_dir", "storePathCommitLog", "", Restart, ANY;
+        /// How the log reaches the disk: direct (O_DIRECT), buffered (page cache; HDD, network disks, filesystems
+        /// without O_DIRECT), dontcache. Auto takes direct where the directory can.
+        io_mode: IoMode = "auto", "store.io_mode", "", "", Restart, ANY;
+        /// Log window per shard: staging buffer, DMA buffer and cache of the hot tail at once. On a dedicated host a
+        /// quarter of the memory over all shards keeps a long tail hot.
+        window_mib: u32 = "64", "store.window_mib", "", "MiB", Restart, within(16, 1_048_576);
+        /// Bytes of one commitlog segment. Prepared (zeroed) ahead and recycled.
+        segment_bytes: u64 = "1073741824", "store.segment_bytes", "mappedFileSizeCommitLog", "bytes", Restart, within(1_048_576, 1_099_511_627_776);
+        /// Largest message body, and largest batch.
+        message_bytes_max: u32 = "4194304", "store.message_bytes_max", "maxMessageSize", "bytes", Restart, within(1_024, 16_777_216);
+        /// Check the CRC of bodies while recovering.
+        check_crc: bool = "true", "store.check_crc", "checkCRCOnRecover", "", Restart, ANY;
+        /// Keep an index of message keys.
+        key_index: bool = "true", "store.key_index", "messageIndexEnable", "", Restart, ANY;
+        /// Cache for reads of what left the window, per shard.
+        cold_cache_mib: u32 = "32", "store.cold_cache_mib", "", "MiB", Restart, within(1, 1_048_576);
+
+        /// sync: an acknowledged message is flushed on the device. async: it survives kill -9, a power cut loses at
+        /// most flush.interval_ms.
+        flush_mode: FlushMode = "async", "flush.mode", "flushDiskType", "", Restart, ANY;
+        /// How a write is made durable: plain (write-through device), dsync (FUA), fdatasync. Auto asks the device.
+        flush_method: FlushMethod = "auto", "flush.method", "", "", Restart, ANY;
+        /// Greatest age of data that is not flushed, in async mode.
+        flush_interval_ms: u32 = "200", "flush.interval_ms", "flushIntervalCommitLog", "ms", Restart, within(1, 60_000);
+        /// A sync send that is not flushed after this time is answered FLUSH_DISK_TIMEOUT.
+        flush_timeout_ms: u32 = "5000", "flush.timeout_ms", "syncFlushTimeout", "ms", Restart, within(100, 60_000);
+        /// How often consumer offsets are made durable. An upper bound: the node does it at least every second.
+        flush_offsets_ms: u32 = "1000", "flush.offsets_ms", "flushConsumerOffsetInterval", "ms", Restart, within(10, 3_600_000);
+
+        /// Messages are kept this long.
+        retention_hours: u32 = "72", "retention.hours", "fileReservedTime", "h", Hot, within(1, 876_000);
+        /// Hours of the day (local time) in which expired segments go, such as 04. None: as soon as they expire.
+        retention_window: Hours = "", "retention.window", "", "", Hot, ANY;
+        /// Above this use of the disk the oldest segments go, expired or not.
+        disk_percent_max: u32 = "75", "retention.disk_percent", "diskMaxUsedSpaceRatio", "percent", Hot, within(10, 95);
+        /// Above this they go without regard for reads in flight.
+        disk_percent_force: u32 = "85", "retention.force_percent", "diskSpaceCleanForciblyRatio", "percent", Hot, within(30, 98);
+        /// Above this sends are refused.
+        disk_percent_refuse: u32 = "90", "retention.refuse_percent", "diskSpaceWarningLevelRatio", "percent", Hot, within(35, 99);
+        /// Delete before expiry at all. Off: a full disk refuses sends instead.
+        retention_forced: bool = "true", "retention.forced", "cleanFileForciblyEnable", "", Hot, ANY;
+        /// How often expiry and disk use are looked at.
+        retention_interval_ms: u32 = "10000", "retention.interval_ms", "cleanResourceInterval", "ms", Restart, within(100, 3_600_000);
+
+        /// Bytes one pull may return from the window.
+        pull_bytes_hot: u32 = "262144", "read.hot_bytes", "maxTransferBytesOnMessageInMemory", "bytes", Hot, within(1, 16_777_216);
+        /// Messages one pull may return from the window.
+        pull_count_hot: u32 = "32", "read.hot_count", "maxTransferCountOnMessageInMemory", "", Hot, within(1, 4_096);
+        /// Bytes one pull may return from the disk.
+        pull_bytes_cold: u32 = "65536", "read.cold_bytes", "maxTransferBytesOnMessageInDisk", "bytes", Hot, within(1, 16_777_216);
+        /// Messages one pull may return from the disk.
+        pull_count_cold: u32 = "8", "read.cold_count", "maxTransferCountOnMessageInDisk", "", Hot, within(1, 4_096);
+        /// Bytes of queue entries (20 each) that one filtered pull looks at.
+        filter_scan_bytes: u32 = "16000", "read.filter_scan_bytes", "maxFilterMessageSize", "bytes", Hot, within(20, 16_777_216);
+        /// Messages that one query by key may ask for.
+        query_count_max: u32 = "64", "read.query_count_max", "maxMsgsNumBatch", "", Hot, within(1, 4_096);
+        /// Messages that a query by unique key looks at.
+        query_count: u32 = "32", "read.query_count", "defaultQueryMaxNum", "", Hot, within(1, 4_096);
+        /// Hold a pull that finds nothing until a message comes. Off: only for read.short_poll_ms.
+        long_polling: bool = "true", "read.long_polling", "longPollingEnable", "", Hot, ANY;
+        /// How long a pull is held when long polling is off.
+        short_poll_ms: u32 = "1000", "read.short_poll_ms", "shortPollingTimeMills", "ms", Hot, within(0, 30_000);
+        /// Answer queries of broadcast consumers from offsets kept here.
+        broadcast_offsets: bool = "true", "read.broadcast_offsets", "enableBroadcastOffsetStore", "", Restart, ANY;
+        /// Offset resets are kept here and handed to the next pull.
+        server_reset: bool = "true", "read.server_reset", "useServerSideResetOffset", "", Restart, ANY;
+
+        /// Refuse early, with the reason, what would wait too long.
+        fast_failure: bool = "true", "overload.fast_failure", "brokerFastFailureEnable", "", Hot, ANY;
+        /// Longest expected wait of a send before it is refused with SYSTEM_BUSY.
+        send_wait_ms: u32 = "200", "overload.send_wait_ms", "waitTimeMillsInSendQueue", "ms", Hot, within(1, 600_000);
+        /// Longest expected wait of a pull.
+        pull_wait_ms: u32 = "5000", "overload.pull_wait_ms", "waitTimeMillsInPullQueue", "ms", Hot, within(1, 600_000);
+        /// Sends before this time are refused: lets a migration warm up. 0: at once.
+        accept_sends_from_ms: i64 = "0", "overload.accept_sends_from_ms", "startAcceptSendRequestTimeStamp", "ms since 1970", Hot, within(0, i64::MAX);
+
+        /// Take configuration changes over the network (UPDATE_BROKER_CONFIG), for hot keys.
+        remote_config: bool = "false", "admin.remote_config", "", "", Restart, ANY;
+        /// Networks (CIDR, separated by ;) whose admin writes are taken. This host's always are.
+        admin_allow: String = "", "admin.allow", "", "", Hot, ANY;
+        /// Wait between withdrawing from the name servers and refusing sends. Auto: 35 s if another broker has the
+        /// topics and producers are connected, else 0.
+        drain_wait_seconds: Option<u32> = "auto", "drain.wait_seconds", "", "s", Hot, within(0, 3_600);
+        /// What is logged: a level, or `target=level` pairs separated by commas.
+        log_filter: String = "info", "log.filter", "", "", Hot, ANY;
+        /// How a log line looks.
+        log_format: LogFormat = "pretty", "log.format", "", "", Restart, ANY;
+    }
+}
+
+/// Understands `entries` (lowest precedence first), completes what is `auto` from `host`, and checks what keys mean
+/// together.
+///
+/// # Errors
+/// Every [`Problem`] there is.
+pub fn load(entries: &[Entry], host: &Host) -> Result<Resolved<BrokerConfig>, Vec<Problem>> {
+    let mut resolved = settings::resolve::<BrokerConfig>(java_keys(), entries)?;
+    settle::settle(&mut resolved, host)?;
+    Ok(resolved)
+}
+
+impl BrokerConfig {
+    /// Name of shard `index`: shard 0 keeps the configured one.
+    #[must_use]
+    pub fn shard_name(&self, index: u16) -> String {
+        if index == 0 { self.name.clone() } else { format!("{}-{index}", self.name) }
+    }
+
+    /// Port of shard `index`.
+    ///
+    /// # Panics
+    /// If the ports of the shards do not fit, which [`load`] excludes.
+    #[must_use]
+    pub fn shard_port(&self, index: u16) -> u16 {
+        let port = u32::from(self.listen_port) + u32::from(PORT_STRIDE) * u32::from(index);
+        u16::try_from(port).expect("load checked that the ports of all shards fit")
+    }
+
+    /// Number of shards.
+    ///
+    /// # Panics
+    /// If this configuration did not come from [`load`].
+    #[must_use]
+    pub fn shard_count(&self) -> u16 {
+        self.shards.expect("load decides the number of shards")
+    }
+
+    /// The address that clients are told, without port.
+    ///
+    /// # Panics
+    /// If this configuration did not come from [`load`].
+    #[must_use]
+    pub fn advertised(&self) -> &str {
+        self.advertise.as_deref().expect("load decides the advertised address")
+    }
+}
