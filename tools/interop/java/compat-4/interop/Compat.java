@@ -1,0 +1,18 @@
+package interop;
+
+import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
+import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.common.protocol.heartbeat.MessageModel;
+
+/** What differs between the 4.x and the 5.x client API; this is the 4.x side. */
+final class Compat {
+    private Compat() {}
+
+    static void broadcast(DefaultMQPushConsumer consumer) {
+        consumer.setMessageModel(MessageModel.BROADCASTING);
+    }
+
+    static void createTopic(DefaultMQProducer producer, String template, String topic, int queues) throws Exception {
+        producer.createTopic(template, topic, queues);
+    }
+}

@@ -1,0 +1,3 @@
+package interop;
+import java.util.List;
+final class Mixed { static final List<Scenario> ALL = List.of(); }

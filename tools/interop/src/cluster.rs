@@ -1,0 +1,285 @@
+//! Name servers and brokers of either make, with the life they lead in a scenario.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    artifacts::{Workshop, java},
+    ports,
+    process::Process,
+    trouble::Trouble,
+    wire::Wire,
+};
+
+/// Whose servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Make {
+    /// The binary under test.
+    Ours,
+    /// Apache RocketMQ from Maven.
+    Java,
+}
+
+/// What a suite asks for.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) name_servers: Vec<Make>,
+    pub(crate) brokers: Vec<BrokerPlan>,
+}
+
+/// One broker process to be.
+#[derive(Clone, Debug)]
+pub(crate) struct BrokerPlan {
+    pub(crate) make: Make,
+    /// Shards of ours; a Java broker has one.
+    pub(crate) shards: u16,
+    /// Lines added to its configuration.
+    pub(crate) extra: String,
+}
+
+impl Plan {
+    /// Two name servers, and two masters: one node of two shards, or two Java brokers.
+    pub(crate) fn usual(make: Make) -> Self {
+        let broker = |shards| BrokerPlan { make, shards, extra: String::new() };
+        let brokers = if make == Make::Ours { vec![broker(2)] } else { vec![broker(1), broker(1)] };
+        Self { name_servers: vec![make; 2], brokers }
+    }
+}
+
+/// Running servers, all in one cluster called [`CLUSTER`]; ended when dropped.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    servers: Vec<Server>,
+}
+
+pub(crate) const CLUSTER: &str = "InteropCluster";
+
+const READY: Duration = Duration::from_secs(60);
+const STOPPING: Duration = Duration::from_secs(60);
+
+impl Cluster {
+    /// Starts everything and waits until every broker is registered at every name server.
+    pub(crate) fn start(workshop: &Workshop, plan: &Plan, home: &Path) -> Result<Self, Trouble> {
+        let mut servers: Vec<Server> = Vec::new();
+        for (i, &make) in plan.name_servers.iter().enumerate() {
+            servers.push(Server::name_server(workshop, make, i, home)?);
+        }
+        let addresses = addresses(&servers);
+        for (i, broker) in plan.brokers.iter().enumerate() {
+            servers.push(Server::broker(workshop, broker, i, home, &addresses)?);
+        }
+        let mut cluster = Self { servers };
+        for server in &mut cluster.servers {
+            server.spawn()?;
+        }
+        for i in 0..cluster.servers.len() {
+            cluster.await_ready(i)?;
+        }
+        Ok(cluster)
+    }
+
+    /// `127.0.0.1:9876;...`, as clients are given it.
+    pub(crate) fn name_servers(&self) -> String {
+        addresses(&self.servers)
+    }
+
+    /// Names of all masters.
+    pub(crate) fn masters(&self) -> Vec<String> {
+        self.servers.iter().flat_map(|server| server.masters.clone()).collect()
+    }
+
+    /// The main port of a server, by its name.
+    pub(crate) fn port(&self, name: &str) -> Result<u16, Trouble> {
+        Ok(self.servers[self.find(name)?].port)
+    }
+
+    /// Process id of a server that runs.
+    pub(crate) fn pid(&self, name: &str) -> Option<u32> {
+        self.servers[self.find(name).ok()?].process.as_ref().map(Process::id)
+    }
+
+    /// The folder of a server: configuration, store, log.
+    pub(crate) fn home(&self, name: &str) -> Result<&Path, Trouble> {
+        Ok(&self.servers[self.find(name)?].home)
+    }
+
+    /// `stop|kill|start broker-0|namesrv-1|...`; a start returns when the server is registered or answers.
+    pub(crate) fn obey(&mut self, command: &str) -> Result<(), Trouble> {
+        let (verb, name) = command.split_once(' ').unwrap_or((command, ""));
+        let at = self.find(name)?;
+        match verb {
+            "kill" => {
+                self.servers[at].process = None; // dropping kills
+                Ok(())
+            }
+            "stop" => self.servers[at].stop(),
+            "start" => {
+                self.servers[at].spawn()?;
+                self.await_ready(at)
+            }
+            _ => Err(Trouble::Answer(format!("unknown command '{command}'"))),
+        }
+    }
+
+    fn find(&self, name: &str) -> Result<usize, Trouble> {
+        let at = self.servers.iter().position(|server| server.name == name);
+        at.ok_or_else(|| Trouble::Answer(format!("no server called '{name}'")))
+    }
+
+    fn await_ready(&mut self, at: usize) -> Result<(), Trouble> {
+        let ask: Vec<u16> = if self.servers[at].masters.is_empty() {
+            vec![self.servers[at].port]
+        } else {
+            self.servers
+                .iter()
+                .filter(|s| s.masters.is_empty() && s.process.is_some())
+                .map(|s| s.port)
+                .collect()
+        };
+        let server = &mut self.servers[at];
+        let end = Instant::now() + READY;
+        loop {
+            if ask.iter().all(|&port| registered(port, &server.masters)) {
+                return Ok(());
+            }
+            let process = server.process.as_mut().expect("spawned before");
+            if let Some(status) = process.ended() {
+                let said = fs::read_to_string(&server.log).unwrap_or_default();
+                let said = format!("{status}: {}", crate::process::tail(&said, 1500));
+                return Err(Trouble::Failed { program: server.name.clone(), said });
+            }
+            if Instant::now() > end {
+                let awaited = format!("{} to be ready", server.name);
+                return Err(Trouble::Late { awaited, log: Some(server.log.clone()) });
+            }
+            sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Server {
+    name: String,
+    port: u16,
+    /// Broker names it registers; none for a name server.
+    masters: Vec<String>,
+    home: PathBuf,
+    log: PathBuf,
+    launch: Launch,
+    process: Option<Process>,
+}
+
+#[derive(Debug)]
+enum Launch {
+    Ours { binary: PathBuf, args: Vec<String> },
+    Java { classpath: String, args: Vec<String> },
+}
+
+impl Server {
+    fn name_server(workshop: &Workshop, make: Make, index: usize, home: &Path) -> Result<Self, Trouble> {
+        let port = ports::group();
+        let name = format!("namesrv-{index}");
+        let home = home.join(&name);
+        let file = home.join("namesrv.conf");
+        fs::create_dir_all(&home).map_err(Trouble::io("make a server folder"))?;
+        let kv = home.join("kvConfig.json");
+        let text = format!("listenPort={port}\nbindAddress=127.0.0.1\nkvConfigPath={}\n", kv.display());
+        fs::write(&file, text).map_err(Trouble::io("write namesrv.conf"))?;
+        let config = file.display().to_string();
+        let launch = match make {
+            Make::Ours => Launch::Ours {
+                binary: workshop.ringmq.clone(),
+                args: vec!["namesrv".into(), "-c".into(), config],
+            },
+            Make::Java => Launch::Java {
+                classpath: workshop.server_classpath()?,
+                args: vec!["org.apache.rocketmq.namesrv.NamesrvStartup".into(), "-c".into(), config],
+            },
+        };
+        Ok(Self { name, port, masters: vec![], log: home.join("log"), home, launch, process: None })
+    }
+
+    fn broker(
+        workshop: &Workshop,
+        plan: &BrokerPlan,
+        index: usize,
+        home: &Path,
+        namesrv: &str,
+    ) -> Result<Self, Trouble> {
+        let port = ports::group();
+        let name = format!("broker-{index}");
+        let home = home.join(&name);
+        let file = home.join("broker.conf");
+        fs::create_dir_all(&home).map_err(Trouble::io("make a server folder"))?;
+        // A small segment: its zero-filling is not what a scenario is about.
+        let mut text = format!(
+            "brokerClusterName={CLUSTER}\nbrokerName={name}\nbrokerId=0\nlistenPort={port}\nbindAddress=127.0.0.1\n\
+             brokerIP1=127.0.0.1\nstorePathRootDir={}\nmappedFileSizeCommitLog=67108864\n",
+            home.join("store").display()
+        );
+        let mut masters = vec![name.clone()];
+        if plan.make == Make::Ours {
+            text += &format!("shards={}\n", plan.shards);
+            masters.extend((1..plan.shards).map(|shard| format!("{name}-{shard}")));
+        } else {
+            // A JVM that is still cold, on a busy machine, would refuse half of what it is sent.
+            text += "brokerFastFailureEnable=false\nosPageCacheBusyTimeOutMills=20000\n";
+        }
+        text += &plan.extra;
+        fs::write(&file, text).map_err(Trouble::io("write broker.conf"))?;
+        let mut args = vec!["-c".into(), file.display().to_string(), "-n".into(), namesrv.to_owned()];
+        let launch = match plan.make {
+            Make::Ours => {
+                args.insert(0, "broker".into());
+                Launch::Ours { binary: workshop.ringmq.clone(), args }
+            }
+            Make::Java => {
+                args.insert(0, "org.apache.rocketmq.broker.BrokerStartup".into());
+                Launch::Java { classpath: workshop.server_classpath()?, args }
+            }
+        };
+        Ok(Self { name, port, masters, log: home.join("log"), home, launch, process: None })
+    }
+
+    fn spawn(&mut self) -> Result<(), Trouble> {
+        let command = match &self.launch {
+            Launch::Ours { binary, args } => {
+                let mut command = Command::new(binary);
+                command.args(args).current_dir(&self.home);
+                command
+            }
+            Launch::Java { classpath, args } => {
+                let mut command = java(&self.home, 512);
+                command.arg("-cp").arg(classpath).args(args).current_dir(&self.home);
+                command
+            }
+        };
+        self.process = Some(Process::spawn(&self.name, command, &self.log)?);
+        Ok(())
+    }
+
+    fn stop(&mut self) -> Result<(), Trouble> {
+        let Some(mut process) = self.process.take() else { return Ok(()) };
+        process.terminate(STOPPING).map(|_| ())
+    }
+}
+
+fn addresses(servers: &[Server]) -> String {
+    let all: Vec<String> =
+        servers.iter().filter(|s| s.masters.is_empty()).map(|s| format!("127.0.0.1:{}", s.port)).collect();
+    all.join(";")
+}
+
+/// Whether the name server at `port` answers and lists `masters`. Java's body has unquoted keys, so it is searched, not parsed.
+fn registered(port: u16, masters: &[String]) -> bool {
+    const GET_BROKER_CLUSTER_INFO: i32 = 106;
+    let Ok(mut wire) = Wire::connect(port, Duration::from_secs(2)) else { return false };
+    let Ok(answer) = wire.call(GET_BROKER_CLUSTER_INFO, &[], &[]) else { return false };
+    let body = String::from_utf8_lossy(&answer.body);
+    masters.iter().all(|name| body.contains(&format!("\"brokerName\":\"{name}\"")))
+}

@@ -1,0 +1,92 @@
+//! The command line.
+
+use interop::{Make, Selection};
+
+/// What to run, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Fmt,
+    Clippy,
+    Tests,
+    Docs,
+    Interop,
+}
+
+impl Step {
+    pub(crate) const ALL: [(&str, Self); 5] = [
+        ("fmt", Self::Fmt),
+        ("clippy", Self::Clippy),
+        ("cargo", Self::Tests),
+        ("doc", Self::Docs),
+        ("interop", Self::Interop),
+    ];
+}
+
+/// A parsed `cargo xtask test ...`.
+#[derive(Debug)]
+pub(crate) struct Arguments {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) selection: Selection,
+    /// Cargo profile of the binary under test.
+    pub(crate) profile: String,
+}
+
+const USAGE: &str =
+    "usage: cargo xtask test [--only fmt|clippy|cargo|doc|interop]... [--suite NAME]... [--scenario NAME]...
+                        [--oracle java] [--jobs N] [--profile release|dev]
+  --suite, --scenario   run only interop suites and scenarios whose name contains NAME
+  --oracle java         run the interop scenarios against the Java servers instead of ours
+  --jobs N              interop suites at a time (2)";
+
+impl Arguments {
+    /// # Errors
+    /// The usage text, with what was wrong before it.
+    pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
+        if words.next().as_deref() != Some("test") {
+            return Err(USAGE.to_owned());
+        }
+        let mut steps = Vec::new();
+        let mut selection = Selection { servers: Make::Ours, suites: vec![], scenarios: vec![], jobs: 2 };
+        let mut profile = "release".to_owned();
+        while let Some(flag) = words.next() {
+            let value = words.next().ok_or_else(|| format!("{flag} needs a value\n{USAGE}"))?;
+            let wrong = || format!("{flag} does not take '{value}'\n{USAGE}");
+            match flag.as_str() {
+                "--only" => {
+                    steps.push(Step::ALL.iter().find(|(name, _)| *name == value).ok_or_else(wrong)?.1)
+                }
+                "--suite" => selection.suites.push(value),
+                "--scenario" => selection.scenarios.push(value),
+                "--oracle" if value == "java" => selection.servers = Make::Java,
+                "--jobs" => selection.jobs = value.parse().map_err(|_| wrong())?,
+                "--profile" => profile = value,
+                _ => return Err(wrong()),
+            }
+        }
+        if steps.is_empty() {
+            steps.extend(Step::ALL.map(|(_, step)| step));
+        }
+        Ok(Self { steps, selection, profile })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Arguments, String> {
+        Arguments::parse(line.split_whitespace().map(str::to_owned))
+    }
+
+    #[test]
+    fn without_a_filter_every_step_runs() {
+        assert_eq!(parse("test").unwrap().steps.len(), Step::ALL.len());
+    }
+
+    #[test]
+    fn an_unknown_step_or_a_missing_value_is_refused() {
+        assert!(parse("test --only clipy").is_err());
+        assert!(parse("test --jobs").is_err());
+        assert!(parse("").is_err());
+    }
+}
