@@ -1,0 +1,257 @@
+//! Header fields: what lies in `extFields`, and how its texts become the typed fields of a row and back.
+//!
+//! [`Ext`] is the list of a decoded header; [`Field`] is a type a row may use; [`FieldSink`] is where a struct emits
+//! its fields, one implementation per codec.
+
+use std::fmt;
+
+/// UTF-8 text of a header, borrowed from the frame or, if JSON escapes forced it, from the decoder's scratch.
+pub type Text<'a> = &'a str;
+
+/// A range of one of the two texts of an [`Ext`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Span {
+    pub(crate) from: u32,
+    pub(crate) to: u32,
+    /// In the unescaped text, not in the header itself.
+    pub(crate) unescaped: bool,
+}
+
+/// One ext field.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Entry {
+    pub(crate) key: Span,
+    pub(crate) value: Span,
+}
+
+/// The ext fields of a header in the order they came; the last of equal keys counts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ext<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) unescaped: &'a str,
+    pub(crate) entries: &'a [Entry],
+}
+
+impl<'a> Ext<'a> {
+    /// Keys and values. Values that were numbers or booleans are their text; nulls are not here.
+    pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+        let ext = *self;
+        ext.entries.iter().map(move |entry| (ext.at(entry.key), ext.at(entry.value)))
+    }
+
+    /// The value of `key`.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&'a str> {
+        let entry = self.entries.iter().rev().find(|entry| self.at(entry.key) == key)?;
+        Some(self.at(entry.value))
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// There is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    fn at(&self, span: Span) -> &'a str {
+        let text = if span.unescaped { self.unescaped } else { self.text };
+        &text[span.from as usize..span.to as usize]
+    }
+}
+
+/// A key of a row, with its JSON spelling ready to be copied.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// As in the table.
+    pub plain: &'static str,
+    /// `,"key":"`.
+    pub json: &'static str,
+}
+
+/// Where a struct writes its fields.
+pub trait FieldSink {
+    /// A text field.
+    fn text(&mut self, key: Key, value: &str);
+    /// A number, written in decimal.
+    fn int(&mut self, key: Key, value: i64);
+    /// `true` or `false`.
+    fn flag(&mut self, key: Key, value: bool);
+}
+
+/// A header struct: something with fields to emit.
+pub trait Fields {
+    /// It has at least one field that is always there.
+    fn emit<S: FieldSink>(&self, sink: &mut S);
+    /// No field at all: `extFields` is left out.
+    fn is_empty(&self) -> bool {
+        false
+    }
+}
+
+/// A header struct that can be read.
+pub trait Decode<'a>: Sized {
+    /// Reads the fields of this row; others are ignored.
+    ///
+    /// # Errors
+    /// A required field is missing, or a number is none.
+    fn decode(ext: &Ext<'a>) -> Result<Self, FieldError>;
+}
+
+/// A type a field of a row may have.
+pub trait Field<'a>: Sized {
+    /// What a text should have been, for the error.
+    const EXPECTED: &'static str;
+    /// From the wire; `None` if it is no such value.
+    fn parse(text: &'a str) -> Option<Self>;
+    /// What an absent (or empty) field means; `None` if it may not be absent.
+    fn absent() -> Option<Self>;
+    /// To the wire.
+    fn emit<S: FieldSink>(&self, key: Key, sink: &mut S);
+}
+
+impl<'a> Field<'a> for &'a str {
+    const EXPECTED: &'static str = "text";
+    fn parse(text: &'a str) -> Option<Self> {
+        Some(text)
+    }
+    fn absent() -> Option<Self> {
+        None
+    }
+    fn emit<S: FieldSink>(&self, key: Key, sink: &mut S) {
+        sink.text(key, self);
+    }
+}
+
+impl<'a> Field<'a> for i32 {
+    const EXPECTED: &'static str = "a 32 bit number";
+    fn parse(text: &'a str) -> Option<Self> {
+        text.parse().ok()
+    }
+    fn absent() -> Option<Self> {
+        None
+    }
+    fn emit<S: FieldSink>(&self, key: Key, sink: &mut S) {
+        sink.int(key, i64::from(*self));
+    }
+}
+
+impl<'a> Field<'a> for i64 {
+    const EXPECTED: &'static str = "a 64 bit number";
+    fn parse(text: &'a str) -> Option<Self> {
+        text.parse().ok()
+    }
+    fn absent() -> Option<Self> {
+        None
+    }
+    fn emit<S: FieldSink>(&self, key: Key, sink: &mut S) {
+        sink.int(key, *self);
+    }
+}
+
+impl<'a> Field<'a> for bool {
+    const EXPECTED: &'static str = "true or false";
+    /// Java: only the text `true`, in any case, is true.
+    fn parse(text: &'a str) -> Option<Self> {
+        Some(text.eq_ignore_ascii_case("true"))
+    }
+    fn absent() -> Option<Self> {
+        None
+    }
+    fn emit<S: FieldSink>(&self, key: Key, sink: &mut S) {
+        sink.flag(key, *self);
+    }
+}
+
+impl<'a, T: Field<'a>> Field<'a> for Option<T> {
+    const EXPECTED: &'static str = T::EXPECTED;
+    fn parse(text: &'a str) -> Option<Self> {
+        T::parse(text).map(Some)
+    }
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+    fn emit<S: FieldSink>(&self, key: Key, sink: &mut S) {
+        if let Some(value) = self {
+            value.emit(key, sink);
+        }
+    }
+}
+
+/// Reads one field: an empty text is as good as none, for the binary codec cannot tell them apart.
+///
+/// A required text may be empty, though: JSON can say so, and its handler knows better what to answer.
+pub(crate) fn parse<'a, T: Field<'a>>(
+    text: &'a str,
+    header: &'static str,
+    field: &'static str,
+) -> Result<Option<T>, FieldError> {
+    match T::parse(text) {
+        Some(value) if !text.is_empty() => Ok(Some(value)),
+        Some(value) => Ok(Some(T::absent().unwrap_or(value))),
+        None if text.is_empty() => Ok(None),
+        None => Err(FieldError::Invalid {
+            header,
+            field,
+            value: text.chars().take(VALUE_CHARS_SHOWN).collect(),
+            expected: T::EXPECTED,
+        }),
+    }
+}
+
+/// The value of a field after all ext fields were seen.
+pub(crate) fn finish<'a, T: Field<'a>>(
+    value: Option<T>,
+    header: &'static str,
+    field: &'static str,
+) -> Result<T, FieldError> {
+    match value.or_else(T::absent) {
+        Some(value) => Ok(value),
+        None => Err(FieldError::Missing { header, field }),
+    }
+}
+
+/// How much of a bad value an error repeats.
+const VALUE_CHARS_SHOWN: usize = 64;
+
+/// The fields of a header are not those of its row. Its text becomes the remark of the answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FieldError {
+    /// A required field is not there.
+    Missing {
+        /// The row.
+        header: &'static str,
+        /// Its key on the wire.
+        field: &'static str,
+    },
+    /// A field is not of its type.
+    Invalid {
+        /// The row.
+        header: &'static str,
+        /// Its key on the wire.
+        field: &'static str,
+        /// What came, shortened.
+        value: String,
+        /// What should have come.
+        expected: &'static str,
+    },
+}
+
+impl fmt::Display for FieldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FieldError::Missing { header, field } => {
+                write!(f, "{header}: the required field {field} is missing")
+            }
+            FieldError::Invalid { header, field, value, expected } => {
+                write!(f, "{header}: the field {field} is {value:?}, not {expected}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for FieldError {}
