@@ -29,6 +29,10 @@ pub trait Disk: Clone + 'static {
 
 /// One open file; closes when the last clone goes. Clones share the descriptor.
 #[expect(async_fn_in_trait, reason = "shards are single-threaded; futures are !Send on purpose")]
+#[expect(
+    clippy::len_without_is_empty,
+    reason = "asks the filesystem; whether a file is empty is nobody's question"
+)]
 pub trait DiskFile: Clone + 'static {
     /// Reads up to `len` bytes at `offset`; shorter only at the end of the file. For a direct file both are
     /// multiples of [`crate::BLOCK`].

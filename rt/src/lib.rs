@@ -7,6 +7,7 @@
 pub mod disk;
 pub mod env;
 pub mod reactor;
+pub mod real;
 pub mod slice;
 pub mod transport;
 pub mod window;

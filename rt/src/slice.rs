@@ -37,7 +37,7 @@ impl SharedSlice {
     /// Copies `bytes` into an owner of its own, aligned to [`crate::BLOCK`]. For slow paths.
     #[must_use]
     pub fn copied(bytes: &[u8]) -> Self {
-        crate::slice::aligned(bytes.len(), |memory| memory.copy_from_slice(bytes))
+        aligned(bytes.len(), |memory| memory.copy_from_slice(bytes))
     }
 
     /// The part `from..to` of this slice, pinned on its own.
@@ -91,12 +91,11 @@ impl fmt::Debug for SharedSlice {
 pub fn aligned(len: usize, fill: impl FnOnce(&mut [u8])) -> SharedSlice {
     let mut memory = AlignedMemory::zeroed(len);
     fill(memory.as_mut());
-    let start = memory.start;
-    // SAFETY: the memory belongs to the owner just made and nobody can write to it any more.
-    unsafe { SharedSlice::new(Rc::new(memory), 0, start, len) }
+    memory.into_slice(len)
 }
 
-struct AlignedMemory {
+/// Memory aligned to [`crate::BLOCK`], writable until it becomes a [`SharedSlice`].
+pub(crate) struct AlignedMemory {
     start: *mut u8,
     len: usize,
 }
@@ -106,7 +105,7 @@ impl AlignedMemory {
         std::alloc::Layout::from_size_align(len.max(1), crate::BLOCK).expect("a length below isize::MAX")
     }
 
-    fn zeroed(len: usize) -> Self {
+    pub(crate) fn zeroed(len: usize) -> Self {
         let layout = Self::layout(len);
         // SAFETY: the size is at least 1.
         let start = unsafe { std::alloc::alloc_zeroed(layout) };
@@ -116,9 +115,17 @@ impl AlignedMemory {
         Self { start, len }
     }
 
-    fn as_mut(&mut self) -> &mut [u8] {
+    pub(crate) fn as_mut(&mut self) -> &mut [u8] {
         // SAFETY: allocated with this length, initialised, and borrowed uniquely.
         unsafe { std::slice::from_raw_parts_mut(self.start, self.len) }
+    }
+
+    /// The first `len` bytes, from now on read-only and shared.
+    pub(crate) fn into_slice(self, len: usize) -> SharedSlice {
+        assert!(len <= self.len);
+        let start = self.start;
+        // SAFETY: the memory belongs to the owner just made and nobody can write to it any more.
+        unsafe { SharedSlice::new(Rc::new(self), 0, start, len) }
     }
 }
 
