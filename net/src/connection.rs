@@ -274,7 +274,6 @@ impl<T> Connections<T> {
 
     /// What the sink of [`Lent::feed`] returns after each frame: go on, or stop because the connection is over a limit
     /// or ending.
-    #[must_use]
     pub fn flow(&self, conn: ConnId) -> ControlFlow<()> {
         match self.get(conn) {
             Some(connection) if connection.phase == Phase::Open && !connection.is_over(&self.limits, 1) => {

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod codes;
+pub mod connection;
 pub mod fields;
 pub mod frame;
 pub mod header;
