@@ -9,12 +9,14 @@ mod config;
 pub mod consume_queue;
 mod error;
 mod hash;
+mod journal;
 mod message;
 mod offset;
 mod queue_log;
 mod read;
 pub mod record;
 mod store;
+pub mod tables;
 
 #[doc(hidden)]
 pub use config::Canary;
