@@ -7,11 +7,15 @@
 //! or a pull. `PROTOCOL.md` describes the wire; a test compares its code table with the rows.
 #![forbid(unsafe_code)]
 
+pub mod batch;
 pub mod codes;
 pub mod connection;
 pub mod fields;
 pub mod frame;
 pub mod header;
+pub mod message_id;
+pub mod names;
+pub mod properties;
 pub mod reply;
 pub mod requests;
 
