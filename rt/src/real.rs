@@ -4,12 +4,15 @@
 //! the pump drives. Other threads reach a shard through a [`Doorbell`].
 
 mod buffers;
+pub mod checks;
 mod clock;
 mod core;
 pub mod cpus;
+pub mod device;
 mod disk;
 mod doorbell;
 mod env;
+pub mod mesh;
 mod net;
 mod ops;
 mod panic;

@@ -1,8 +1,12 @@
 //! Which cores there are, and which shard runs where.
 
+use std::fmt;
 use std::io;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+/// Shards of a node at most, when the number is ours to choose (design.md 2).
+const SHARDS_MAX: usize = 16;
 
 /// The cores this thread may run on, ascending.
 ///
@@ -11,6 +15,74 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 pub fn usable() -> io::Result<Vec<usize>> {
     let set = sched_getaffinity(None)?;
     Ok((0..CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).collect())
+}
+
+/// Parses a list of cores in the kernel's notation, such as `1-8,10`. The result is ascending and free of doubles.
+///
+/// # Errors
+/// [`CpuListError`] names the part that is no number or range.
+pub fn parse(list: &str) -> Result<Vec<usize>, CpuListError> {
+    let mut cpus = Vec::new();
+    for part in list.split(',').map(str::trim) {
+        let bad = || CpuListError { part: part.to_owned() };
+        let number =
+            |text: &str| text.trim().parse().ok().filter(|cpu| *cpu < CpuSet::MAX_CPU).ok_or_else(bad);
+        match part.split_once('-') {
+            None => cpus.push(number(part)?),
+            Some((first, last)) => {
+                let (first, last) = (number(first)?, number(last)?);
+                if first > last {
+                    return Err(bad());
+                }
+                cpus.extend(first..=last);
+            }
+        }
+    }
+    cpus.sort_unstable();
+    cpus.dedup();
+    Ok(cpus)
+}
+
+/// A part of a core list that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CpuListError {
+    /// As written.
+    pub part: String,
+}
+
+impl fmt::Display for CpuListError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} is neither a core below {} nor a range of them like 1-8", self.part, CpuSet::MAX_CPU)
+    }
+}
+
+impl std::error::Error for CpuListError {}
+
+/// Who runs where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// The core of each shard, by shard number.
+    pub shards: Vec<usize>,
+    /// The core for everything that is not a shard (`aux`, name server, HTTP); `None` if every core has a shard.
+    pub aux: Option<usize>,
+}
+
+impl Layout {
+    /// Places `shards` shards on `cpus` (ascending, not empty). `None`: one per core but the last, at most 16.
+    ///
+    /// Shards take the first cores, one each; the last core stays free for aux as long as there is a core too many.
+    /// With fewer cores than shards, all cores are used in turn.
+    ///
+    /// # Panics
+    /// If there is no core, or no shard is asked for.
+    #[must_use]
+    pub fn place(shards: Option<usize>, cpus: &[usize]) -> Self {
+        let last = *cpus.last().expect("a process runs somewhere");
+        let count = shards.unwrap_or((cpus.len() - 1).clamp(1, SHARDS_MAX));
+        assert!(count > 0);
+        let shards = cpus.iter().copied().cycle().take(count).collect();
+        Self { shards, aux: (count < cpus.len()).then_some(last) }
+    }
 }
 
 /// Pins the calling thread, and threads it starts later, to `cpus`.
@@ -34,4 +106,49 @@ pub(crate) fn kernel_set(cpus: &[usize]) -> libc::cpu_set_t {
         unsafe { libc::CPU_SET(*cpu, &mut set) };
     }
     set
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_core_list_is_read_as_the_kernel_writes_it() {
+        assert_eq!(parse("1-3,10").unwrap(), [1, 2, 3, 10]);
+        assert_eq!(parse(" 7 , 0-1, 1").unwrap(), [0, 1, 7]);
+        for bad in ["", "a", "3-1", "1-", "-1", "1,,2", "99999"] {
+            assert!(parse(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(parse("0,4-x").unwrap_err().part, "4-x");
+    }
+
+    #[test]
+    fn shards_leave_the_last_core_to_aux_while_there_is_one() {
+        let place = |shards, cpus: &[usize]| {
+            let layout = Layout::place(shards, cpus);
+            (layout.shards, layout.aux)
+        };
+        assert_eq!(place(None, &[0]), (vec![0], None));
+        assert_eq!(place(None, &[0, 1]), (vec![0], Some(1)));
+        assert_eq!(place(None, &[2, 3, 5, 7]), (vec![2, 3, 5], Some(7)));
+        assert_eq!(place(None, &(0..64).collect::<Vec<_>>()), ((0..16).collect(), Some(63)));
+        assert_eq!(place(Some(4), &[0, 1]), (vec![0, 1, 0, 1], None));
+        assert_eq!(place(Some(2), &[0, 1]), (vec![0, 1], None));
+        assert_eq!(place(Some(1), &[0, 1, 2]), (vec![0], Some(2)));
+    }
+
+    #[test]
+    fn a_thread_is_pinned_to_a_usable_core() {
+        let cpus = usable().unwrap();
+        let last = *cpus.last().unwrap();
+        let seen = std::thread::Builder::new()
+            .spawn(move || {
+                pin_thread(&[last]).unwrap();
+                usable().unwrap()
+            })
+            .unwrap()
+            .join()
+            .unwrap();
+        assert_eq!(seen, [last]);
+    }
 }
