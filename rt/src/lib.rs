@@ -8,6 +8,7 @@ pub mod disk;
 pub mod env;
 pub mod reactor;
 pub mod real;
+pub mod sim;
 pub mod slice;
 pub mod transport;
 pub mod window;

@@ -223,7 +223,7 @@ fn byte_at(at: u64) -> u8 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn held_bytes_never_change(steps in prop::collection::vec((0_u8..4, 1_usize..30_000), 1..80)) {
         let window = small(0);
