@@ -8,11 +8,13 @@
 #![forbid(unsafe_code)]
 
 pub mod batch;
+pub mod body;
 pub mod codes;
 pub mod connection;
 pub mod fields;
 pub mod frame;
 pub mod header;
+pub mod json;
 pub mod message_id;
 pub mod names;
 pub mod properties;
