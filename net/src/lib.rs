@@ -9,6 +9,7 @@
 
 pub mod batch;
 pub mod body;
+pub mod client;
 pub mod codes;
 pub mod connection;
 pub mod fields;
