@@ -27,6 +27,7 @@ use std::ops::ControlFlow;
 use rt::{ConnId, Mono, Outbox, Transport};
 
 use crate::frame::{Frame, FrameDecoder, FrameError};
+use crate::header::HeaderError;
 
 pub use self::limits::{Admission, ConnectionLimits, Refused};
 
@@ -100,6 +101,8 @@ pub enum Ending {
     Asked,
     /// The bytes are not a frame, or break a limit of frames.
     BadFrame(FrameError),
+    /// The header of a frame is none.
+    BadHeader(HeaderError),
     /// Nothing moved for [`ConnectionLimits::idle_ms`].
     Idle,
     /// The first frame, or one begun, was not complete in time.
@@ -510,7 +513,7 @@ impl<T> Connections<T> {
     fn count(&mut self, why: Ending) {
         match why {
             Ending::Asked => {}
-            Ending::BadFrame(_) => self.counts.bad_frame += 1,
+            Ending::BadFrame(_) | Ending::BadHeader(_) => self.counts.bad_frame += 1,
             Ending::Idle => self.counts.idle += 1,
             Ending::FrameTooSlow | Ending::ConnectTooSlow => self.counts.too_slow += 1,
             Ending::OutputStuck => self.counts.output_stuck += 1,
@@ -641,6 +644,7 @@ impl fmt::Display for Ending {
         match self {
             Self::Asked => f.write_str("closed by us"),
             Self::BadFrame(error) => write!(f, "bad frame: {error}"),
+            Self::BadHeader(error) => write!(f, "bad frame: {error}"),
             Self::Idle => f.write_str("idle"),
             Self::FrameTooSlow => f.write_str("a frame took too long to arrive"),
             Self::ConnectTooSlow => f.write_str("connecting took too long"),

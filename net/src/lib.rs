@@ -7,9 +7,9 @@
 //! or a pull. `PROTOCOL.md` describes the wire; a test compares its code table with the rows.
 #![forbid(unsafe_code)]
 
+pub mod admin_sources;
 pub mod batch;
 pub mod body;
-pub mod client;
 pub mod codes;
 pub mod connection;
 pub mod fields;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Why the key-value file was not read or written.
 #[derive(Clone, Debug)]
@@ -15,7 +15,7 @@ pub enum KvError {
         /// The file.
         path: PathBuf,
         /// Its answer.
-        source: Rc<io::Error>,
+        source: Arc<io::Error>,
     },
     /// The file is not JSON of RocketMQ's form, and there is no good state beside it. It is left as it is.
     Damaged {

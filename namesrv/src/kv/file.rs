@@ -5,7 +5,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use rt::{Disk, DiskFile, OpenMode, SharedSlice};
 
@@ -73,7 +73,7 @@ async fn read<D: Disk>(disk: &D, path: &Path) -> Result<Option<SharedSlice>, KvE
 
 fn failed(op: &'static str, path: &Path) -> impl FnOnce(io::Error) -> KvError {
     let path = path.to_owned();
-    move |source| KvError::Io { op, path, source: Rc::new(source) }
+    move |source| KvError::Io { op, path, source: Arc::new(source) }
 }
 
 fn directory(path: &Path) -> &Path {
