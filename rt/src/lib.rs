@@ -11,6 +11,7 @@ pub mod real;
 pub mod sim;
 pub mod slice;
 pub mod transport;
+pub mod wheel;
 pub mod window;
 
 pub use disk::{DirEntry, Disk, DiskFile, OpenMode, Space};
@@ -18,6 +19,7 @@ pub use env::{Class, Env, Mono, Now};
 pub use reactor::{Reactor, TurnOutcome};
 pub use slice::{Pinned, SharedSlice};
 pub use transport::{CloseReason, ConnId, Event, ListenerId, Outbox, Transport};
+pub use wheel::{TimerId, Wheel};
 pub use window::{AllocationJob, Backing, Full, Leftover, LeftoverDamage, Window, WindowIdentity};
 
 /// Every direct-I/O offset, length and address is a multiple of this many bytes (performance.md 4: "always 4,096").
