@@ -10,6 +10,7 @@
 pub mod admin_sources;
 pub mod batch;
 pub mod body;
+pub mod client;
 pub mod codes;
 pub mod connection;
 pub mod fields;
