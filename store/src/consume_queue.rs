@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::future::Future;
 use std::io;
 use std::ops::ControlFlow;
 use std::ops::Range;
@@ -14,16 +15,28 @@ use std::rc::Rc;
 
 use rt::Env;
 
+use crate::cold::ReadGate;
+use crate::journal::{Journal, JournalError, JournalSettings};
 use crate::offset::{PhysicalOffset, QueueOffset, QueueRef};
 pub(crate) use crate::queue_log::PAGE_ENTRIES;
 use crate::queue_log::RecentPages;
+use crate::queue_log::files::{LogFiles, SEGMENT_PAGES};
 
+mod cold_read;
+#[cfg(test)]
+mod crash_tests;
+mod expiry;
+mod keeper;
 mod names;
+mod saved;
 mod state;
 mod tails;
 #[cfg(test)]
 mod tests;
 
+use cold_read::PageCache;
+use keeper::Keeper;
+use saved::Positions;
 use state::State;
 
 /// One consume queue entry, 20 bytes, big-endian. FORMAT.md, "Consume queue".
@@ -100,6 +113,8 @@ pub struct QueueConfig {
     pub segment_bytes: u64,
     /// Whether files are opened with `O_DIRECT`.
     pub direct: bool,
+    /// The shard's gate for reads of what has left memory.
+    pub reads: Rc<ReadGate>,
 }
 
 impl QueueConfig {
@@ -113,6 +128,7 @@ impl QueueConfig {
             checkpoint_ms: 10_000,
             segment_bytes: 1 << 30,
             direct: true,
+            reads: ReadGate::new(8),
         }
     }
 }
@@ -207,28 +223,132 @@ impl std::error::Error for QueueError {
     }
 }
 
+/// Entries read by [`ConsumeQueues::read_cold`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Entries {
+    /// In queue order, with their offsets.
+    pub entries: Vec<(QueueOffset, Entry)>,
+    /// Where to go on: everything from the start of the read up to here was returned or does not exist.
+    pub next: QueueOffset,
+}
+
+impl From<JournalError> for QueueError {
+    fn from(error: JournalError) -> Self {
+        match error {
+            JournalError::Io { op, source, .. } => Self::Io { op, source },
+            JournalError::Damaged { .. } => Self::Damaged { what: error.to_string() },
+        }
+    }
+}
+
+/// Bytes of pages that may wait for the disk.
+const UNWRITTEN_BYTES_MAX: u64 = 64 << 20;
+
 /// The consume queues of a shard.
 pub struct ConsumeQueues<E: Env> {
     shared: Rc<Shared<E>>,
 }
 
 struct Shared<E: Env> {
-    #[expect(dead_code, reason = "the queue log's tasks are spawned with it")]
     env: E,
+    config: QueueConfig,
     state: RefCell<State>,
+    keeper: RefCell<Keeper<E>>,
+    files: LogFiles<E>,
+    cache: RefCell<PageCache>,
+    expiry: RefCell<expiry::Expiry>,
+}
+
+/// Positions of the commitlog, told at the end of every turn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogPositions {
+    /// Everything below is appended and has its entries.
+    pub end: PhysicalOffset,
+    /// Everything below is on the device.
+    pub flushed: PhysicalOffset,
+    /// Oldest byte kept: the start of a segment.
+    pub min: PhysicalOffset,
+}
+
+/// What opening the queues found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QueueRecovery {
+    /// Records from here on must be replayed; those below have their entries.
+    pub replay_from: PhysicalOffset,
+    /// Queues that the checkpoint knew.
+    pub queues: u64,
+    /// Why the checkpoint was thrown away and everything is rebuilt from the commitlog.
+    pub rebuilt: Option<String>,
 }
 
 impl<E: Env> ConsumeQueues<E> {
-    /// Opens or creates the queues below `config.directory`. Records at and above the returned position must be
-    /// handed to [`Self::replay`] before anything is pushed.
+    /// Opens or creates the queues below `config.directory`. Next, [`Self::bury`] the topics known to be deleted,
+    /// then hand the records at and above the returned position to [`Self::replay`]; only then push.
+    ///
+    /// Checkpoints that cannot be used are thrown away: queues are derived from the commitlog.
     ///
     /// # Errors
     /// [`QueueError::Io`] if the directory cannot be used.
-    pub async fn open(env: E, config: QueueConfig) -> Result<(Self, PhysicalOffset), QueueError> {
-        let recent = RecentPages::new(0, config.memory_bytes);
-        let state = State::new(env.random(), config.segment_bytes, recent);
-        let shared = Rc::new(Shared { env, state: RefCell::new(state) });
-        Ok((Self { shared }, PhysicalOffset::new(0)))
+    pub async fn open(env: E, config: QueueConfig) -> Result<(Self, QueueRecovery), QueueError> {
+        let (files, mut segments) = LogFiles::open(env.clone(), config.directory.clone(), config.direct)
+            .await
+            .map_err(|(op, source)| QueueError::Io { op, source })?;
+        let empty =
+            || State::new(env.random(), config.segment_bytes, RecentPages::new(0, config.memory_bytes));
+        let (mut state, mut positions) = (empty(), Positions::default());
+        let settings = JournalSettings {
+            directory: config.directory.join("checkpoints"),
+            kind: *b"CONQ",
+            direct: config.direct,
+        };
+        let mut sound = true;
+        let opened = Journal::open(env.clone(), settings.clone(), |payload| {
+            sound = sound && saved::apply(&mut state, &mut positions, payload).is_some();
+        })
+        .await;
+        let known = positions != Positions::default();
+        let unusable = match &opened {
+            Err(error @ JournalError::Damaged { .. }) => Some(error.to_string()),
+            Err(_) => None,
+            Ok(_) if !sound => Some("a checkpoint contradicts itself".to_owned()),
+            Ok(_) if known && positions.era_bytes != config.segment_bytes => {
+                Some("the commitlog had segments of another size".to_owned())
+            }
+            Ok(_) => None,
+        };
+        let journal = match (&unusable, opened) {
+            (None, opened) => opened?,
+            (Some(reason), opened) => {
+                tracing::warn!(%reason, "the queues are rebuilt from the commitlog");
+                drop(opened);
+                (state, positions) = (empty(), Positions::default());
+                Journal::discard(&env, &settings).await?;
+                Journal::open(env.clone(), settings, |_| {}).await?
+            }
+        };
+        state.restored(positions.next_number);
+        segments.extend(state.live.keys());
+        // A segment of its own for every life: what a crash cut off cannot be met where new pages go.
+        let next = segments.last().map_or(0, |last| (last + 1) * SEGMENT_PAGES);
+        state.recent = RecentPages::new(next.max(positions.next_location), config.memory_bytes);
+        for segment in segments {
+            state.live.entry(segment).or_default();
+        }
+        let recovery = QueueRecovery {
+            replay_from: PhysicalOffset::new(positions.replay_from),
+            queues: state.queues.len() as u64,
+            rebuilt: unusable,
+        };
+        let shared = Rc::new(Shared {
+            env,
+            config,
+            state: RefCell::new(state),
+            keeper: RefCell::new(Keeper::new(journal, positions.replay_from)),
+            files,
+            cache: RefCell::default(),
+            expiry: RefCell::default(),
+        });
+        Ok((Self { shared }, recovery))
     }
 
     /// The queue, made if need be. `log_end` is the end of the commitlog: records below belong to an earlier queue
@@ -311,10 +431,96 @@ impl<E: Env> ConsumeQueues<E> {
         state.read(queue.0, from.get(), |offset, entry| visit(QueueOffset::new(offset), entry))
     }
 
+    /// Reads up to `count` entries at and behind `from` from memory and disk. May return fewer; `next` of the result
+    /// is where to go on. A `from` outside the queue is moved to its nearer end. Cancelling is safe.
+    ///
+    /// # Errors
+    /// [`QueueError::Corrupt`] names the damaged page; [`QueueError::Io`] and [`QueueError::Deleted`].
+    pub fn read_cold(
+        &self,
+        queue: QueueRef,
+        from: QueueOffset,
+        count: usize,
+    ) -> impl Future<Output = Result<Entries, QueueError>> + use<E> {
+        cold_read::read(self.shared.clone(), queue.0, from.get(), count)
+    }
+
+    /// What the end of a turn must tell: starts background writes and checkpoints, moves the first readable offsets
+    /// when the log lost its oldest segments.
+    pub fn end_of_turn(&mut self, log: LogPositions) {
+        let (work, dirty) = {
+            let mut state = self.shared.state.borrow_mut();
+            state.recent.trim(log.flushed.get());
+            let mut keeper = self.shared.keeper.borrow_mut();
+            keeper.log_end = log.end.get();
+            if keeper.log_flushed != log.flushed.get() {
+                keeper.log_flushed = log.flushed.get();
+                keeper.wake_all();
+            }
+            keeper.due |= state.dirty_bytes >= self.shared.config.checkpoint_bytes;
+            (keeper.due || state.recent.has_full_chunk(), !state.dirty.is_empty())
+        };
+        if work {
+            keeper::start(&self.shared);
+        }
+        if dirty {
+            keeper::arm(&self.shared);
+        }
+        expiry::advance(&self.shared, log.min.get());
+    }
+
+    /// For recovery: writes full pages so that replaying a long log needs little memory. `replayed` is the end of
+    /// the last record handed in, which is on the device.
+    ///
+    /// # Errors
+    /// [`QueueError::Io`]; nothing can be written then.
+    pub async fn relieve(&mut self, replayed: PhysicalOffset) -> Result<(), QueueError> {
+        self.shared.keeper.borrow_mut().log_flushed = replayed.get();
+        keeper::write_full(&self.shared).await.map_err(|source| QueueError::Io { op: "write", source })
+    }
+
+    /// Whether pages can be kept until the disk takes them. If not, nothing may be pushed for now.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.shared.state.borrow().recent.unwritten_bytes() < UNWRITTEN_BYTES_MAX
+    }
+
+    /// Why queues can no longer be saved. Sends must be refused then: a restart would have to replay ever more.
+    #[must_use]
+    pub fn failure(&self) -> Option<Rc<str>> {
+        self.shared.keeper.borrow().failure.clone()
+    }
+
+    /// Records below have their entries in a durable checkpoint. Commitlog segments that reach beyond must not be
+    /// deleted: the numbering of a queue whose records are all gone is known from its checkpoint only.
+    #[must_use]
+    pub fn saved_to(&self) -> PhysicalOffset {
+        PhysicalOffset::new(self.shared.keeper.borrow().saved_to)
+    }
+
+    /// Makes a checkpoint of everything. `log` is flushed to its end; for an orderly stop.
+    ///
+    /// # Errors
+    /// [`QueueError::Damaged`] if saving has failed, now or before.
+    pub async fn close(mut self, log: LogPositions) -> Result<(), QueueError> {
+        assert_eq!(log.end, log.flushed, "the log is flushed first");
+        self.end_of_turn(log);
+        let mut journal = keeper::idle(&self.shared).await?;
+        keeper::checkpoint(&self.shared, &mut journal).await.map_err(|trouble| match trouble {
+            keeper::Trouble::Full(what) | keeper::Trouble::Failed(what) => {
+                QueueError::Damaged { what: what.to_string() }
+            }
+        })
+    }
+
     /// Deletes the queues of `topic` and returns how many there were. Their handles stay valid and read as empty. A
-    /// topic that comes back gets new queues that start at 0.
-    pub fn delete_topic(&mut self, topic: &str) -> usize {
-        self.shared.state.borrow_mut().delete_topic(topic)
+    /// topic that comes back gets new queues that start at 0: records below `log_end`, the present end of the
+    /// commitlog, are no longer its own.
+    ///
+    /// The caller makes the pair durable before it answers, and buries it again after a restart, until the commitlog
+    /// begins at or above `log_end`.
+    pub fn bury(&mut self, topic: &str, log_end: PhysicalOffset) -> usize {
+        self.shared.state.borrow_mut().bury(topic, log_end.get())
     }
 
     /// The queues that exist: topic, queue id, handle. In order of creation within a topic.

@@ -82,6 +82,9 @@ impl<E: Env> Journal<E> {
         let disk = env.disk().clone();
         let directory = settings.directory.clone();
         disk.create_dir(&directory).await.map_err(on(&directory, "create"))?;
+        if let Some(parent) = directory.parent() {
+            disk.sync_dir(parent).await.map_err(on(parent, "sync"))?;
+        }
         let mut generations = Vec::new();
         for entry in disk.list(&directory).await.map_err(on(&directory, "list"))? {
             match generation_of(&entry.name) {
@@ -121,6 +124,18 @@ impl<E: Env> Journal<E> {
         Ok(journal)
     }
 
+    /// Removes every file of the journal. For what can be rebuilt.
+    pub(crate) async fn discard(env: &E, settings: &JournalSettings) -> Result<(), JournalError> {
+        let directory = &settings.directory;
+        for entry in env.disk().list(directory).await.map_err(on(directory, "list"))? {
+            if generation_of(&entry.name).is_some() || entry.name.ends_with(TEMPORARY) {
+                let path = directory.join(&entry.name);
+                env.disk().remove(&path).await.map_err(on(&path, "remove"))?;
+            }
+        }
+        Ok(())
+    }
+
     async fn create(env: E, settings: JournalSettings) -> Result<Self, JournalError> {
         Rewrite::<E>::begin(&env, &settings, 1).await?.publish().await
     }
@@ -156,6 +171,9 @@ impl<E: Env> Journal<E> {
         let path = path_of(&self.settings.directory, self.generation);
         let (mut at, mut chain, group) = (self.end, self.chain, self.group + 1);
         let mut payloads = payloads.peekable();
+        if payloads.peek().is_none() {
+            return Ok(());
+        }
         while let Some(payload) = payloads.next() {
             let kind = if payloads.peek().is_some() { Kind::Part } else { Kind::Commit };
             let header = FrameHeader { kind, group, nonce: self.nonce, previous: chain };

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cold;
 mod config;
 pub mod consume_queue;
 mod error;

@@ -19,6 +19,8 @@ use crate::journal::{Journal, JournalError, JournalSettings};
 mod committer;
 mod map;
 mod operation;
+#[cfg(test)]
+mod tests;
 
 use committer::Committer;
 use map::Map;
@@ -248,7 +250,7 @@ impl<E: Env> Tables<E> {
 
     /// Completes when everything put so far is on the medium. Starts a commit at once. Cancelling is safe and
     /// cancels nothing.
-    pub fn durable(&self) -> impl Future<Output = Result<(), TablesError>> + 'static {
+    pub fn durable(&self) -> impl Future<Output = Result<(), TablesError>> + use<E> {
         let ticket = self.shared.map.borrow().changes();
         {
             let mut committer = self.shared.committer.borrow_mut();

@@ -77,15 +77,12 @@ impl Names {
         self.by_queue.insert_unique(name.hash(), handle, |&handle| name_of(handle).hash());
     }
 
-    /// Forgets the queues of `topic` and returns their handles.
-    pub(super) fn remove_queues(&mut self, topic: u32, name_of: impl Fn(u32) -> QueueName) -> Vec<u32> {
-        let handles = std::mem::take(&mut self.topics[topic as usize].queues);
-        for &handle in &handles {
-            if let Ok(entry) = self.by_queue.find_entry(name_of(handle).hash(), |&other| other == handle) {
-                entry.remove();
-            }
+    /// Forgets the queue called `name`.
+    pub(super) fn remove(&mut self, name: QueueName, handle: u32, name_of: impl Fn(u32) -> QueueName) {
+        self.topics[name.topic as usize].queues.retain(|&other| other != handle);
+        if let Ok(entry) = self.by_queue.find_entry(name_of(handle).hash(), |&other| other == handle) {
+            entry.remove();
         }
-        handles
     }
 
     /// Bytes allocated.

@@ -1,13 +1,14 @@
 //! [`State`]: every queue of the shard in memory. Synchronous and without I/O; what needs the disk is handed out as
 //! facts ("this page has left memory") to the tasks around it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
 
 use super::names::{Names, QueueName};
 use super::tails::{Slot, Tails};
 use super::{Entry, PAGE_ENTRIES, Reach, Stop};
 use crate::offset::PhysicalOffset;
+use crate::queue_log::files::SEGMENT_PAGES;
 use crate::queue_log::page::PageHeader;
 use crate::queue_log::{PageRef, RecentPages};
 
@@ -20,8 +21,14 @@ pub(super) struct State {
     pub(super) recent: RecentPages,
     /// Handles of queues that changed since the last checkpoint, each once.
     pub(super) dirty: Vec<u32>,
-    /// Handles of queues deleted since the last checkpoint.
+    /// Numbers of queues deleted since the last checkpoint.
     pub(super) removed: Vec<u32>,
+    /// Pages copied forward since the last checkpoint: handle and page index.
+    pub(super) moved: Vec<(u32, u64)>,
+    /// Pages in use, by segment of the queue log.
+    pub(super) live: BTreeMap<u64, u32>,
+    /// Records of a topic below this position belong to a topic of that name that was deleted.
+    graves: BTreeMap<u32, u64>,
     /// Bytes of entries added since the last checkpoint.
     pub(super) dirty_bytes: u64,
     /// Numbers below are taken; a number is never given to two queues.
@@ -44,6 +51,8 @@ pub(super) struct Queue {
     pub(super) tail: u8,
     pub(super) dirty: bool,
     pub(super) deleted: bool,
+    /// A checkpoint knows its name.
+    pub(super) recorded: bool,
     /// First readable offset.
     pub(super) min: u64,
     /// Offset of the next message.
@@ -70,6 +79,7 @@ impl Queue {
             tail: 0,
             dirty: false,
             deleted: false,
+            recorded: false,
             min: 0,
             next: 0,
             end_at: 0,
@@ -89,7 +99,7 @@ impl Queue {
         self.next / PAGE - self.pages.len() as u64
     }
 
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.tail == 0 && self.pages.is_empty()
     }
 }
@@ -104,6 +114,9 @@ impl State {
             recent,
             dirty: Vec::new(),
             removed: Vec::new(),
+            moved: Vec::new(),
+            live: BTreeMap::new(),
+            graves: BTreeMap::new(),
             dirty_bytes: 0,
             next_number: 1,
             era_bytes,
@@ -120,13 +133,14 @@ impl State {
         if let Some(handle) = self.find(topic, queue_id) {
             return handle;
         }
-        let number = self.next_number;
-        self.insert(topic, queue_id, number, born_at)
+        let grave = self.names.topic(topic).and_then(|topic| self.graves.get(&topic)).copied().unwrap_or(0);
+        self.insert(topic, queue_id, self.next_number, born_at.max(grave))
     }
 
     /// Adds a queue that is not there yet under a `number` of the disk.
     pub(super) fn insert(&mut self, topic: &str, queue_id: u32, number: u32, born_at: u64) -> u32 {
         let name = QueueName { topic: self.names.topic_or_new(topic), queue_id };
+        assert!(number >= self.next_number, "numbers grow with handles");
         let handle = u32::try_from(self.queues.len()).expect("queues are counted in u32");
         self.queues.push(Queue::new(name, number, born_at));
         let queues = &self.queues;
@@ -135,6 +149,8 @@ impl State {
             self.next_number.max(number.checked_add(1).expect("four billion queues were enough"));
         // So that a push never allocates for the list.
         self.dirty.reserve(self.queues.len() - self.dirty.len());
+        // Checkpoints learn of new queues in the order of their numbers.
+        self.mark(handle);
         handle
     }
 
@@ -151,7 +167,7 @@ impl State {
         let offset = queue.next;
         queue.tail += 1;
         queue.next += 1;
-        queue.end_at = queue.end_at.max(entry.at.get() + u64::from(entry.size));
+        queue.end_at = queue.end_at.max(entry.end());
         if !queue.dirty {
             queue.dirty = true;
             self.dirty.push(handle);
@@ -170,6 +186,7 @@ impl State {
         let header = PageHeader { queue: queue.number, first: queue.next - PAGE };
         let location = self.recent.append(header, tail, queue.end_at);
         queue.pages.push_back(PageRef::new(location, begins / self.era_bytes));
+        *self.live.entry(location / SEGMENT_PAGES).or_default() += 1;
         self.tails.free(queue.slot);
         queue.slot = Slot::EMPTY;
         queue.tail = 0;
@@ -267,22 +284,162 @@ impl State {
         queue.min
     }
 
-    /// Deletes the queues of `topic`; their offsets start again at 0 if the topic comes back.
-    pub(super) fn delete_topic(&mut self, topic: &str) -> usize {
-        let Some(topic) = self.names.topic(topic) else { return 0 };
-        let queues = &self.queues;
-        let handles = self.names.remove_queues(topic, |handle| queues[handle as usize].name);
+    /// Deletes the queues of `topic` that were born before `below`; records before it are no longer its own.
+    pub(super) fn bury(&mut self, topic: &str, below: u64) -> usize {
+        let topic = self.names.topic_or_new(topic);
+        let grave = self.graves.entry(topic).or_default();
+        *grave = below.max(*grave);
+        let born_before = |&handle: &u32| self.queues[handle as usize].born_at < below;
+        let handles: Vec<u32> = self.names.queues_of(topic).iter().copied().filter(born_before).collect();
         for &handle in &handles {
-            let queue = &mut self.queues[handle as usize];
+            self.remove(handle);
+        }
+        handles.len()
+    }
+
+    /// Deletes one queue. Its handle reads as empty from now on.
+    pub(super) fn remove(&mut self, handle: u32) {
+        let queues = &self.queues;
+        self.names.remove(queues[handle as usize].name, handle, |handle| queues[handle as usize].name);
+        let queue = &mut self.queues[handle as usize];
+        queue.min = queue.next;
+        queue.deleted = true;
+        self.tails.free(queue.slot);
+        queue.slot = Slot::EMPTY;
+        queue.tail = 0;
+        if queue.recorded {
+            self.removed.push(queue.number);
+        }
+        for page in std::mem::take(&mut queue.pages) {
+            self.release(page);
+        }
+    }
+
+    /// Makes `min` the first readable offset, if it is behind the present one, and drops what only lay before it.
+    pub(super) fn raise_min(&mut self, handle: u32, min: u64) {
+        let queue = &mut self.queues[handle as usize];
+        assert!(min <= queue.next);
+        if min <= queue.min {
+            return;
+        }
+        queue.min = min;
+        if min == queue.next && queue.tail > 0 {
             self.tails.free(queue.slot);
             queue.slot = Slot::EMPTY;
             queue.tail = 0;
-            queue.pages = VecDeque::new();
-            queue.deleted = true;
-            queue.min = queue.next;
         }
-        self.removed.extend(&handles);
-        handles.len()
+        loop {
+            let queue = &mut self.queues[handle as usize];
+            if queue.first_page() >= min / PAGE {
+                break;
+            }
+            let Some(page) = queue.pages.pop_front() else { break };
+            self.release(page);
+        }
+        self.mark(handle);
+    }
+
+    /// Makes sure that the next checkpoint looks at the queue.
+    fn mark(&mut self, handle: u32) {
+        let queue = &mut self.queues[handle as usize];
+        if !queue.dirty {
+            queue.dirty = true;
+            self.dirty.push(handle);
+        }
+    }
+
+    /// A page is no longer in use.
+    pub(super) fn release(&mut self, page: PageRef) {
+        if let Some(location) = page.location()
+            && let Some(live) = self.live.get_mut(&(location / SEGMENT_PAGES))
+        {
+            *live -= 1;
+        }
+    }
+
+    /// The handle of the queue that the disk calls `number`.
+    pub(super) fn handle_of(&self, number: u32) -> Option<u32> {
+        let index = self.queues.binary_search_by_key(&number, |queue| queue.number).ok()?;
+        (!self.queues[index].deleted).then_some(index as u32)
+    }
+
+    /// Takes in page references from a checkpoint; what the tail held is in them.
+    pub(super) fn restore_pages(
+        &mut self,
+        handle: u32,
+        first_page: u64,
+        references: &[[u8; 8]],
+    ) -> Option<()> {
+        if first_page > self.queues[handle as usize].next / PAGE {
+            self.restart_at(handle, first_page * PAGE);
+        }
+        let queue = &mut self.queues[handle as usize];
+        if queue.next / PAGE != first_page {
+            return None;
+        }
+        self.tails.free(queue.slot);
+        queue.slot = Slot::EMPTY;
+        queue.tail = 0;
+        queue.pages.extend(references.iter().map(|bytes| PageRef::from_bytes(*bytes)));
+        queue.next = (first_page + references.len() as u64) * PAGE;
+        Some(())
+    }
+
+    /// Takes in entries of the open page from a checkpoint.
+    pub(super) fn restore_tail(
+        &mut self,
+        handle: u32,
+        first: u64,
+        entries: &[[u8; Entry::LEN]],
+    ) -> Option<()> {
+        if first / PAGE > self.queues[handle as usize].next / PAGE {
+            self.restart_at(handle, first);
+        }
+        if first < self.queues[handle as usize].next || first % PAGE + entries.len() as u64 >= PAGE {
+            return None;
+        }
+        self.skip_to(handle, first);
+        for entry in entries {
+            self.push(handle, Entry::decode(entry));
+        }
+        Some(())
+    }
+
+    /// Forgets what lies before `next`: the pages between have come and gone since the checkpoint before.
+    fn restart_at(&mut self, handle: u32, next: u64) {
+        let queue = &mut self.queues[handle as usize];
+        self.tails.free(queue.slot);
+        queue.slot = Slot::EMPTY;
+        queue.tail = 0;
+        queue.pages.clear();
+        queue.min = next;
+        queue.next = next;
+    }
+
+    /// Takes in a new place of a page from a checkpoint.
+    pub(super) fn restore_moved(&mut self, handle: u32, page: u64, reference: PageRef) {
+        let queue = &mut self.queues[handle as usize];
+        if let Some(index) = page.checked_sub(queue.first_page())
+            && let Some(known) = queue.pages.get_mut(index as usize)
+        {
+            *known = reference;
+        }
+    }
+
+    /// Everything there is came from checkpoints, the last of which knew of queue numbers below `next_number`.
+    pub(super) fn restored(&mut self, next_number: u32) {
+        self.next_number = self.next_number.max(next_number);
+        self.dirty.clear();
+        self.removed.clear();
+        self.dirty_bytes = 0;
+        self.live.clear();
+        for queue in &mut self.queues {
+            queue.dirty = false;
+            queue.saved = queue.next;
+            for location in queue.pages.iter().filter_map(|page| page.location()) {
+                *self.live.entry(location / SEGMENT_PAGES).or_default() += 1;
+            }
+        }
     }
 
     /// Bytes allocated: queues with their tails, page lists and names; recent pages.
