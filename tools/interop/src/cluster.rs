@@ -93,6 +93,14 @@ impl Cluster {
         self.servers.iter().flat_map(|server| server.masters.clone()).collect()
     }
 
+    /// Addresses of all masters, in the order of [`Self::masters`].
+    pub(crate) fn addresses(&self) -> Vec<String> {
+        let shards = |server: &Server| {
+            (0..server.masters.len()).map(|shard| server.port + 10 * shard as u16).collect::<Vec<_>>()
+        };
+        self.servers.iter().flat_map(shards).map(|port| format!("127.0.0.1:{port}")).collect()
+    }
+
     /// The main port of a server, by its name.
     pub(crate) fn port(&self, name: &str) -> Result<u16, Trouble> {
         Ok(self.servers[self.find(name)?].port)
@@ -109,8 +117,12 @@ impl Cluster {
     }
 
     /// `stop|kill|start broker-0|namesrv-1|...`; a start returns when the server is registered or answers.
+    /// `topic NAME` makes a topic of four queues on every master, for clients that cannot.
     pub(crate) fn obey(&mut self, command: &str) -> Result<(), Trouble> {
         let (verb, name) = command.split_once(' ').unwrap_or((command, ""));
+        if verb == "topic" {
+            return self.make_topic(name, 4);
+        }
         let at = self.find(name)?;
         match verb {
             "kill" => {
@@ -124,6 +136,31 @@ impl Cluster {
             }
             _ => Err(Trouble::Answer(format!("unknown command '{command}'"))),
         }
+    }
+
+    /// Starts a server without waiting for it.
+    pub(crate) fn launch(&mut self, name: &str) -> Result<(), Trouble> {
+        let at = self.find(name)?;
+        self.servers[at].spawn()
+    }
+
+    /// A topic with `queues` queues on every master, routed when this returns.
+    pub(crate) fn make_topic(&self, topic: &str, queues: u16) -> Result<(), Trouble> {
+        let patience = Duration::from_secs(5);
+        for address in self.addresses() {
+            Wire::connect_to(&address, patience)?.create_topic(topic, queues)?;
+        }
+        let name_servers = self.servers.iter().filter(|s| s.masters.is_empty() && s.process.is_some());
+        let ports: Vec<u16> = name_servers.map(|s| s.port).collect();
+        let masters = self.masters();
+        let end = Instant::now() + Duration::from_secs(15);
+        while !ports.iter().all(|&port| routed(port, topic, &masters)) {
+            if Instant::now() > end {
+                return Err(Trouble::Late { awaited: format!("the route of {topic}"), log: None });
+            }
+            sleep(Duration::from_millis(20));
+        }
+        Ok(())
     }
 
     fn find(&self, name: &str) -> Result<usize, Trouble> {
@@ -273,6 +310,15 @@ fn addresses(servers: &[Server]) -> String {
     let all: Vec<String> =
         servers.iter().filter(|s| s.masters.is_empty()).map(|s| format!("127.0.0.1:{}", s.port)).collect();
     all.join(";")
+}
+
+/// Whether the name server at `port` routes `topic` to all of `masters`.
+fn routed(port: u16, topic: &str, masters: &[String]) -> bool {
+    const GET_ROUTEINFO_BY_TOPIC: i32 = 105;
+    let Ok(mut wire) = Wire::connect(port, Duration::from_secs(2)) else { return false };
+    let Ok(answer) = wire.call(GET_ROUTEINFO_BY_TOPIC, &[("topic", topic)], &[]) else { return false };
+    let body = String::from_utf8_lossy(&answer.body);
+    answer.code == 0 && masters.iter().all(|name| body.contains(&format!("\"brokerName\":\"{name}\"")))
 }
 
 /// Whether the name server at `port` answers and lists `masters`. Java's body has unquoted keys, so it is searched, not parsed.

@@ -14,17 +14,24 @@
 )]
 
 mod artifacts;
+mod capture;
 mod client;
 mod cluster;
+mod kill9;
+mod mqadmin;
 mod packages;
 mod ports;
 mod process;
+mod random;
+mod record;
+mod recorder;
 mod report;
 mod suites;
 mod trouble;
 mod wire;
 
 pub use artifacts::Workshop;
+pub use capture::capture;
 pub use cluster::Make;
 pub use report::Tally;
 pub use suites::{Selection, run};

@@ -22,9 +22,11 @@ impl Step {
     ];
 }
 
-/// A parsed `cargo xtask test ...`.
+/// A parsed `cargo xtask ...`.
 #[derive(Debug)]
 pub(crate) struct Arguments {
+    /// Record fixtures instead of testing.
+    pub(crate) capture: bool,
     pub(crate) steps: Vec<Step>,
     pub(crate) selection: Selection,
     /// Cargo profile of the binary under test.
@@ -34,6 +36,7 @@ pub(crate) struct Arguments {
 const USAGE: &str =
     "usage: cargo xtask test [--only fmt|clippy|cargo|doc|interop]... [--suite NAME]... [--scenario NAME]...
                         [--oracle java] [--jobs N] [--profile release|dev]
+       cargo xtask capture [--suite NAME]...     records frames of real clients for net/tests/fixtures/captured
   --suite, --scenario   run only interop suites and scenarios whose name contains NAME
   --oracle java         run the interop scenarios against the Java servers instead of ours
   --jobs N              interop suites at a time (2)";
@@ -42,9 +45,11 @@ impl Arguments {
     /// # Errors
     /// The usage text, with what was wrong before it.
     pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
-        if words.next().as_deref() != Some("test") {
-            return Err(USAGE.to_owned());
-        }
+        let capture = match words.next().as_deref() {
+            Some("test") => false,
+            Some("capture") => true,
+            _ => return Err(USAGE.to_owned()),
+        };
         let mut steps = Vec::new();
         let mut selection = Selection { servers: Make::Ours, suites: vec![], scenarios: vec![], jobs: 2 };
         let mut profile = "release".to_owned();
@@ -66,7 +71,7 @@ impl Arguments {
         if steps.is_empty() {
             steps.extend(Step::ALL.map(|(_, step)| step));
         }
-        Ok(Self { steps, selection, profile })
+        Ok(Self { capture, steps, selection, profile })
     }
 }
 

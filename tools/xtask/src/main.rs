@@ -10,6 +10,7 @@ use arguments::Arguments;
 
 fn main() -> ExitCode {
     match Arguments::parse(std::env::args().skip(1)) {
+        Ok(arguments) if arguments.capture => steps::capture(&arguments),
         Ok(arguments) => steps::test(&arguments),
         Err(usage) => {
             eprintln!("{usage}");

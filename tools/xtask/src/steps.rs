@@ -79,18 +79,36 @@ fn count(line: &str, word: &str) -> usize {
 }
 
 fn interop(arguments: &Arguments) -> Tally {
-    let profile = arguments.profile.as_str();
-    let folder = if profile == "dev" { "debug" } else { profile };
-    let ringmq = target().join(folder).join("ringmq");
+    let workshop = workshop(arguments);
     if arguments.selection.servers == Make::Ours {
-        let built = checked(&["build", "--package", "ringmq", "--profile", profile]);
+        let built = checked(&["build", "--package", "ringmq", "--profile", &arguments.profile]);
         if built.failed > 0 {
             return built;
         }
     }
-    let workshop =
-        Workshop { sources: root().join("tools/interop"), products: target().join("interop"), ringmq };
     interop::run(&workshop, &arguments.selection)
+}
+
+/// Records fixtures for `net` from clients that talk to the Java servers.
+pub(crate) fn capture(arguments: &Arguments) -> ExitCode {
+    let folder = root().join("net/tests/fixtures/captured");
+    match interop::capture(&workshop(arguments), &folder, &arguments.selection.suites) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(trouble) => {
+            eprintln!("{trouble}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn workshop(arguments: &Arguments) -> Workshop {
+    let profile = arguments.profile.as_str();
+    let folder = if profile == "dev" { "debug" } else { profile };
+    Workshop {
+        sources: root().join("tools/interop"),
+        products: target().join("interop"),
+        ringmq: target().join(folder).join("ringmq"),
+    }
 }
 
 fn one(passed: bool) -> Tally {

@@ -54,7 +54,7 @@ final class Context implements AutoCloseable {
         this.cluster = options.get("--cluster");
         this.brokers = Integer.parseInt(options.get("--brokers"));
         this.ours = "ours".equals(options.get("--servers"));
-        this.tag = tag.replace('/', '-');
+        this.tag = tag.replaceAll("[^a-zA-Z0-9]", "-");
     }
 
     Context fork(String name) {
@@ -172,6 +172,11 @@ final class Context implements AutoCloseable {
         return queues;
     }
 
+    /** Sum of the offsets the brokers hold for a group. */
+    long committed(String group, String topic) throws Exception {
+        return admin().examineConsumeStats(group, topic).getOffsetTable().values().stream().mapToLong(offset -> offset.getConsumerOffset()).sum();
+    }
+
     // --- messages ---
 
     static Message message(String topic, String tags, String body) {
@@ -218,6 +223,22 @@ final class Context implements AutoCloseable {
         for (MessageQueue queue : queues(topic)) {
             all.addAll(drain(queue, 0));
         }
+        return all;
+    }
+
+    /** The {@code count} messages of a queue; Java shows them a moment after it has acknowledged them. */
+    List<MessageExt> stored(MessageQueue queue, int count) throws Exception {
+        Check.await(10, () -> count + " messages in " + queue, () -> drain(queue, 0).size() >= count);
+        List<MessageExt> all = drain(queue, 0);
+        Check.same(count, all.size(), "messages in " + queue);
+        return all;
+    }
+
+    /** The {@code count} messages of a topic. */
+    List<MessageExt> stored(String topic, int count) throws Exception {
+        Check.await(10, () -> count + " messages in " + topic + ", not " + drain(topic).size(), () -> drain(topic).size() >= count);
+        List<MessageExt> all = drain(topic);
+        Check.same(count, all.size(), "messages in " + topic);
         return all;
     }
 

@@ -13,7 +13,8 @@ import java.util.stream.Stream;
 
 /**
  * Runs scenarios with the client library on the class path against the servers named by
- * {@code --namesrv A;B --cluster NAME --brokers N --servers ours|java --only a,b}.
+ * {@code --namesrv A;B --cluster NAME --brokers N --servers ours|java --only a,b}; {@code --calm} leaves out what stops servers,
+ * {@code --prefix} goes before their names.
  */
 public final class Main {
     private static final int BESIDE_EACH_OTHER = 6;
@@ -27,6 +28,11 @@ public final class Main {
         }
         Harness harness = new Harness();
         List<Scenario> chosen = chosen(options.getOrDefault("--only", ""), options.get("--set"));
+        if (options.containsKey("--calm")) {
+            chosen.removeIf(Scenario::alone);
+        }
+        String prefix = options.getOrDefault("--prefix", "");
+        chosen.replaceAll(s -> new Scenario(prefix + s.name(), s.alone(), s.body()));
         chosen.forEach(scenario -> harness.say("PLAN " + scenario.name()));
         Context context = new Context(harness, options);
 

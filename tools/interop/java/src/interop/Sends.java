@@ -56,7 +56,7 @@ final class Sends {
             Check.that(ids.add(result.getOffsetMsgId()), "offset message id is new: " + result.getOffsetMsgId());
         }
         Check.same(2 * c.brokers, next.size(), "queues used");
-        Check.same(100, c.drain(topic).size(), "messages stored");
+        c.stored(topic, 100);
     }
 
     private static void async(Context c) throws Exception {
@@ -83,7 +83,7 @@ final class Sends {
         }
         Check.that(answered.await(30, TimeUnit.SECONDS), "all async sends answered, missing " + answered.getCount());
         Check.same(null, failure.get(), "failure of an async send");
-        Set<String> bodies = c.drain(topic).stream().map(Context::text).collect(Collectors.toSet());
+        Set<String> bodies = c.stored(topic, count).stream().map(Context::text).collect(Collectors.toSet());
         Check.same(count, bodies.size(), "distinct messages stored");
     }
 
@@ -92,7 +92,7 @@ final class Sends {
         for (int i = 0; i < 100; i++) {
             c.producer().sendOneway(message(topic, "TagA", "oneway " + i));
         }
-        Check.await(15, () -> "100 one-way messages, have " + c.drain(topic).size(), () -> c.drain(topic).size() == 100);
+        c.stored(topic, 100);
     }
 
     private static void batch(Context c) throws Exception {
@@ -108,8 +108,7 @@ final class Sends {
         Check.same(SendStatus.SEND_OK, result.getSendStatus(), "status of a batch");
         Check.same(50, result.getMsgId().split(",").length, "message ids of a batch");
         Check.same(50, result.getOffsetMsgId().split(",").length, "offset message ids of a batch");
-        List<MessageExt> stored = c.drain(result.getMessageQueue(), 0);
-        Check.same(50, stored.size(), "messages of the batch");
+        List<MessageExt> stored = c.stored(result.getMessageQueue(), 50);
         for (int i = 0; i < 50; i++) {
             MessageExt message = stored.get(i);
             Check.same("batch " + i, text(message), "body");
@@ -134,8 +133,7 @@ final class Sends {
             Check.same(published.get(wanted), result.getMessageQueue(), "queue chosen by the selector");
         }
         for (MessageQueue queue : c.producer().fetchPublishMessageQueues(topic).subList(0, 4)) {
-            List<Integer> order = c.drain(queue, 0).stream().map(m -> Integer.parseInt(text(m).substring(7))).collect(Collectors.toList());
-            Check.same(10, order.size(), "messages in " + queue);
+            List<Integer> order = c.stored(queue, 10).stream().map(m -> Integer.parseInt(text(m).substring(7))).collect(Collectors.toList());
             Check.same(order.stream().sorted().collect(Collectors.toList()), order, "order in " + queue);
         }
     }
@@ -150,8 +148,7 @@ final class Sends {
         new Random(1).nextBytes(body);
         SendResult result = producer.send(new Message(topic, body));
         Check.same(SendStatus.SEND_OK, result.getSendStatus(), "a body at the limit");
-        List<MessageExt> stored = c.drain(result.getMessageQueue(), 0);
-        Check.same(1, stored.size(), "messages stored");
+        List<MessageExt> stored = c.stored(result.getMessageQueue(), 1);
         Check.that(java.util.Arrays.equals(body, stored.get(0).getBody()), "the body at the limit comes back unchanged");
 
         MQBrokerException refused = Check.fails(MQBrokerException.class, "a body over the limit",
@@ -174,7 +171,7 @@ final class Sends {
                 return true;
             }
         });
-        Check.same(1, c.drain(queue, 0).size(), "messages readable in a read-only topic");
+        c.stored(queue, 1);
         permit(c, topic, 2);
         MQBrokerException refused = Check.fails(MQBrokerException.class, "a pull from a write-only topic",
             () -> c.puller().pull(queue, "*", 0, 32));

@@ -1,0 +1,323 @@
+//! Java's own `mqadmin` (5.5.0) against the servers: the commands people use most, by what they print.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Write},
+    path::Path,
+    process::{ChildStdin, Command, Stdio},
+    sync::mpsc::{Receiver, channel},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    artifacts::{Workshop, java},
+    cluster::{CLUSTER, Cluster},
+    process::{Process, tail},
+    report::Report,
+    trouble::Trouble,
+    wire::{NewMessage, Sent, Wire},
+};
+
+const COMMAND: Duration = Duration::from_secs(60);
+
+/// Runs every scenario that `wanted` accepts.
+pub(crate) fn run(
+    workshop: &Workshop,
+    cluster: &Cluster,
+    home: &Path,
+    report: &Report,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<(), Trouble> {
+    let mut it = Fixture::prepare(workshop, cluster, home)?;
+    for (name, scenario) in SCENARIOS {
+        if wanted(name) {
+            report.scenario("mqadmin", name, || scenario(&mut it));
+        }
+    }
+    Ok(())
+}
+
+type Scenario = fn(&mut Fixture) -> Result<(), Trouble>;
+
+/// In this order: the last ones change what the earlier ones look at.
+const SCENARIOS: [(&str, Scenario); 16] = [
+    ("clusterList", Fixture::cluster_list),
+    ("updateTopic", Fixture::update_topic),
+    ("topicList", Fixture::topic_list),
+    ("topicRoute", Fixture::topic_route),
+    ("topicStatus", Fixture::topic_status),
+    ("queryMsgById", Fixture::query_by_id),
+    ("queryMsgByKey", Fixture::query_by_key),
+    ("queryMsgByOffset", Fixture::query_by_offset),
+    ("consumerProgress", Fixture::consumer_progress),
+    ("consumerConnection", Fixture::consumer_connection),
+    ("producerConnection", Fixture::producer_connection),
+    ("getBrokerConfig", Fixture::broker_config),
+    ("brokerStatus", Fixture::broker_status),
+    ("wipeWritePerm", Fixture::wipe_write_permission),
+    ("addWritePerm", Fixture::add_write_permission),
+    ("deleteTopic", Fixture::delete_topic),
+];
+
+const TOPIC: &str = "MqadminTopic";
+const GROUP: &str = "MqadminGroup";
+const PRODUCERS: &str = "MqadminProducers";
+const CLIENT_ID: &str = "127.0.0.1@mqadmin-scenario";
+
+/// Servers with a topic, a message on each queue, a producer and a consumer that stay connected.
+struct Fixture {
+    shell: Shell,
+    masters: Vec<String>,
+    addresses: Vec<String>,
+    sent: Sent,
+    /// Keeps the producer and the consumer connected to the first broker.
+    _client: Wire,
+}
+
+impl Fixture {
+    fn prepare(workshop: &Workshop, cluster: &Cluster, home: &Path) -> Result<Self, Trouble> {
+        let mut shell = Shell::start(workshop, &cluster.name_servers(), home)?;
+        shell.run(&format!("updateTopic -c {CLUSTER} -t {TOPIC} -r 4 -w 4"))?;
+        let mut client = Wire::connect(cluster.port("broker-0")?, COMMAND)?;
+        client.heartbeat(CLIENT_ID, PRODUCERS, GROUP, TOPIC)?;
+        let message = NewMessage {
+            topic: TOPIC,
+            queue_id: 2,
+            keys: "mqadmin-key",
+            tags: "TagA",
+            body: b"shown by mqadmin",
+        };
+        let sent = client.send_message(PRODUCERS, &message)?;
+        client.commit_offset(GROUP, TOPIC, 2, 1)?;
+        Ok(Self { shell, masters: cluster.masters(), addresses: cluster.addresses(), sent, _client: client })
+    }
+
+    fn cluster_list(&mut self) -> Result<(), Trouble> {
+        let said = self.shell.run("clusterList")?;
+        for (name, address) in self.masters.iter().zip(&self.addresses) {
+            let row = row(&said, &[CLUSTER, name, address])?;
+            let columns: Vec<&str> = row.split_whitespace().collect();
+            expect(columns.get(2) == Some(&"0"), "the broker id is 0", &said)?;
+            expect(columns.get(4).is_some_and(|version| version.starts_with('V')), "a version", &said)?;
+        }
+        Ok(())
+    }
+
+    fn update_topic(&mut self) -> Result<(), Trouble> {
+        let said =
+            self.shell.run(&format!("updateTopic -b {} -t MqadminOne -r 3 -w 2", self.addresses[0]))?;
+        expect(said.contains("success"), "success", &said)?;
+        let route =
+            self.shell.run_until("topicRoute -t MqadminOne", |said| said.contains("\"brokerName\":"))?;
+        expect(
+            route.contains("\"readQueueNums\":3") && route.contains("\"writeQueueNums\":2"),
+            "3 read, 2 write queues",
+            &route,
+        )?;
+        let others = self.masters[1..].iter().any(|name| route.contains(&format!("\"{name}\"")));
+        expect(!others, "only the broker that was named", &route)
+    }
+
+    fn topic_list(&mut self) -> Result<(), Trouble> {
+        let said = self.shell.run("topicList")?;
+        row(&said, &[TOPIC]).map(|_| ())?;
+        let said = self.shell.run("topicList -c")?;
+        row(&said, &[CLUSTER, TOPIC]).map(|_| ())
+    }
+
+    fn topic_route(&mut self) -> Result<(), Trouble> {
+        let said = self.shell.run(&format!("topicRoute -t {TOPIC}"))?;
+        for (name, address) in self.masters.iter().zip(&self.addresses) {
+            expect(
+                said.contains(&format!("\"{name}\"")) && said.contains(address.as_str()),
+                "every master",
+                &said,
+            )?;
+        }
+        expect(said.contains("\"readQueueNums\":4"), "4 queues", &said)
+    }
+
+    fn topic_status(&mut self) -> Result<(), Trouble> {
+        let said = self.shell.run(&format!("topicStatus -t {TOPIC}"))?;
+        let row = row(&said, &[self.masters[0].as_str(), " 2 "])?;
+        let columns: Vec<&str> = row.split_whitespace().collect();
+        expect(columns.get(2..4) == Some(&["0", "1"]), "min 0 and max 1 of the queue with a message", &said)?;
+        let rows = said
+            .lines()
+            .filter(|line| self.masters.iter().any(|name| line.starts_with(name.as_str())))
+            .count();
+        expect(rows == 4 * self.masters.len(), "a row per queue", &said)
+    }
+
+    fn query_by_id(&mut self) -> Result<(), Trouble> {
+        let said = self.shell.run(&format!("queryMsgById -t {TOPIC} -i {}", self.sent.offset_msg_id))?;
+        row(&said, &["Topic:", TOPIC])?;
+        row(&said, &["Tags:", "TagA"])?;
+        row(&said, &["Keys:", "mqadmin-key"])?;
+        row(&said, &["Queue ID:", "2"])?;
+        row(&said, &["Queue Offset:", "0"]).map(|_| ())
+    }
+
+    fn query_by_key(&mut self) -> Result<(), Trouble> {
+        let command = format!("queryMsgByKey -t {TOPIC} -k mqadmin-key");
+        let said = self.shell.run_until(&command, |said| said.lines().count() > 1)?;
+        let found = said.lines().filter(|line| line.split_whitespace().nth(1) == Some("2")).count();
+        expect(found == 1, "one message, on queue 2", &said)
+    }
+
+    fn query_by_offset(&mut self) -> Result<(), Trouble> {
+        let said =
+            self.shell.run(&format!("queryMsgByOffset -t {TOPIC} -b {} -i 2 -o 0", self.masters[0]))?;
+        row(&said, &["Topic:", TOPIC])?;
+        row(&said, &["Keys:", "mqadmin-key"]).map(|_| ())
+    }
+
+    fn consumer_progress(&mut self) -> Result<(), Trouble> {
+        let said = self.shell.run(&format!("consumerProgress -g {GROUP}"))?;
+        let row = row(&said, &[TOPIC, self.masters[0].as_str(), " 2 "])?;
+        let columns: Vec<&str> = row.split_whitespace().collect();
+        expect(columns.get(3..5) == Some(&["1", "1"]), "broker and consumer offset 1", &said)
+    }
+
+    fn consumer_connection(&mut self) -> Result<(), Trouble> {
+        let said = self.shell.run(&format!("consumerConnection -g {GROUP}"))?;
+        row(&said, &[CLIENT_ID, "127.0.0.1", "JAVA"])?;
+        row(&said, &[TOPIC, " *"])?;
+        row(&said, &["ConsumeType:", "CONSUME_PASSIVELY"])?;
+        row(&said, &["MessageModel:", "CLUSTERING"]).map(|_| ())
+    }
+
+    fn producer_connection(&mut self) -> Result<(), Trouble> {
+        let said = self.shell.run(&format!("producerConnection -g {PRODUCERS} -t {TOPIC}"))?;
+        row(&said, &[CLIENT_ID, "JAVA"]).map(|_| ())
+    }
+
+    fn broker_config(&mut self) -> Result<(), Trouble> {
+        let said = self.shell.run(&format!("getBrokerConfig -b {}", self.addresses[0]))?;
+        row(&said, &["brokerName", self.masters[0].as_str()])?;
+        row(&said, &["brokerClusterName", CLUSTER])?;
+        row(&said, &["flushDiskType", "ASYNC_FLUSH"])?;
+        row(&said, &["listenPort"]).map(|_| ())
+    }
+
+    fn broker_status(&mut self) -> Result<(), Trouble> {
+        let said = self.shell.run(&format!("brokerStatus -b {}", self.addresses[0]))?;
+        for key in [
+            "bootTimestamp",
+            "brokerVersionDesc",
+            "commitLogMaxOffset",
+            "commitLogMinOffset",
+            "putTps",
+            "runtime",
+            "getTransferredTps",
+        ] {
+            row(&said, &[key])?;
+        }
+        let put = row(&said, &["putMessageTimesTotal"])?
+            .split_whitespace()
+            .last()
+            .and_then(|n| n.parse::<i64>().ok());
+        expect(put.is_some_and(|n| n >= 1), "putMessageTimesTotal is a number above 0", &said)
+    }
+
+    fn wipe_write_permission(&mut self) -> Result<(), Trouble> {
+        let said = self.shell.run(&format!("wipeWritePerm -b {}", self.masters[0]))?;
+        expect(said.contains("OK"), "OK from every name server", &said)?;
+        let route = self.shell.run(&format!("topicRoute -t {TOPIC}"))?;
+        expect(route.contains("\"perm\":4"), "a broker without the write permission", &route)
+    }
+
+    fn add_write_permission(&mut self) -> Result<(), Trouble> {
+        let said = self.shell.run(&format!("addWritePerm -b {}", self.masters[0]))?;
+        expect(said.contains("OK"), "OK from every name server", &said)?;
+        let route = self.shell.run(&format!("topicRoute -t {TOPIC}"))?;
+        expect(
+            route.contains("\"perm\":6") && !route.contains("\"perm\":4"),
+            "all brokers writable again",
+            &route,
+        )
+    }
+
+    fn delete_topic(&mut self) -> Result<(), Trouble> {
+        let said = self.shell.run(&format!("deleteTopic -c {CLUSTER} -t {TOPIC}"))?;
+        expect(said.contains("success"), "success", &said)?;
+        let list = self.shell.run("topicList")?;
+        expect(!list.lines().any(|line| line.trim() == TOPIC), "no longer listed", &list)
+    }
+}
+
+/// The first line with all of `parts` in it.
+fn row<'a>(said: &'a str, parts: &[&str]) -> Result<&'a str, Trouble> {
+    let found = said.lines().find(|line| parts.iter().all(|part| line.contains(part)));
+    found.ok_or_else(|| Trouble::Answer(format!("no line with {parts:?} in: {}", shown(said))))
+}
+
+fn expect(holds: bool, what: &str, said: &str) -> Result<(), Trouble> {
+    if holds { Ok(()) } else { Err(Trouble::Answer(format!("expected {what} in: {}", shown(said)))) }
+}
+
+fn shown(said: &str) -> String {
+    tail(said, 1200).replace('\n', " | ")
+}
+
+/// The JVM that runs the commands.
+struct Shell {
+    stdin: ChildStdin,
+    answers: Receiver<String>,
+    name_servers: String,
+    log: File,
+    _process: Process,
+}
+
+impl Shell {
+    fn start(workshop: &Workshop, name_servers: &str, home: &Path) -> Result<Self, Trouble> {
+        let path = home.join("mqadmin.log");
+        let log = File::create(&path).map_err(Trouble::io("open mqadmin's log"))?;
+        let errors = log.try_clone().map_err(Trouble::io("clone a log handle"))?;
+        let mut command: Command = java(home, 256);
+        command.arg("-cp").arg(workshop.admin_driver()?).arg("interop.Admin");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors);
+        let mut process = Process::adopt("mqadmin", command, &path)?;
+        let stdin = process.child().stdin.take().expect("piped");
+        let stdout = process.child().stdout.take().expect("piped");
+        let (send, answers) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if let Some(printed) = line.strip_prefix("@@").and_then(from_hex)
+                    && send.send(printed).is_err()
+                {
+                    return;
+                }
+            }
+        });
+        Ok(Self { stdin, answers, name_servers: name_servers.to_owned(), log, _process: process })
+    }
+
+    /// Runs one command and returns all that it printed.
+    fn run(&mut self, command: &str) -> Result<String, Trouble> {
+        let command = format!("{command} -n {}", self.name_servers);
+        writeln!(self.stdin, "{command}").map_err(Trouble::io("talk to mqadmin"))?;
+        let said = self.answers.recv_timeout(COMMAND);
+        let said = said.map_err(|_| Trouble::Late { awaited: format!("mqadmin {command}"), log: None })?;
+        let _ = writeln!(self.log, "$ mqadmin {command}\n{said}"); // for people; a full disk shows elsewhere
+        Ok(said)
+    }
+
+    /// Runs the command again until what it prints is as awaited, for what becomes visible a little later.
+    fn run_until(&mut self, command: &str, good: impl Fn(&str) -> bool) -> Result<String, Trouble> {
+        let end = Instant::now() + Duration::from_secs(15);
+        loop {
+            let said = self.run(command)?;
+            if good(&said) || Instant::now() > end {
+                return Ok(said);
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+}
+
+fn from_hex(digits: &str) -> Option<String> {
+    let byte = |at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
+    let bytes: Option<Vec<u8>> = (0..digits.len()).step_by(2).map(byte).collect();
+    Some(String::from_utf8_lossy(&bytes?).into_owned())
+}
