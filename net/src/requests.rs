@@ -224,6 +224,20 @@ macro_rules! requests {
                 }
             }
         }
+
+        impl Fields for Request<'_> {
+            fn emit<S: FieldSink>(&self, sink: &mut S) {
+                match self {
+                    $(Request::$name(header) => header.emit(sink),)*
+                }
+            }
+
+            fn is_empty(&self) -> bool {
+                match self {
+                    $(Request::$name(header) => header.is_empty(),)*
+                }
+            }
+        }
     };
 }
 

@@ -1,4 +1,5 @@
 //! The blocking client against a server of a few lines.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};

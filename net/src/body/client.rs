@@ -49,7 +49,7 @@ bodies! {
     }
 
     /// Body of 46.
-    CheckClientConfig {
+    CheckClientConfigBody {
         client_id: String = "clientId",
         group: String = "group",
         namespace: Option<String> = "namespace",
