@@ -15,7 +15,7 @@ mod settle;
 mod words;
 
 pub use host::Host;
-pub use java::java_keys;
+pub use java::{java_keys, java_properties};
 pub use settle::PORT_STRIDE;
 pub use words::{FlushMethod, FlushMode, Hours, IoMode, LogFormat};
 
@@ -96,8 +96,8 @@ settings::settings! {
         /// RocketMQ's separate commitlog directory. It has to be DIR/commitlog here; the logs of the shards lie under
         /// the store directory.
         commitlog_dir: Option<PathBuf> = "auto", "store.commitlog_dir", "storePathCommitLog", "", Restart, ANY;
-        /// How the log reaches the disk: direct (O_DIRECT), buffered (page cache; HDD, network disks, filesystems
-        /// without O_DIRECT), dontcache. Auto takes direct where the directory can.
+        /// How the log reaches the disk: direct (O_DIRECT) or buffered (page cache; HDD, network disks, filesystems
+        /// without O_DIRECT). Auto takes direct where the directory can.
         io_mode: IoMode = "auto", "store.io_mode", "", "", Restart, ANY;
         /// Log window per shard: staging buffer, DMA buffer and cache of the hot tail at once. On a dedicated host a
         /// quarter of the memory over all shards keeps a long tail hot.

@@ -12,7 +12,7 @@ pub struct Problem {
     /// What is wrong, with the place if it is in a file.
     pub what: String,
     /// The words to mark in the line, if they stand in it.
-    pub marked: String,
+    pub marked: Box<str>,
     /// Where.
     pub origin: Origin,
     /// What to do about it.
@@ -29,7 +29,7 @@ impl fmt::Display for Problem {
             let shown: String =
                 text.chars().take(LINE_SHOWN_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect();
             write!(f, "\n  {number} | {shown}")?;
-            if let Some(at) = shown.find(&self.marked).filter(|_| !self.marked.is_empty()) {
+            if let Some(at) = shown.find(&*self.marked).filter(|_| !self.marked.is_empty()) {
                 let before = shown[..at].chars().count();
                 let carets = "^".repeat(self.marked.chars().count());
                 write!(f, "\n  {:width$} | {:before$}{carets}", "", "", width = number.len())?;
@@ -67,7 +67,7 @@ impl fmt::Display for Note {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
-    use std::rc::Rc;
+    use std::sync::Arc;
 
     use super::*;
 
@@ -76,11 +76,11 @@ mod tests {
         let problem = Problem {
             code: "E0104",
             what: "x".to_owned(),
-            marked: "ture".to_owned(),
+            marked: "ture".into(),
             origin: Origin::File {
-                path: Rc::from(Path::new("broker.conf")),
+                path: Arc::from(Path::new("broker.conf")),
                 line: 12,
-                text: Rc::from("traceOn = ture"),
+                text: Arc::from("traceOn = ture"),
             },
             fix: "write traceOn=true".to_owned(),
         };

@@ -84,7 +84,7 @@ fn apply<C: Settings>(resolved: &mut Resolved<C>, java: &JavaKeys, entry: &Entry
         JavaClass::Refused(reason) => Err(Problem {
             code: "E0105",
             what: format!("{}={}{}: {reason}", entry.key, entry.value, place(&entry.origin)),
-            marked: entry.value.clone(),
+            marked: entry.value.as_str().into(),
             origin: entry.origin.clone(),
             fix: if known.default.is_empty() {
                 "remove the key".to_owned()
@@ -100,7 +100,7 @@ fn set<C: Settings>(resolved: &mut Resolved<C>, index: usize, entry: &Entry) -> 
     resolved.config.set(index, entry.value.trim()).map_err(|rejection| Problem {
         code: "E0104",
         what: format!("\"{}\" cannot be \"{}\"{}: {rejection}", entry.key, entry.value, place(&entry.origin)),
-        marked: entry.value.clone(),
+        marked: entry.value.as_str().into(),
         origin: entry.origin.clone(),
         fix: format!(
             "{} takes {}{}; the default is {}",
@@ -146,7 +146,7 @@ fn unknown<C: Settings>(java: &JavaKeys, entry: &Entry) -> Problem {
     Problem {
         code: "E0103",
         what: format!("unknown key \"{written}\"{}{hint}", place(&entry.origin)),
-        marked: entry.key.rsplit('.').next().unwrap_or_default().to_owned(),
+        marked: entry.key.rsplit('.').next().unwrap_or_default().into(),
         fix: suggested.map_or_else(
             || "remove it; `ringmq config explain` lists every key".to_owned(),
             |near| format!("write {near}, or remove it"),

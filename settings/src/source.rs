@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::{Problem, Settings, properties, toml_file};
 
@@ -28,11 +28,11 @@ pub enum Origin {
     /// A file.
     File {
         /// Path as given.
-        path: Rc<Path>,
+        path: Arc<Path>,
         /// Line, from 1.
         line: u32,
         /// That line.
-        text: Rc<str>,
+        text: Arc<str>,
     },
     /// The file of remote changes in the store.
     Overlay,
@@ -98,14 +98,14 @@ pub fn read_file(path: &Path) -> Result<Vec<Entry>, FileError> {
 /// # Errors
 /// The first place where the text is not of its format.
 pub fn from_text(path: &Path, text: &str) -> Result<Vec<Entry>, Problem> {
-    let place = Place { path: path.into(), lines: text.lines().map(Rc::from).collect() };
+    let place = Place { path: path.into(), lines: text.lines().map(Arc::from).collect() };
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml")) {
         return toml_file::parse(text, &place);
     }
     let lines = properties::parse(text).map_err(|error| Problem {
         code: "E0102",
         what: format!("{} at {}:{}", error.what, path.display(), error.line),
-        marked: String::new(),
+        marked: "".into(),
         origin: place.at(error.line),
         fix: "write \\uXXXX with four hexadecimal digits, or the character itself in UTF-8".to_owned(),
     })?;
@@ -145,7 +145,7 @@ pub fn override_entry(text: &str, flag: &str) -> Result<Entry, Problem> {
         return Err(Problem {
             code: "E0103",
             what: format!("{flag} {text:?} has no '='"),
-            marked: String::new(),
+            marked: "".into(),
             origin,
             fix: format!("write {flag} key=value, for example {flag} store.io_mode=buffered"),
         });
@@ -155,13 +155,13 @@ pub fn override_entry(text: &str, flag: &str) -> Result<Entry, Problem> {
 
 /// A file's path and lines, for origins.
 pub(crate) struct Place {
-    pub(crate) path: Rc<Path>,
-    pub(crate) lines: Vec<Rc<str>>,
+    pub(crate) path: Arc<Path>,
+    pub(crate) lines: Vec<Arc<str>>,
 }
 
 impl Place {
     pub(crate) fn at(&self, line: u32) -> Origin {
-        let text = self.lines.get(line.saturating_sub(1) as usize).cloned().unwrap_or_else(|| Rc::from(""));
+        let text = self.lines.get(line.saturating_sub(1) as usize).cloned().unwrap_or_else(|| Arc::from(""));
         Origin::File { path: self.path.clone(), line, text }
     }
 }

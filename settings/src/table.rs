@@ -14,6 +14,8 @@ pub trait Settings: Default {
     fn set(&mut self, index: usize, text: &str) -> Result<(), Rejection>;
     /// The value of the key at `index`, as a file would spell it.
     fn show(&self, index: usize) -> String;
+    /// The value of the key at `index`, as RocketMQ would spell it.
+    fn show_java(&self, index: usize) -> String;
     /// What the type of the key at `index` is called.
     fn kind(index: usize) -> String;
 
@@ -62,6 +64,11 @@ macro_rules! settings {
 
             fn show(&self, index: usize) -> String {
                 let readers: &[fn(&Self) -> String] = &[$(|config| $crate::Value::show(&config.$field)),*];
+                readers[index](self)
+            }
+
+            fn show_java(&self, index: usize) -> String {
+                let readers: &[fn(&Self) -> String] = &[$(|config| $crate::Value::show_java(&config.$field)),*];
                 readers[index](self)
             }
 

@@ -12,7 +12,7 @@ pub(crate) fn parse(text: &str, place: &Place) -> Result<Vec<Entry>, Problem> {
         Problem {
             code: "E0102",
             what: format!("not TOML at {}:{line}: {}", place.path.display(), error.message()),
-            marked: String::new(),
+            marked: "".into(),
             origin: place.at(line),
             fix: "texts need quotes, lists brackets; Java properties need a name that does not end in .toml"
                 .to_owned(),
@@ -31,7 +31,7 @@ pub(crate) fn parse(text: &str, place: &Place) -> Result<Vec<Entry>, Problem> {
             line_of(text, odd.at),
             odd.kind
         ),
-        marked: odd.key,
+        marked: odd.key.into(),
         origin: place.at(line_of(text, odd.at)),
         fix: "write a text, a number, true, false or a list of texts".to_owned(),
     })?;

@@ -15,6 +15,10 @@ pub trait Value: Sized {
     fn parse(text: &str, limits: &Limits) -> Result<Self, Rejection>;
     /// The text that [`Value::parse`] reads back.
     fn show(&self) -> String;
+    /// The text that RocketMQ would read back.
+    fn show_java(&self) -> String {
+        self.show()
+    }
     /// What to call the type in `config explain`.
     fn kind() -> String;
 }
@@ -159,6 +163,9 @@ impl<T: Value> Value for Option<T> {
     fn show(&self) -> String {
         self.as_ref().map_or_else(|| "auto".to_owned(), Value::show)
     }
+    fn show_java(&self) -> String {
+        self.as_ref().map_or_else(String::new, Value::show_java)
+    }
     fn kind() -> String {
         format!("{} or auto", T::kind())
     }
@@ -167,6 +174,13 @@ impl<T: Value> Value for Option<T> {
 /// `host:port` addresses, separated by `;` as in RocketMQ (a TOML list in TOML). Hosts are resolved when used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Addresses(pub Vec<String>);
+
+impl Addresses {
+    /// One by one.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+}
 
 impl Value for Addresses {
     fn parse(text: &str, _: &Limits) -> Result<Self, Rejection> {
@@ -193,6 +207,14 @@ impl Value for Addresses {
 /// A list of CPUs in the kernel's notation: `1-3,8`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cpus(pub Vec<usize>);
+
+impl Cpus {
+    /// Their numbers, ascending.
+    #[must_use]
+    pub fn as_slice(&self) -> &[usize] {
+        &self.0
+    }
+}
 
 /// More than any machine has; keeps `0-4000000000` from being expanded.
 const CPUS_MAX: usize = 4096;
@@ -231,7 +253,7 @@ impl Value for Cpus {
     }
 }
 
-/// An enum whose values are words: `Variant = "ours" | "RocketMQ's"`. The first word is the one shown.
+/// An enum whose values are words: `Variant = "ours" | "RocketMQ's"`.
 #[macro_export]
 macro_rules! words {
     ($(#[$meta:meta])* pub enum $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal $(| $other:literal)*),* $(,)? }) => {
@@ -248,6 +270,15 @@ macro_rules! words {
             }
             fn show(&self) -> String {
                 match self { $($name::$variant => $word),* }.to_owned()
+            }
+            fn show_java(&self) -> String {
+                match self {
+                    $($name::$variant => {
+                        let spellings: &[&str] = &[$word $(, $other)*];
+                        spellings[spellings.len() - 1]
+                    }),*
+                }
+                .to_owned()
             }
             fn kind() -> String {
                 [$($word),*].join(" | ")

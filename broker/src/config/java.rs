@@ -2,12 +2,31 @@
 
 use std::sync::OnceLock;
 
-use settings::JavaKeys;
+use settings::{JavaKeys, Settings};
+
+use super::BrokerConfig;
 
 /// Every key that a RocketMQ broker knows.
 pub fn java_keys() -> &'static JavaKeys {
     static KEYS: OnceLock<JavaKeys> = OnceLock::new();
     KEYS.get_or_init(|| JavaKeys::parse(include_str!("java_keys.tsv"), REASONS))
+}
+
+/// The configuration as RocketMQ prints it: every name of its own with our value, or the default where the key has no
+/// effect here, sorted by name. GET_BROKER_CONFIG and `mqbroker -p` are made of this.
+#[must_use]
+pub fn java_properties(config: &BrokerConfig) -> Vec<(&'static str, String)> {
+    let value = |key: &settings::JavaKey| match BrokerConfig::find(key.name) {
+        Some(index) => config.show_java(index),
+        None => key.default.split('|').next().unwrap_or_default().to_owned(),
+    };
+    let mut all: Vec<(&'static str, String)> = java_keys().iter().map(|key| (key.name, value(key))).collect();
+    if config.commitlog_dir.is_none()
+        && let Some(pair) = all.iter_mut().find(|(name, _)| *name == "storePathCommitLog")
+    {
+        pair.1 = config.store_dir.join("commitlog").display().to_string();
+    }
+    all
 }
 
 const REASONS: &[(&str, &str)] = &[
@@ -51,10 +70,19 @@ const REASONS: &[(&str, &str)] = &[
 
 #[cfg(test)]
 mod tests {
-    use settings::{JavaClass, Settings};
+    use settings::JavaClass;
 
-    use super::super::BrokerConfig;
     use super::*;
+
+    #[test]
+    fn properties_are_spelt_as_rocketmq_reads_them() {
+        let all = java_properties(&BrokerConfig::default());
+        let value = |name: &str| all.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str());
+        assert_eq!(value("flushDiskType"), Some("ASYNC_FLUSH"));
+        assert_eq!(value("brokerRole"), Some("ASYNC_MASTER"));
+        assert_eq!(value("storePathCommitLog"), Some("/var/lib/ringmq/commitlog"));
+        assert!(all.is_sorted_by_key(|(name, _)| *name));
+    }
 
     #[test]
     fn every_honoured_name_is_a_key_and_every_java_name_of_a_key_is_known() {

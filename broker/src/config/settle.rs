@@ -17,11 +17,13 @@ const MESSAGES_IN_WINDOW_MIN: u64 = 3;
 
 pub(super) fn settle(resolved: &mut Resolved<BrokerConfig>, host: &Host) -> Result<(), Vec<Problem>> {
     choose(resolved, host);
-    let checks: &[fn(&Resolved<BrokerConfig>, &Host) -> Result<(), Problem>] =
-        &[names, ports, address, directories, sizes, disk_marks, shards_and_cpus];
+    let checks: &[Check] = &[names, ports, address, directories, sizes, disk_marks, shards_and_cpus];
     let problems: Vec<Problem> = checks.iter().filter_map(|check| check(resolved, host).err()).collect();
     if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
+
+/// Something that several keys, or a key and the host, must agree on.
+type Check = fn(&Resolved<BrokerConfig>, &Host) -> Result<(), Problem>;
 
 fn choose(resolved: &mut Resolved<BrokerConfig>, host: &Host) {
     if matches!(resolved.config.name.as_str(), "" | "auto") {
@@ -250,7 +252,7 @@ fn problem(resolved: &Resolved<BrokerConfig>, name: &str, what: String, fix: &st
     Problem {
         code: "E0106",
         what: format!("{}{java}{place}: {what}", key.name),
-        marked: resolved.config.show(index),
+        marked: resolved.config.show(index).into(),
         origin,
         fix: fix.to_owned(),
     }

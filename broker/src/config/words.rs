@@ -11,8 +11,6 @@ words! {
         Direct = "direct",
         /// Through the page cache, with paced writeback.
         Buffered = "buffered",
-        /// Through the page cache, dropped from it at once (RWF_DONTCACHE).
-        DontCache = "dontcache",
     }
 }
 
