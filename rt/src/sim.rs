@@ -26,6 +26,7 @@ mod completion;
 mod disk;
 mod machine;
 mod net;
+mod peer;
 mod random;
 mod simulation;
 mod world;
@@ -36,5 +37,6 @@ pub use disk::{
 };
 pub use machine::{SimEnv, SimMachine};
 pub use net::{NetProfile, Network, SimNet};
+pub use peer::SimPeer;
 pub use random::Random;
 pub use simulation::{Simulation, for_each_seed};

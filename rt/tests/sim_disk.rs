@@ -416,6 +416,25 @@ fn bytes_at_rest_can_be_damaged() {
     }
 }
 
+#[test]
+fn a_write_can_get_lost_or_land_elsewhere() {
+    let sim = Simulation::new(15);
+    let machine = machine(&sim);
+    let disk = machine.disk();
+    sim.block_on(async {
+        let file = filled_file(disk, DIRECT, 3, 1).await;
+        disk.on_operation(|operation| match operation.offset {
+            0 => Verdict::Lose,
+            _ => Verdict::Misdirect(2 * BLOCK as u64),
+        });
+        file.write_at(0, blocks(1, 2), true).await.unwrap();
+        file.write_at(BLOCK as u64, blocks(1, 3), true).await.unwrap();
+    });
+    let expected: Vec<u8> = [1, 1, 3].iter().flat_map(|byte| [*byte; BLOCK]).collect();
+    assert!(disk.contents(LOG).unwrap() == expected);
+    assert!(outcomes(disk, Crash::Power).iter().all(|bytes| *bytes == expected));
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Write { at: u64, len: usize, byte: u8, durable: bool },

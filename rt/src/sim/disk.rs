@@ -323,10 +323,12 @@ impl SimDisk {
             return std::future::pending().await;
         }
         let mut nanoseconds = self.latency_ns(kind, bytes);
-        let mut failure = None;
+        let (mut failure, mut path_of_write) = (None, WritePath::Straight);
         match verdict {
             Verdict::Delay(longer) => nanoseconds += u64::try_from(longer.as_nanos()).unwrap_or(u64::MAX / 4),
             Verdict::Fail(errno) => failure = Some(errno),
+            Verdict::Lose => path_of_write = WritePath::Lost,
+            Verdict::Misdirect(offset) => path_of_write = WritePath::To(offset),
             Verdict::Proceed | Verdict::Freeze => {}
         }
         if failure.is_some() {
@@ -335,7 +337,7 @@ impl SimDisk {
         if let Some(world) = self.0.world.borrow().upgrade() {
             world.trace(mix(kind as u64 ^ (operation.index << 8)) ^ mix(offset) ^ bytes);
         }
-        Admission { nanoseconds, failure }
+        Admission { nanoseconds, failure, path_of_write }
     }
 
     fn latency_ns(&self, kind: OpKind, bytes: u64) -> u64 {
@@ -477,6 +479,15 @@ impl Default for DiskLatency {
 struct Admission {
     nanoseconds: u64,
     failure: Option<i32>,
+    path_of_write: WritePath,
+}
+
+/// Where the bytes of a write end up.
+#[derive(Clone, Copy)]
+enum WritePath {
+    Straight,
+    Lost,
+    To(u64),
 }
 
 impl Disk for SimDisk {
@@ -572,9 +583,17 @@ impl DiskFile for SimFile {
         }
         let kind = if durable { OpKind::DurableWrite } else { OpKind::Write };
         let admission = disk.admit(kind, path, offset, data.len() as u64).await;
+        let nanoseconds = admission.nanoseconds;
+        let offset = match admission.path_of_write {
+            WritePath::Straight => offset,
+            WritePath::To(elsewhere) => elsewhere,
+            WritePath::Lost => {
+                disk.pause(nanoseconds).await;
+                return Ok(());
+            }
+        };
         let id = disk.state().begin_write(*inode, offset, data, *direct, durable);
         let (completer, done) = completion();
-        let nanoseconds = admission.nanoseconds;
         let taken_after = disk.0.random.borrow().between(0, nanoseconds);
         let disk = disk.clone();
         disk.clone().after(taken_after, move || {

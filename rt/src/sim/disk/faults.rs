@@ -58,6 +58,10 @@ pub enum Verdict {
     /// It fails with this errno (`libc::EIO`, ...). A failed write may have been applied in part; a failed flush has
     /// lost what it covered.
     Fail(i32),
+    /// A write says it went well and nothing was written: the old sectors stay.
+    Lose,
+    /// A write goes to this offset of the file instead (a multiple of 512, inside the file).
+    Misdirect(u64),
     /// This operation and every later one never ends and changes nothing: the place for a crash.
     Freeze,
 }
