@@ -25,6 +25,31 @@ pub trait Disk: Clone + 'static {
     async fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>>;
     /// Bytes of the filesystem that holds `path`.
     fn space(&self, path: &Path) -> io::Result<Space>;
+    /// Takes the exclusive lock of the file at `path`, made if need be; `None` if another process has it. On a
+    /// simulated machine there is no other process.
+    fn lock(&self, path: &Path) -> io::Result<Option<DirLock>> {
+        let _no_other_process = path;
+        Ok(Some(DirLock(None)))
+    }
+}
+
+/// An exclusive lock on a directory's lock file, held until dropped; the kernel drops it with the process.
+#[derive(Debug)]
+pub struct DirLock(Option<std::fs::File>);
+
+impl DirLock {
+    /// `flock` of the file at `path`, for the real disk.
+    ///
+    /// # Errors
+    /// What the kernel says; another holder is `Ok(None)`.
+    pub fn take(path: &Path) -> io::Result<Option<Self>> {
+        let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self(Some(file)))),
+            Err(std::fs::TryLockError::WouldBlock) => Ok(None),
+            Err(std::fs::TryLockError::Error(error)) => Err(error),
+        }
+    }
 }
 
 /// One open file; closes when the last clone goes. Clones share the descriptor.

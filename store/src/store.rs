@@ -1,52 +1,92 @@
-//! [`Store`]: everything a shard does with its log, queues and index.
+//! [`Store`]: everything a shard does with its log, queues and index. One owner, `&mut self`, run to completion;
+//! what takes time is returned as a future that owns what it needs.
 
-use std::future::Future;
-use std::marker::PhantomData;
+use std::rc::Rc;
 
-use rt::{Env, Mono, Now, SharedSlice};
+use rt::{Disk, Env, Mono, Now, Window};
 
+use crate::commitlog::Log;
+use crate::commitlog::committer::Committer;
+use crate::consume_queue::{ConsumeQueues, Entry};
+use crate::record::{BLANK_BYTES, Draft, Place, RecordLimit, sys_flag};
+use crate::tables::Tables;
 use crate::{
-    Appended, BatchItem, Boundary, Candidate, NewMessage, OffsetRange, PhysicalOffset, QueueOffset, QueueRef,
-    ReadBatch, ReadLimits, ReadStatus, RecoveryReport, Refusal, StoreConfig, StoreError, StoreStatistics,
+    Appended, BatchItem, FlushMode, NewMessage, PhysicalOffset, QueueOffset, QueueRef, Refusal, StoreConfig,
+    StoreError, StoreStatistics,
 };
+
+mod checkpoints;
+mod hints;
+mod opening;
+mod reading;
+
+use checkpoints::Checkpoints;
+use hints::Hints;
 
 /// One shard's store.
 pub struct Store<E: Env> {
-    _env: PhantomData<E>,
+    log: Rc<Log<E>>,
+    committer: Committer<E>,
+    queues: ConsumeQueues<E>,
+    tables: Tables<E>,
+    hints: Hints,
+    checkpoints: Rc<Checkpoints<E>>,
+    refusal: Option<Refusal>,
+    /// The last append met a full window.
+    window_full: bool,
+    messages: u64,
+    bytes: u64,
+    _lock: rt::disk::DirLock,
 }
 
-#[expect(
-    unused_variables,
-    clippy::unimplemented,
-    reason = "signatures for the crates above; bodies land next"
-)]
 impl<E: Env> Store<E> {
-    /// Opens (or formats) the store.
-    pub async fn open(env: E, config: StoreConfig) -> Result<(Self, RecoveryReport), StoreError> {
-        unimplemented!()
-    }
-
     /// The handle of a queue, created on first use.
     pub fn queue(&mut self, topic: &str, queue_id: u32) -> QueueRef {
-        unimplemented!()
+        self.queues.queue(topic, queue_id, PhysicalOffset::new(self.log.end()))
     }
 
     /// The handle of a queue, if it exists.
+    #[must_use]
     pub fn find_queue(&self, topic: &str, queue_id: u32) -> Option<QueueRef> {
-        unimplemented!()
+        self.queues.find_queue(topic, queue_id)
     }
 
-    /// Appends one message.
+    /// Appends one message to `queue`, which is that of its topic and queue id.
+    ///
+    /// On return it lies in the window and has its offset; it may be answered once [`Store::acknowledgeable`] reaches
+    /// [`Appended::end`]. Nothing is allocated and the body is copied once.
+    ///
+    /// # Errors
+    /// A message that can never fit, or [`StoreError::Refused`]; the log is untouched and no offset is used.
+    ///
+    /// Source: `CommitLog.asyncPutMessage`, RocketMQ 5.3. It locks; a shard has one thread.
     pub fn append(
         &mut self,
         queue: QueueRef,
         message: &NewMessage<'_>,
         now_unix_ms: i64,
     ) -> Result<Appended, StoreError> {
-        unimplemented!()
+        self.check_body(message.body)?;
+        let draft = Draft::new(message).map_err(|limit| self.limit_error(limit))?;
+        let (queued, first) = self.next_place(queue, message.sys_flag);
+        let stored_at_ms = now_unix_ms.max(self.log.stored_at_ms.get());
+        let place = |at| Place { at, queue_offset: first, stored_at_ms };
+        let at = self
+            .log
+            .append(draft.bytes(), |at, out| draft.encode(place(at), out))
+            .map_err(|error| self.refused(error))?;
+        let appended = self.enter(queue, queued, at, draft.bytes(), message.tags_code, stored_at_ms);
+        if queued {
+            self.note_numbers(queue, message, appended.queue_offset, 1, at);
+        }
+        Ok(appended)
     }
 
-    /// Appends a batch, whole or not at all; where each landed is pushed to `placed`.
+    /// Appends `items` with what `shared` has in common, as consecutive records with consecutive offsets, whole or not
+    /// at all: recovery drops a batch of which anything is missing. Where each landed is pushed to `placed`.
+    ///
+    /// # Errors
+    /// As [`Store::append`]; nothing was appended and `placed` is as it was.
     pub fn append_batch(
         &mut self,
         queue: QueueRef,
@@ -55,99 +95,211 @@ impl<E: Env> Store<E> {
         now_unix_ms: i64,
         placed: &mut Vec<Appended>,
     ) -> Result<(), StoreError> {
-        unimplemented!()
+        let Some(last) = items.len().checked_sub(1) else { return Ok(()) };
+        let mut total = 0;
+        for (index, item) in items.iter().enumerate() {
+            self.check_body(item.body)?;
+            let draft = Draft::item(shared, item, index < last).map_err(|limit| self.limit_error(limit))?;
+            total += draft.bytes();
+        }
+        let config = &self.log.config;
+        let limit = (config.segment_bytes - BLANK_BYTES).min(config.window_bytes as u64 / 2);
+        if total as u64 > limit {
+            return Err(StoreError::BatchTooLarge { bytes: total as u64, limit });
+        }
+        let (queued, first) = self.next_place(queue, shared.sys_flag);
+        let stored_at_ms = now_unix_ms.max(self.log.stored_at_ms.get());
+        let encode = |at: PhysicalOffset, mut out: &mut [u8]| {
+            let mut at = at;
+            for (index, item) in items.iter().enumerate() {
+                let draft = Draft::item(shared, item, index < last).expect("checked above");
+                let (record, rest) = out.split_at_mut(draft.bytes());
+                let queue_offset = if queued { first.plus(index as u64) } else { first };
+                draft.encode(Place { at, queue_offset, stored_at_ms }, record);
+                at = at.plus(draft.bytes() as u64);
+                out = rest;
+            }
+        };
+        let start = self.log.append(total, encode).map_err(|error| self.refused(error))?;
+        let mut at = start;
+        for (index, item) in items.iter().enumerate() {
+            let bytes = Draft::item(shared, item, index < last).expect("checked above").bytes();
+            let appended = self.enter(queue, queued, at, bytes, item.tags_code, stored_at_ms);
+            placed.push(appended);
+            at = appended.end;
+        }
+        if queued {
+            self.note_numbers(queue, shared, first, items.len() as u64, start);
+        }
+        Ok(())
     }
 
-    /// Tells the committer what the turn appended; returns when the next turn is needed at the latest.
+    /// The end of a turn: issues what is to be written or flushed and takes in what is done. Returns when it must be
+    /// called again at the latest; the completion of a write brings a turn by itself.
     pub fn end_of_turn(&mut self, now: Now) -> Option<Mono> {
-        unimplemented!()
+        let deadline = self.committer.turn(now);
+        self.hints.raise(&self.log, &self.tables);
+        if self.window_full && self.log.window.full(WINDOW_ROOM_BYTES).is_none() {
+            self.window_full = false;
+        }
+        self.refresh_refusal();
+        deadline
     }
 
-    /// Every record ending at or below may be answered under the mode.
+    /// Every record that ends at or below may be answered under the mode.
+    #[must_use]
     pub fn acknowledgeable(&self) -> PhysicalOffset {
-        unimplemented!()
+        PhysicalOffset::new(self.log.acknowledgeable().min(self.hints.gate()))
     }
 
     /// Readers end here.
+    #[must_use]
     pub fn visible(&self) -> PhysicalOffset {
-        unimplemented!()
+        PhysicalOffset::new(self.log.promised().min(self.hints.gate()))
     }
 
-    /// Why nothing is taken now.
+    /// Everything below is where the death of the process cannot lose it: what an answer to a message that did not ask
+    /// to wait (`WAIT=false`) needs in a sync mode.
+    #[must_use]
+    pub fn kept(&self) -> PhysicalOffset {
+        PhysicalOffset::new(self.log.kept().min(self.hints.gate()))
+    }
+
+    /// Why nothing is taken now; as of the last turn or failed append.
+    #[must_use]
     pub fn refusal(&self) -> Option<&Refusal> {
-        unimplemented!()
+        self.refusal.as_ref()
     }
 
-    /// Readable range of a queue.
-    pub fn offsets(&self, queue: QueueRef) -> OffsetRange {
-        unimplemented!()
+    /// Metadata. Tables 0 to 254 are free for the caller.
+    pub fn tables(&mut self) -> &mut Tables<E> {
+        &mut self.tables
     }
 
-    /// Reads from memory into `out`.
-    pub fn read_hot(
-        &self,
-        queue: QueueRef,
-        from: QueueOffset,
-        limits: ReadLimits,
-        accept: impl FnMut(&Candidate<'_>) -> bool,
-        out: &mut ReadBatch,
-    ) -> ReadStatus {
-        unimplemented!()
+    /// The log window, for whoever registers its memory with a ring or allocates it ahead of the cursor
+    /// ([`Window::ensure_ahead`]).
+    #[must_use]
+    pub fn window(&self) -> &Rc<Window> {
+        &self.log.window
     }
 
-    /// Reads from memory and disk.
-    pub fn read_cold(
-        &self,
-        queue: QueueRef,
-        from: QueueOffset,
-        limits: ReadLimits,
-        accept: impl FnMut(&Candidate<'_>) -> bool + 'static,
-    ) -> impl Future<Output = Result<(ReadStatus, ReadBatch), StoreError>> + 'static {
-        async { unimplemented!() }
+    /// The settings it was opened with.
+    #[must_use]
+    pub fn config(&self) -> &StoreConfig {
+        &self.log.config
     }
 
-    /// The record that starts at `at`, if one does.
-    pub fn record_at(
-        &self,
-        at: PhysicalOffset,
-    ) -> impl Future<Output = Result<Option<SharedSlice>, StoreError>> + 'static {
-        async { unimplemented!() }
-    }
-
-    /// The queue offset for a store time.
-    pub fn offset_by_time(
-        &self,
-        queue: QueueRef,
-        unix_ms: i64,
-        boundary: Boundary,
-    ) -> impl Future<Output = Result<QueueOffset, StoreError>> + 'static {
-        async { unimplemented!() }
-    }
-
-    /// Records whose `KEYS` or `UNIQ_KEY` contain `key`, newest last, at most `max`.
-    pub fn query_keys(
-        &self,
-        topic: &str,
-        key: &str,
-        max: u32,
-        from_ms: i64,
-        to_ms: i64,
-    ) -> impl Future<Output = Result<Vec<SharedSlice>, StoreError>> + 'static {
-        async { unimplemented!() }
-    }
-
-    /// Drops all queues of a topic.
+    /// Drops all queues of a topic. A topic of this name that comes later is numbered from 0.
     pub fn delete_topic(&mut self, topic: &str) {
-        unimplemented!()
+        let mut queues = Vec::new();
+        self.queues.for_each_of(topic, |queue_id, queue| queues.push((queue_id, queue)));
+        self.hints.forget(topic, &queues, &mut self.tables);
+        self.queues.delete_topic(topic);
     }
 
-    /// Figures.
+    /// Figures; asks the filesystem for its room.
+    #[must_use]
     pub fn statistics(&self) -> StoreStatistics {
-        unimplemented!()
+        let log = &self.log;
+        let figures = log.figures();
+        let space = log.env.disk().space(&log.config.dir).ok();
+        let mut queues = 0;
+        self.queues.for_each(|_, _, _| queues += 1);
+        StoreStatistics {
+            min_physical: PhysicalOffset::new(log.segments.first()),
+            max_physical: PhysicalOffset::new(log.end()),
+            written: PhysicalOffset::new(log.written()),
+            flushed: PhysicalOffset::new(log.flushed()),
+            segment_bytes: log.segments.count() * log.config.segment_bytes,
+            segments: log.segments.count(),
+            disk_ratio: space.map_or(-1.0, |space| 1.0 - space.available as f64 / space.total.max(1) as f64),
+            disk_total: space.map_or(0, |space| space.total),
+            disk_available: space.map_or(0, |space| space.available),
+            messages: self.messages,
+            bytes: self.bytes,
+            commits: figures.commits,
+            writes: figures.writes,
+            written_bytes: figures.written_bytes,
+            queues,
+        }
     }
 
-    /// Flushes everything and marks the stop as clean.
-    pub async fn close(self) -> Result<(), StoreError> {
-        unimplemented!()
+    fn check_body(&self, body: &[u8]) -> Result<(), StoreError> {
+        let limit = self.log.config.max_message_bytes;
+        if body.len() > limit as usize {
+            return Err(StoreError::RecordTooLarge { bytes: body.len(), limit });
+        }
+        Ok(())
+    }
+
+    fn limit_error(&self, limit: RecordLimit) -> StoreError {
+        match limit {
+            RecordLimit::Topic { bytes } => StoreError::TopicLength { bytes },
+            RecordLimit::Properties { bytes } => StoreError::PropertiesTooLarge { bytes },
+            RecordLimit::Body { bytes } => {
+                StoreError::RecordTooLarge { bytes, limit: self.log.config.max_message_bytes }
+            }
+        }
+    }
+
+    /// Whether the record enters the queue, and the offset it is given.
+    fn next_place(&self, queue: QueueRef, sys_flag: i32) -> (bool, QueueOffset) {
+        if sys_flag::stays_out_of_queues(sys_flag) {
+            (false, QueueOffset::default())
+        } else {
+            (true, self.queues.next_offset(queue))
+        }
+    }
+
+    /// Gives an encoded record its entry.
+    fn enter(
+        &mut self,
+        queue: QueueRef,
+        queued: bool,
+        at: PhysicalOffset,
+        bytes: usize,
+        tags_code: i64,
+        stored_at_ms: i64,
+    ) -> Appended {
+        let bytes = u32::try_from(bytes).expect("a record has a 31-bit length");
+        let queue_offset = if queued {
+            self.queues.push(queue, Entry { at, size: bytes, tags_code })
+        } else {
+            QueueOffset::default()
+        };
+        self.log.stored_at_ms.set(stored_at_ms);
+        self.messages += 1;
+        self.bytes += u64::from(bytes);
+        Appended { at, bytes, queue_offset, end: at.plus(u64::from(bytes)), stored_at_ms }
+    }
+
+    /// In a mode whose readers run ahead of the flush, keeps the bound of the queue's numbering ahead.
+    fn note_numbers(
+        &mut self,
+        queue: QueueRef,
+        message: &NewMessage<'_>,
+        first: QueueOffset,
+        count: u64,
+        at: PhysicalOffset,
+    ) {
+        if self.log.config.flush_mode == FlushMode::Sync {
+            return;
+        }
+        if let Some(bound) = self.hints.used(queue, first, count, at) {
+            let key = hints::key(message.topic, message.queue_id);
+            if let Err(error) = self.tables.put(hints::TABLE, &key, &bound.to_be_bytes()) {
+                self.log.fail(at.get(), format!("queue numbering cannot be made durable: {error}"));
+            }
+        }
     }
 }
+
+impl<E: Env> Drop for Store<E> {
+    fn drop(&mut self) {
+        // The keeper of segments waits for this bell; without it its task would keep the log alive.
+        self.log.segments.close();
+    }
+}
+
+/// A window that was full takes messages again when this much fits.
+const WINDOW_ROOM_BYTES: usize = 64 << 10;

