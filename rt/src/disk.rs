@@ -29,13 +29,15 @@ pub trait Disk: Clone + 'static {
     /// simulated machine there is no other process.
     fn lock(&self, path: &Path) -> io::Result<Option<DirLock>> {
         let _no_other_process = path;
-        Ok(Some(DirLock(None)))
+        Ok(Some(DirLock { _held: None }))
     }
 }
 
 /// An exclusive lock on a directory's lock file, held until dropped; the kernel drops it with the process.
 #[derive(Debug)]
-pub struct DirLock(Option<std::fs::File>);
+pub struct DirLock {
+    _held: Option<std::fs::File>,
+}
 
 impl DirLock {
     /// `flock` of the file at `path`, for the real disk.
@@ -45,7 +47,7 @@ impl DirLock {
     pub fn take(path: &Path) -> io::Result<Option<Self>> {
         let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Self(Some(file)))),
+            Ok(()) => Ok(Some(Self { _held: Some(file) })),
             Err(std::fs::TryLockError::WouldBlock) => Ok(None),
             Err(std::fs::TryLockError::Error(error)) => Err(error),
         }

@@ -237,8 +237,8 @@ impl<E: Env> Log<E> {
             self.pending_since.set(Some(now));
         }
         let write = self.pending_since.get().map(|since| after(since, self.config.write_delay));
-        let flush =
-            (self.written() > self.flushed()).then(|| after(self.flushed_at.get(), self.config.flush_interval));
+        let flush = (self.written() > self.flushed())
+            .then(|| after(self.flushed_at.get(), self.config.flush_interval));
         match (write, flush) {
             (Some(write), Some(flush)) => Some(write.min(flush)),
             (one, other) => one.or(other),
@@ -261,7 +261,8 @@ impl<E: Env> Log<E> {
         match self.config.flush_mode {
             FlushMode::Sync => writes.is_empty().then_some(Write { from, to: most }),
             FlushMode::Async => {
-                if writes.len() >= WRITES_IN_FLIGHT_MAX || from - self.flushed() >= self.config.unflushed_bytes_max
+                if writes.len() >= WRITES_IN_FLIGHT_MAX
+                    || from - self.flushed() >= self.config.unflushed_bytes_max
                 {
                     return None;
                 }

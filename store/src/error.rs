@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::PhysicalOffset;
+use crate::consume_queue::QueueError;
 use crate::record::Damage;
+use crate::tables::TablesError;
 
 /// What went wrong. Every variant says what an operator needs to know.
 #[derive(Debug)]
@@ -67,6 +69,10 @@ pub enum StoreError {
         /// Why.
         source: io::Error,
     },
+    /// The consume queues cannot be read or saved.
+    Queues(QueueError),
+    /// The metadata tables cannot be read or saved.
+    Tables(TablesError),
     /// Settings that contradict each other.
     Config(&'static str),
     /// There is no such queue.
@@ -225,6 +231,8 @@ impl fmt::Display for StoreError {
             Self::Unusable { dir, reason } => write!(f, "store {} cannot be opened: {reason}", dir.display()),
             Self::Window { path: Some(path), source } => write!(f, "log window {}: {source}", path.display()),
             Self::Window { path: None, source } => write!(f, "log window: {source}"),
+            Self::Queues(error) => error.fmt(f),
+            Self::Tables(error) => error.fmt(f),
             Self::Config(reason) => f.write_str(reason),
             Self::NoQueue => f.write_str("no such queue"),
         }
@@ -235,6 +243,8 @@ impl std::error::Error for StoreError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Io { source, .. } | Self::Window { source, .. } => Some(source),
+            Self::Queues(error) => Some(error),
+            Self::Tables(error) => Some(error),
             Self::RecordTooLarge { .. }
             | Self::BatchTooLarge { .. }
             | Self::PropertiesTooLarge { .. }

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cold;
+mod commitlog;
 mod config;
 pub mod consume_queue;
 mod error;
@@ -16,7 +17,9 @@ mod offset;
 mod queue_log;
 mod read;
 pub mod record;
+mod recovery;
 mod store;
+mod superblock;
 pub mod tables;
 
 #[doc(hidden)]

@@ -134,7 +134,12 @@ impl<E: Env> Recovery<'_, E> {
         walk(self.env, &source, bounds, &mut |record| seen.note(record)).await
     }
 
-    async fn walk_window(&self, window: &Leftover, from: u64, seen: &mut Seen<'_>) -> Result<Stop, StoreError> {
+    async fn walk_window(
+        &self,
+        window: &Leftover,
+        from: u64,
+        seen: &mut Seen<'_>,
+    ) -> Result<Stop, StoreError> {
         let to = window.end().min(self.segments.ready_end());
         let source = Source::Window(window);
         let stop = walk(self.env, &source, self.bounds(from, to), &mut |record| seen.note(record)).await?;
@@ -227,7 +232,11 @@ impl<E: Env> Recovery<'_, E> {
     /// that are zero already are not written.
     async fn zero_behind(&self, end: u64, lost_writes: bool) -> Result<u64, StoreError> {
         let tail = end - end % BLOCK as u64;
-        let to = if lost_writes { self.search_end(end) } else { (tail + BLOCK as u64).min(self.segments.ready_end()) };
+        let to = if lost_writes {
+            self.search_end(end)
+        } else {
+            (tail + BLOCK as u64).min(self.segments.ready_end())
+        };
         let mut zeroed = 0;
         let mut at = tail;
         while at < to {

@@ -294,12 +294,5 @@ impl<E: Env> Store<E> {
     }
 }
 
-impl<E: Env> Drop for Store<E> {
-    fn drop(&mut self) {
-        // The keeper of segments waits for this bell; without it its task would keep the log alive.
-        self.log.segments.close();
-    }
-}
-
 /// A window that was full takes messages again when this much fits.
 const WINDOW_ROOM_BYTES: usize = 64 << 10;

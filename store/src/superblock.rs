@@ -74,7 +74,8 @@ impl Superblock {
         let path = config.dir.join(SUPERBLOCK);
         let io = |op, source| StoreError::Io { op, path: path.clone(), source };
         let file = env.disk().open(&path, OpenMode::Read { direct: false }).await;
-        let bytes = file.map_err(|e| io("open", e))?.read_at(0, 2 * BLOCK).await.map_err(|e| io("read", e))?;
+        let bytes =
+            file.map_err(|e| io("open", e))?.read_at(0, 2 * BLOCK).await.map_err(|e| io("read", e))?;
         let copies = bytes.chunks(BLOCK).map(Self::decode);
         let mut verdict = Err(Unusable::Superblock);
         for copy in copies {

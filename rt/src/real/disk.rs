@@ -15,6 +15,7 @@ use io_uring::{opcode, squeue, types};
 
 use super::core::Core;
 use super::ops::{Keep, Operation};
+use crate::disk::DirLock;
 use crate::slice::AlignedMemory;
 use crate::{BLOCK, DirEntry, DiskFile, OpenMode, SharedSlice, Space};
 
@@ -122,6 +123,10 @@ impl crate::Disk for Disk {
     fn space(&self, path: &Path) -> io::Result<Space> {
         let facts = rustix::fs::statvfs(path)?;
         Ok(Space { total: facts.f_blocks * facts.f_frsize, available: facts.f_bavail * facts.f_frsize })
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<DirLock>> {
+        DirLock::take(path)
     }
 }
 

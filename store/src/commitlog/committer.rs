@@ -128,6 +128,8 @@ impl<E: Env> Committer<E> {
 
 impl<E: Env> Drop for Committer<E> {
     fn drop(&mut self) {
+        // Both waiting tasks must see it: each would keep the log alive.
+        self.log.segments.close();
         self.outside.closed.store(true, Ordering::Release);
         self.outside.ring();
     }

@@ -260,11 +260,8 @@ impl<E: Env> Segments<E> {
         let path = self.dir.join(segment_name(start));
         let spare = format!("{RECYCLED_PREFIX}{}", segment_name(start));
         let disk = self.env.disk();
-        let gone = if keep {
-            disk.rename(&path, &self.dir.join(&spare)).await
-        } else {
-            disk.remove(&path).await
-        };
+        let gone =
+            if keep { disk.rename(&path, &self.dir.join(&spare)).await } else { disk.remove(&path).await };
         gone.map_err(|source| StoreError::Io { op: "retire", path, source })?;
         {
             let mut files = self.files.borrow_mut();

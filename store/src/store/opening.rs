@@ -83,7 +83,10 @@ impl<E: Env> Store<E> {
         let window = make_window(&config, identity, &segments, &recovered).await?;
         let log = Rc::new(Log::new(env.clone(), config, window, segments, recovered.stored_at_ms));
         if let Some((at, damage)) = recovered.damage {
-            log.fail(log.end(), format!("the log is damaged at offset {at} ({damage:?}), below what was flushed"));
+            log.fail(
+                log.end(),
+                format!("the log is damaged at offset {at} ({damage:?}), below what was flushed"),
+            );
         } else {
             env.spawn(Class::Housekeeping, keep_ready(log.clone()));
         }
@@ -123,12 +126,9 @@ impl<E: Env> Store<E> {
             self.checkpoints.close(&env, None).await?;
             return Err(StoreError::Refused(refusal));
         }
-        self.tables.close().await.map_err(|error| tables_error(&self.log.config.dir, error))?;
-        let note = Checkpoint {
-            boundary: self.log.end(),
-            clean: true,
-            stored_at_ms: self.log.stored_at_ms.get(),
-        };
+        self.tables.close().await.map_err(StoreError::Tables)?;
+        let note =
+            Checkpoint { boundary: self.log.end(), clean: true, stored_at_ms: self.log.stored_at_ms.get() };
         self.checkpoints.close(&env, Some(note)).await?;
         if let WindowBacking::Named(path) = &self.log.config.window {
             remove_window(path)?;
@@ -149,12 +149,9 @@ fn take_lock<E: Env>(disk: &E::Disk, dir: &Path) -> Result<rt::disk::DirLock, St
 
 async fn open_tables<E: Env>(env: &E, config: &StoreConfig) -> Result<Tables<E>, StoreError> {
     let dir = config.dir.join(TABLES_DIR);
-    let settings = TablesConfig { direct: config.io_mode == IoMode::Direct, ..TablesConfig::new(dir.clone()) };
-    Tables::open(env.clone(), settings).await.map_err(|error| tables_error(&dir, error))
-}
-
-fn tables_error(dir: &Path, error: crate::tables::TablesError) -> StoreError {
-    StoreError::Io { op: "open", path: dir.to_owned(), source: io::Error::other(error) }
+    let settings =
+        TablesConfig { direct: config.io_mode == IoMode::Direct, ..TablesConfig::new(dir) };
+    Tables::open(env.clone(), settings).await.map_err(StoreError::Tables)
 }
 
 async fn open_queues<E: Env>(
@@ -165,10 +162,9 @@ async fn open_queues<E: Env>(
     let settings = QueueConfig {
         direct: config.io_mode == IoMode::Direct,
         segment_bytes: config.segment_bytes,
-        ..QueueConfig::new(dir.clone())
+        ..QueueConfig::new(dir)
     };
-    let opened = ConsumeQueues::open(env.clone(), settings).await;
-    opened.map_err(|error| StoreError::Io { op: "open", path: dir, source: io::Error::other(error) })
+    ConsumeQueues::open(env.clone(), settings).await.map_err(StoreError::Queues)
 }
 
 /// Gives a record met in recovery its place in its queue.
@@ -195,7 +191,10 @@ fn number_queues<E: Env>(
     let hints = Hints::new();
     for (topic, queue_id, bound) in Hints::stored(tables) {
         let queue = queues.queue(&topic, queue_id, PhysicalOffset::new(recovered.end));
-        if !recovered.whole && config.canary != Some(Canary::ReuseOffsets) && queues.next_offset(queue) < bound {
+        if !recovered.whole
+            && config.canary != Some(Canary::ReuseOffsets)
+            && queues.next_offset(queue) < bound
+        {
             queues.skip_to(queue, bound);
             report.numbering_skipped = true;
         }

@@ -10,8 +10,8 @@ use crate::consume_queue::{Entry, Stop};
 use crate::read::CandidateBytes;
 use crate::record::{Cover, Parsed, parse, stated_bytes};
 use crate::{
-    Boundary, Candidate, OffsetRange, PhysicalOffset, QueueOffset, QueueRef, ReadBatch, ReadLimits, ReadStatus,
-    StoreError,
+    Boundary, Candidate, OffsetRange, PhysicalOffset, QueueOffset, QueueRef, ReadBatch, ReadLimits,
+    ReadStatus, StoreError,
 };
 
 impl<E: Env> Store<E> {
