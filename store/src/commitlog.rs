@@ -262,7 +262,7 @@ impl<E: Env> Log<E> {
             FlushMode::Sync => writes.is_empty().then_some(Write { from, to: most }),
             FlushMode::Async => {
                 if writes.len() >= WRITES_IN_FLIGHT_MAX
-                    || from - self.flushed() >= self.config.unflushed_bytes_max
+                    || issued - self.flushed() >= self.config.unflushed_bytes_max
                 {
                     return None;
                 }

@@ -119,6 +119,14 @@ impl Superblock {
                 _ => {}
             }
         }
+        // The directory may be as new as what it will hold: its name, and those above it, must last too. Above the
+        // parent they are usually old and perhaps not ours to open.
+        for (level, above) in config.dir.ancestors().skip(1).enumerate() {
+            match disk.sync_dir(above).await {
+                Err(e) if level == 0 && !above.as_os_str().is_empty() => return Err(io("flush", above, e)),
+                Ok(()) | Err(_) => {}
+            }
+        }
         let mut store_id = [0; 16];
         store_id[..8].copy_from_slice(&env.random().to_be_bytes());
         store_id[8..].copy_from_slice(&env.random().to_be_bytes());

@@ -1,0 +1,1 @@
+//! Disks that say no, and files that are not what was written.

@@ -1,0 +1,58 @@
+//! Crashes on the simulated disk: whatever was promised is there afterwards, and nothing else is.
+//!
+//! One seed is a chain of lives of one store: recover (perhaps crashing on the way), compare with the model, append for
+//! a while, crash. `RINGMQ_CRASH_STATES` sets how many crash states each test visits, `RINGMQ_CRASH_SEED` runs one seed.
+
+mod canaries;
+mod faults;
+mod life;
+mod model;
+mod settings;
+
+use settings::{Promise, Settings};
+
+/// Crash states of one test in CI; four tests make 5,000.
+const STATES: u64 = 1_250;
+
+/// Visits crash states until `states` are done; a failure names its seed.
+fn visit(settings: &Settings, states: u64) {
+    let only = number("RINGMQ_CRASH_SEED");
+    let wanted = number("RINGMQ_CRASH_STATES").unwrap_or(states);
+    let (mut visited, mut seed) = (0, only.unwrap_or(1));
+    while visited < wanted {
+        match life::chain(seed, settings) {
+            Ok(count) => visited += count,
+            Err(what) => panic!("{what}\nreplay with RINGMQ_CRASH_SEED={seed}, settings {settings:?}"),
+        }
+        if only.is_some() {
+            break;
+        }
+        seed += 1;
+    }
+    println!("{visited} crash states, {} seeds", seed);
+}
+
+fn number(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{variable}={text} is no number")))
+}
+
+#[test]
+fn what_async_flush_answered_survives_the_process_and_what_was_flushed_survives_power() {
+    visit(&Settings::new(Promise::AsyncNamed), STATES);
+}
+
+#[test]
+fn without_a_named_window_an_async_answer_waits_for_the_write() {
+    visit(&Settings::new(Promise::AsyncPrivate), STATES);
+}
+
+#[test]
+fn what_sync_flush_answered_survives_power_with_fdatasync() {
+    visit(&Settings::new(Promise::SyncFdatasync), STATES);
+}
+
+#[test]
+fn what_sync_flush_answered_survives_power_with_fua() {
+    visit(&Settings::new(Promise::SyncDsync), STATES);
+}
