@@ -7,7 +7,7 @@ use rt::{Disk, Env, Mono, Now, Window};
 
 use crate::commitlog::Log;
 use crate::commitlog::committer::Committer;
-use crate::consume_queue::{ConsumeQueues, Entry};
+use crate::consume_queue::{ConsumeQueues, Entry, LogPositions};
 use crate::record::{BLANK_BYTES, Draft, Place, RecordLimit, sys_flag};
 use crate::tables::Tables;
 use crate::{
@@ -67,6 +67,7 @@ impl<E: Env> Store<E> {
         now_unix_ms: i64,
     ) -> Result<Appended, StoreError> {
         self.check_body(message.body)?;
+        self.check_room()?;
         let draft = Draft::new(message).map_err(|limit| self.limit_error(limit))?;
         let (queued, first) = self.next_place(queue, message.sys_flag);
         let stored_at_ms = now_unix_ms.max(self.log.stored_at_ms.get());
@@ -96,6 +97,7 @@ impl<E: Env> Store<E> {
         placed: &mut Vec<Appended>,
     ) -> Result<(), StoreError> {
         let Some(last) = items.len().checked_sub(1) else { return Ok(()) };
+        self.check_room()?;
         let mut total = 0;
         for (index, item) in items.iter().enumerate() {
             self.check_body(item.body)?;
@@ -138,6 +140,14 @@ impl<E: Env> Store<E> {
     /// called again at the latest; the completion of a write brings a turn by itself.
     pub fn end_of_turn(&mut self, now: Now) -> Option<Mono> {
         let deadline = self.committer.turn(now);
+        self.queues.end_of_turn(LogPositions {
+            end: PhysicalOffset::new(self.log.end()),
+            flushed: PhysicalOffset::new(self.log.flushed()),
+            min: PhysicalOffset::new(self.log.segments.first()),
+        });
+        if let Some(what) = self.queues.failure() {
+            self.log.fail(self.log.end(), format!("the queues cannot be saved: {what}"));
+        }
         self.hints.raise(&self.log, &self.tables);
         if self.window_full && self.log.window.full(WINDOW_ROOM_BYTES).is_none() {
             self.window_full = false;
@@ -171,7 +181,7 @@ impl<E: Env> Store<E> {
         self.refusal.as_ref()
     }
 
-    /// Metadata. Tables 0 to 254 are free for the caller.
+    /// Metadata. Tables 0 to 239 are free for the caller.
     pub fn tables(&mut self) -> &mut Tables<E> {
         &mut self.tables
     }
@@ -189,12 +199,16 @@ impl<E: Env> Store<E> {
         &self.log.config
     }
 
-    /// Drops all queues of a topic. A topic of this name that comes later is numbered from 0.
+    /// Drops all queues of a topic. A topic of this name that comes later is numbered from 0. It lasts once
+    /// [`Tables::durable`] says so.
     pub fn delete_topic(&mut self, topic: &str) {
+        let end = PhysicalOffset::new(self.log.end());
+        // A failure of the tables is latched; whoever waits for `durable` hears of it.
+        let _latched = self.tables.put(GRAVES, topic.as_bytes(), &end.get().to_be_bytes());
         let mut queues = Vec::new();
         self.queues.for_each_of(topic, |queue_id, queue| queues.push((queue_id, queue)));
         self.hints.forget(topic, &queues, &mut self.tables);
-        self.queues.delete_topic(topic);
+        self.queues.bury(topic, end);
     }
 
     /// Figures; asks the filesystem for its room.
@@ -222,6 +236,15 @@ impl<E: Env> Store<E> {
             written_bytes: figures.written_bytes,
             queues,
         }
+    }
+
+    /// Sends wait while the queue log is too far behind.
+    fn check_room(&mut self) -> Result<(), StoreError> {
+        if self.queues.has_room() {
+            return Ok(());
+        }
+        let full = StoreError::Refused(self.log.window_full());
+        Err(self.refused(full))
     }
 
     fn check_body(&self, body: &[u8]) -> Result<(), StoreError> {
@@ -294,5 +317,15 @@ impl<E: Env> Store<E> {
     }
 }
 
+/// Deleted topics, and the end of the log when they were.
+fn graves<E: Env>(tables: &Tables<E>) -> impl Iterator<Item = (String, PhysicalOffset)> + use<E> {
+    tables.iter(GRAVES).filter_map(|(topic, end)| {
+        let end = u64::from_be_bytes(*end.first_chunk()?);
+        Some((String::from_utf8(topic).ok()?, PhysicalOffset::new(end)))
+    })
+}
+
+/// The store's own table of deleted topics.
+const GRAVES: u8 = 254;
 /// A window that was full takes messages again when this much fits.
 const WINDOW_ROOM_BYTES: usize = 64 << 10;

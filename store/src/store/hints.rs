@@ -47,9 +47,9 @@ impl Hints {
         Self { state: Rc::default() }
     }
 
-    /// The durable bounds that an earlier run left.
-    pub(super) fn stored<E: Env>(tables: &Tables<E>) -> Vec<(String, u32, QueueOffset)> {
-        tables.iter(TABLE).filter_map(|(key, value)| decode(&key, &value)).collect()
+    /// Offsets by queue in one of the store's tables, as an earlier run left them.
+    pub(super) fn stored<E: Env>(tables: &Tables<E>, table: u8) -> Vec<(String, u32, QueueOffset)> {
+        tables.iter(table).filter_map(|(key, value)| decode(&key, &value)).collect()
     }
 
     /// At start: `queue` has the durable bound `bound`.
@@ -138,6 +138,7 @@ impl Hints {
         for (queue_id, queue) in queues {
             // A failure of the tables is latched by whoever waits for them next.
             let _latched = tables.delete(TABLE, &key(topic, *queue_id));
+            let _latched = tables.delete(FLOORS, &key(topic, *queue_id));
             *state.mark(*queue) = Mark::default();
             state.over.retain(|over| over != queue);
             state.put.retain(|(put, _)| put != queue);
@@ -169,3 +170,5 @@ fn decode(key: &[u8], value: &[u8]) -> Option<(String, u32, QueueOffset)> {
 const STEP: u64 = 4096;
 /// The store's own table; see [`super::Store::tables`].
 pub(super) const TABLE: u8 = 255;
+/// Where numbering resumed after a loss. It stays: the queue may not be used again before the next crash.
+pub(super) const FLOORS: u8 = 253;

@@ -9,11 +9,11 @@ use rt::{BLOCK, Class, Disk, Env};
 
 use super::Store;
 use super::checkpoints::{Checkpoints, keep_noting};
-use super::hints::Hints;
+use super::hints::{self, Hints};
 use crate::commitlog::Log;
 use crate::commitlog::committer::Committer;
 use crate::commitlog::segments::{Segments, keep_ready};
-use crate::consume_queue::{ConsumeQueues, Entry, QueueConfig};
+use crate::consume_queue::{ConsumeQueues, Entry, LogPositions, QueueConfig, QueueRecovery};
 use crate::record::{Record, sys_flag, tags_code};
 use crate::recovery::{Recovered, recover};
 use crate::superblock::{Checkpoint, CheckpointFile, LOCK, Superblock};
@@ -54,15 +54,19 @@ impl<E: Env> Store<E> {
         let identity = WindowIdentity { store_id: superblock.store_id, shard: superblock.shard };
         let leftover = find_leftover(&config, identity, checkpoint, &mut report)?;
 
-        let tables = open_tables(&env, &config).await?;
-        let (mut queues, queues_from) = open_queues(&env, &config).await?;
+        let mut tables = open_tables(&env, &config).await?;
+        let (mut queues, queue_recovery) = open_queues(&env, &config).await?;
+        let graves: Vec<_> = super::graves(&tables).collect();
+        for (topic, log_end) in &graves {
+            queues.bury(topic, *log_end);
+        }
         let mut dispatch = |record: &Record<'_>| dispatch_recovered(&mut queues, record);
         let recovered = recover(
             &env,
             &config,
             &segments,
             checkpoint,
-            queues_from.get(),
+            queue_recovery.replay_from.get(),
             leftover.as_ref(),
             &mut report,
             &mut dispatch,
@@ -70,9 +74,10 @@ impl<E: Env> Store<E> {
         .await?;
         report.end = PhysicalOffset::new(recovered.end);
         report.damage = recovered.damage.map(|(at, damage)| (PhysicalOffset::new(at), damage));
-        let hints = number_queues(&mut queues, &tables, &config, &recovered, &mut report);
+        let hints = number_queues(&mut queues, &mut tables, &config, &recovered, &mut report).await?;
 
         if recovered.damage.is_none() {
+            queues.relieve(report.end).await.map_err(StoreError::Queues)?;
             let boundary = recovered.end;
             let note = Checkpoint { boundary, clean: false, stored_at_ms: recovered.stored_at_ms };
             checkpoint_file.write(note).await?;
@@ -126,6 +131,9 @@ impl<E: Env> Store<E> {
             self.checkpoints.close(&env, None).await?;
             return Err(StoreError::Refused(refusal));
         }
+        let end = PhysicalOffset::new(self.log.end());
+        let min = PhysicalOffset::new(self.log.segments.first());
+        self.queues.close(LogPositions { end, flushed: end, min }).await.map_err(StoreError::Queues)?;
         self.tables.close().await.map_err(StoreError::Tables)?;
         let note =
             Checkpoint { boundary: self.log.end(), clean: true, stored_at_ms: self.log.stored_at_ms.get() };
@@ -149,15 +157,14 @@ fn take_lock<E: Env>(disk: &E::Disk, dir: &Path) -> Result<rt::disk::DirLock, St
 
 async fn open_tables<E: Env>(env: &E, config: &StoreConfig) -> Result<Tables<E>, StoreError> {
     let dir = config.dir.join(TABLES_DIR);
-    let settings =
-        TablesConfig { direct: config.io_mode == IoMode::Direct, ..TablesConfig::new(dir) };
+    let settings = TablesConfig { direct: config.io_mode == IoMode::Direct, ..TablesConfig::new(dir) };
     Tables::open(env.clone(), settings).await.map_err(StoreError::Tables)
 }
 
 async fn open_queues<E: Env>(
     env: &E,
     config: &StoreConfig,
-) -> Result<(ConsumeQueues<E>, PhysicalOffset), StoreError> {
+) -> Result<(ConsumeQueues<E>, QueueRecovery), StoreError> {
     let dir = config.dir.join(QUEUES_DIR);
     let settings = QueueConfig {
         direct: config.io_mode == IoMode::Direct,
@@ -180,27 +187,35 @@ fn dispatch_recovered<E: Env>(queues: &mut ConsumeQueues<E>, record: &Record<'_>
     queues.replay(record.topic(), record.queue_id(), record.queue_offset(), entry);
 }
 
-/// Loads the durable bounds of numbering; if the log cannot be proved whole, numbering resumes there.
-fn number_queues<E: Env>(
+/// Loads the durable bounds of numbering; if the log cannot be proved whole, numbering resumes there, for good.
+async fn number_queues<E: Env>(
     queues: &mut ConsumeQueues<E>,
-    tables: &Tables<E>,
+    tables: &mut Tables<E>,
     config: &StoreConfig,
     recovered: &Recovered,
     report: &mut RecoveryReport,
-) -> Hints {
+) -> Result<Hints, StoreError> {
     let hints = Hints::new();
-    for (topic, queue_id, bound) in Hints::stored(tables) {
-        let queue = queues.queue(&topic, queue_id, PhysicalOffset::new(recovered.end));
-        if !recovered.whole
-            && config.canary != Some(Canary::ReuseOffsets)
-            && queues.next_offset(queue) < bound
-        {
-            queues.skip_to(queue, bound);
+    let end = PhysicalOffset::new(recovered.end);
+    let reuse = config.canary == Some(Canary::ReuseOffsets);
+    for (topic, queue_id, bound) in Hints::stored(tables, hints::TABLE) {
+        let queue = queues.queue(&topic, queue_id, end);
+        if !recovered.whole && recovered.damage.is_none() && !reuse && queues.next_offset(queue) < bound {
+            let floor = tables.put(hints::FLOORS, &hints::key(&topic, queue_id), &bound.get().to_be_bytes());
+            floor.map_err(StoreError::Tables)?;
             report.numbering_skipped = true;
         }
         hints.load(queue, bound);
     }
-    hints
+    if report.numbering_skipped {
+        // Before anything says that the log is whole again.
+        tables.durable().await.map_err(StoreError::Tables)?;
+    }
+    for (topic, queue_id, floor) in Hints::stored(tables, hints::FLOORS) {
+        let queue = queues.queue(&topic, queue_id, end);
+        queues.skip_to(queue, floor);
+    }
+    Ok(hints)
 }
 
 /// What a killed process left in the window, if it is this store's and holds something new. What is not is renamed.

@@ -101,26 +101,17 @@ impl<E: Env> Store<E> {
         let mut out = ReadBatch::default();
         let range = self.offsets(queue);
         let status = outside(range, from, &mut out);
-        let mut entries = Vec::new();
-        let mut next = from;
-        if status.is_none() {
-            let reach = self.queues.read(queue, from, |offset, entry| {
-                if offset >= range.max || entries.len() >= limits.scan as usize {
-                    return ControlFlow::Break(());
-                }
-                entries.push((offset, entry));
-                ControlFlow::Continue(())
-            });
-            next = reach.next.min(range.max);
-        }
+        let entries = self.queues.read_cold(queue, from, limits.scan.max(1) as usize);
         let log = self.log.clone();
         async move {
             if let Some(status) = status {
                 return Ok((status, out));
             }
-            out.next = next;
+            let mut read = entries.await.map_err(StoreError::Queues)?;
+            read.entries.retain(|(offset, _)| *offset < range.max);
+            out.next = read.next.min(range.max);
             let mut gather = Gather::new(limits);
-            for (offset, entry) in entries {
+            for (offset, entry) in read.entries {
                 if gather.is_full(&entry) {
                     out.next = offset;
                     break;
@@ -185,32 +176,30 @@ impl<E: Env> Store<E> {
         boundary: Boundary,
     ) -> impl Future<Output = Result<QueueOffset, StoreError>> + 'static {
         let range = self.offsets(queue);
-        let mut entries = Vec::new();
-        self.queues.read(queue, range.min, |offset, entry| {
-            if offset >= range.max {
-                return ControlFlow::Break(());
-            }
-            entries.push((offset, entry));
-            ControlFlow::Continue(())
-        });
-        let log = self.log.clone();
+        let (queues, log) = (self.queues.share(), self.log.clone());
         async move {
-            let (mut low, mut high) = (0, entries.len());
-            // Store times never decrease along the log. For `Upper` the last one at the time counts, so search behind.
+            // Store times never decrease along the log. `low` becomes the first offset behind the wanted time.
+            let (mut low, mut high) = (range.min.get(), range.max.get());
             while low < high {
                 let middle = low + (high - low) / 2;
-                let entry: Entry = entries[middle].1;
+                let read = queues.read_cold(queue, QueueOffset::new(middle), 1).await;
+                let found = read.map_err(StoreError::Queues)?.entries.first().copied();
+                // Offsets may be missing; the next one there is stands for them.
+                let Some((offset, entry)) = found.filter(|(offset, _)| offset.get() < high) else {
+                    high = middle;
+                    continue;
+                };
                 let slice = log.fetch(entry.at.get(), entry.size as usize).await?;
                 let stored = slice.as_deref().and_then(stored_at).unwrap_or(i64::MIN);
                 let before = match boundary {
                     Boundary::Lower => stored < unix_ms,
                     Boundary::Upper => stored <= unix_ms,
                 };
-                if before { low = middle + 1 } else { high = middle }
+                if before { low = offset.get() + 1 } else { high = middle }
             }
             Ok(match boundary {
-                Boundary::Lower => entries.get(low).map_or(range.max, |(offset, _)| *offset),
-                Boundary::Upper => low.checked_sub(1).map_or(range.min, |index| entries[index].0),
+                Boundary::Lower => QueueOffset::new(low),
+                Boundary::Upper => QueueOffset::new(low.saturating_sub(1).max(range.min.get())),
             })
         }
     }

@@ -11,7 +11,7 @@ use store::record::{Parsed, parse};
 use store::{BatchItem, NewMessage, QueueOffset, ReadLimits, ReadStatus, RecoveryReport, Store};
 
 use crate::model::{Model, QUEUES, Queue, Sent, TOPICS};
-use crate::settings::{Promise, Settings, WindowFile};
+use crate::settings::{Settings, WindowFile};
 
 /// Lives in a chain.
 const LIVES: u64 = 6;
@@ -42,10 +42,13 @@ pub(crate) fn chain(seed: u64, settings: &Settings) -> Result<u64, String> {
             states += 1;
         }
         let machine = sim.machine([10, 0, 0, 1], disk);
-        let (store, report) = open(&sim, machine.env(), settings, &window).map_err(|e| format!("life {life}: {e}"))?;
-        check(&sim, &store, &report, &mut model, kind, settings).map_err(|e| format!("life {life} after {kind:?}: {e}"))?;
+        let (store, report) =
+            open(&sim, machine.env(), settings, &window).map_err(|e| format!("life {life}: {e}"))?;
+        check(&sim, &store, &report, &mut model, kind, settings)
+            .map_err(|e| format!("life {life} after {kind:?}: {e}"))?;
         let (machine, store) = if random.chance(25) {
-            again(&sim, machine, store, &mut model, settings, &window).map_err(|e| format!("life {life}: {e}"))?
+            again(&sim, machine, store, &mut model, settings, &window)
+                .map_err(|e| format!("life {life}: {e}"))?
         } else {
             (machine, store)
         };
@@ -136,7 +139,14 @@ fn again(
 }
 
 /// Appends, in batches or alone, until some step; returns what happened.
-fn work(sim: &Simulation, env: SimEnv, store: Store<SimEnv>, model: Model, random: &Random, life: u64) -> Model {
+fn work(
+    sim: &Simulation,
+    env: SimEnv,
+    store: Store<SimEnv>,
+    model: Model,
+    random: &Random,
+    life: u64,
+) -> Model {
     let shared = Rc::new(RefCell::new(model));
     let task = produce(env.clone(), store, shared.clone(), Random::new(random.next()), life);
     env.spawn(rt::Class::Pump, task);
@@ -144,7 +154,13 @@ fn work(sim: &Simulation, env: SimEnv, store: Store<SimEnv>, model: Model, rando
     shared.take()
 }
 
-async fn produce(env: SimEnv, mut store: Store<SimEnv>, model: Rc<RefCell<Model>>, random: Random, life: u64) {
+async fn produce(
+    env: SimEnv,
+    mut store: Store<SimEnv>,
+    model: Rc<RefCell<Model>>,
+    random: Random,
+    life: u64,
+) {
     loop {
         if let Some(wrong) = send_some(&env, &mut store, &mut model.borrow_mut(), &random) {
             panic!("life {life}: {wrong}");
@@ -190,7 +206,10 @@ fn send_some(env: &SimEnv, store: &mut Store<SimEnv>, model: &mut Model, random:
         for (placed, body) in placed.into_iter().zip(bodies) {
             let seen = model.seen.get(&queue).copied().unwrap_or(0);
             if placed.queue_offset.get() < seen {
-                return Some(format!("queue {queue:?} reuses offset {}, readers saw {seen}", placed.queue_offset));
+                return Some(format!(
+                    "queue {queue:?} reuses offset {}, readers saw {seen}",
+                    placed.queue_offset
+                ));
             }
             model.sent.push(Sent { queue, placed, body, unit, answered: false, flushed: false });
         }
@@ -258,11 +277,6 @@ fn messages(sim: &Simulation, store: &Store<SimEnv>, queue: Queue) -> Result<Vec
             status => return Err(format!("reading {queue:?} from {from} ended as {status:?}")),
         }
     }
-}
-
-/// Whether the promise survives any crash of the system.
-pub(crate) fn is_private(settings: &Settings) -> bool {
-    settings.promise == Promise::AsyncPrivate
 }
 
 /// `EIO`.
