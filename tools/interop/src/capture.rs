@@ -7,9 +7,10 @@ use crate::{
     client::converse,
     cluster::{BrokerPlan, CLUSTER, Cluster, Make, Plan},
     ports,
+    program::{CODECS, JAVA_CLIENTS, Program},
     recorder::Recorder,
     report::Report,
-    suites::{CODECS, JAVA_CLIENTS, PATIENCE, Program},
+    suites::PATIENCE,
     trouble::Trouble,
 };
 

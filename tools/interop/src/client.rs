@@ -9,7 +9,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     path::Path,
     process::{Command, Stdio},
-    sync::mpsc::{RecvTimeoutError, channel},
+    sync::mpsc::channel,
     time::{Duration, Instant},
 };
 
@@ -44,11 +44,8 @@ pub(crate) fn converse(
             }
         });
         let deadline = Instant::now() + patience;
-        loop {
-            let line = match incoming.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(line) => line,
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
-            };
+        let left = || deadline.saturating_duration_since(Instant::now());
+        while let Ok(line) = incoming.recv_timeout(left()) {
             let _ = writeln!(copy, "{line}"); // the log is for people; a full disk shows elsewhere
             let Some(said) = line.strip_prefix("@@ ") else { continue };
             let (word, rest) = said.split_once(' ').unwrap_or((said, ""));

@@ -59,7 +59,7 @@ pub(crate) struct Cluster {
 
 pub(crate) const CLUSTER: &str = "InteropCluster";
 
-const READY: Duration = Duration::from_secs(60);
+const READY: Duration = Duration::from_secs(120);
 const STOPPING: Duration = Duration::from_secs(60);
 
 impl Cluster {
@@ -287,7 +287,8 @@ impl Server {
         let command = match &self.launch {
             Launch::Ours { binary, args } => {
                 let mut command = Command::new(binary);
-                command.args(args).current_dir(&self.home);
+                // A run directory of its own: `mqshutdown` elsewhere on this machine must not find it.
+                command.args(args).current_dir(&self.home).env("RINGMQ_RUN_DIR", self.home.join("run"));
                 command
             }
             Launch::Java { classpath, args } => {

@@ -15,13 +15,16 @@
 
 mod artifacts;
 mod capture;
+mod cli;
 mod client;
 mod cluster;
+mod hostile;
 mod kill9;
 mod mqadmin;
 mod packages;
 mod ports;
 mod process;
+mod program;
 mod random;
 mod record;
 mod recorder;

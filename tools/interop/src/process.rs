@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::Read,
+    io::{Read, Write},
     os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
@@ -69,10 +69,20 @@ impl Process {
         if let Some(status) = self.ended() {
             return Ok(status);
         }
-        let pid = i32::try_from(self.id()).ok().and_then(Pid::from_raw).expect("a process id is positive");
-        kill_process(pid, Signal::TERM)
-            .map_err(|e| Trouble::Io { doing: format!("SIGTERM to {}", self.name), source: e.into() })?;
+        self.signal(Signal::TERM)?;
         self.wait(patience)
+    }
+
+    /// SIGINT, as Ctrl-C sends it.
+    pub(crate) fn interrupt(&mut self, patience: Duration) -> Result<ExitStatus, Trouble> {
+        self.signal(Signal::INT)?;
+        self.wait(patience)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<(), Trouble> {
+        let pid = i32::try_from(self.id()).ok().and_then(Pid::from_raw).expect("a process id is positive");
+        let doing = || format!("{signal:?} to {}", self.name);
+        kill_process(pid, signal).map_err(|e| Trouble::Io { doing: doing(), source: e.into() })
     }
 
     /// Waits for the end.
@@ -102,7 +112,7 @@ impl Drop for Process {
 /// Runs a program to its end and returns what it printed; fails unless it ends well within `patience`.
 pub(crate) fn output(mut command: Command, patience: Duration) -> Result<String, Trouble> {
     let program = shortened(&command);
-    let finished = finish(&mut command, patience)?;
+    let finished = finish(&mut command, b"", patience)?;
     if finished.status.success() {
         return Ok(finished.stdout);
     }
@@ -125,26 +135,36 @@ impl Finished {
     }
 }
 
-/// Runs a program to its end, however it ends.
-pub(crate) fn finish(command: &mut Command, patience: Duration) -> Result<Finished, Trouble> {
+/// Runs a program to its end, however it ends; it gets `stdin`.
+pub(crate) fn finish(command: &mut Command, stdin: &[u8], patience: Duration) -> Result<Finished, Trouble> {
     let program = shortened(command);
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(Trouble::io(format!("start {program}")))?;
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(Trouble::io(format!("start {program}")))?;
+    let mut input = child.stdin.take().expect("piped");
     let (out, err) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
     let mut child = Process { child, name: program, log: PathBuf::from("/dev/null") };
     std::thread::scope(|scope| {
         let stdout = scope.spawn(move || text(out));
         let stderr = scope.spawn(move || text(err));
+        scope.spawn(move || input.write_all(stdin)); // a program may end without reading it all
         let status = child.wait(patience);
         child.kill(); // closes the pipes if it is still there
         let stdout = stdout.join().expect("a reader does not panic");
         let stderr = stderr.join().expect("a reader does not panic");
         Ok(Finished { status: status?, stdout, stderr })
     })
+}
+
+/// Waits until the file holds `text`.
+pub(crate) fn await_text(file: &Path, text: &str, patience: Duration) -> Result<(), Trouble> {
+    let end = Instant::now() + patience;
+    while !std::fs::read_to_string(file).is_ok_and(|all| all.contains(text)) {
+        if Instant::now() > end {
+            return Err(Trouble::Late { awaited: format!("{text:?}"), log: Some(file.to_owned()) });
+        }
+        sleep(POLL);
+    }
+    Ok(())
 }
 
 /// Everything until the end; what arrived before an error is what there is to show.

@@ -275,10 +275,6 @@ impl Wire {
         ];
         self.call(11, &fields, &[])
     }
-
-    pub(crate) fn stream(&mut self) -> &mut TcpStream {
-        &mut self.stream
-    }
 }
 
 /// A request frame with a JSON header, length included.
