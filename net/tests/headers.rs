@@ -4,21 +4,26 @@ use net::header::{EXT_FIELDS_MAX, JSON_DEPTH_MAX};
 use net::requests::{GetRouteinfoByTopic, SendMessageV2};
 use net::{Codec, Header, HeaderError, Language, Request, RequestError, Scratch};
 
-fn json(text: &str) -> Result<(i32, i32, Language, Option<String>, Vec<(String, String)>), HeaderError> {
+type Pairs = Vec<(String, String)>;
+/// Code, version, language, remark, ext fields.
+type Decoded = (i32, i32, Language, Option<String>, Pairs);
+
+fn json(text: &str) -> Result<Decoded, HeaderError> {
     let mut scratch = Scratch::default();
     let header = Header::decode(Codec::Json, text.as_bytes(), &mut scratch)?;
     let ext = header.ext.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
     Ok((header.code, header.version, header.language, header.remark.map(str::to_owned), ext))
 }
 
-fn fields(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+fn fields(pairs: &[(&str, &str)]) -> Pairs {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
 #[test]
 fn every_variant_of_a_route_request_decodes_as_java_would() {
     let topic = fields(&[("topic", "T")]);
-    let cases: [(&str, Language, i32, Option<&str>, Vec<(String, String)>); 11] = [
+    type Case<'a> = (&'a str, Language, i32, Option<&'a str>, Pairs);
+    let cases: [Case<'_>; 11] = [
         (
             r#"{"code":105,"extFields":{"topic":"T"},"flag":0,"language":"GO","opaque":3,"remark":"r","serializeTypeCurrentRPC":"JSON","version":317}"#,
             Language::Go,

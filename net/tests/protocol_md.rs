@@ -31,7 +31,8 @@ fn table() -> String {
     for row in rows {
         let (code, name, direction, class) = (row.code.0, row.name, row.direction, row.class.name());
         let (keys, reply) = (row.keys.join(" "), if row.reply == "NoHeader" { "" } else { row.reply });
-        writeln!(out, "| {code} | {name} | {direction} | {class} | {keys} | {reply} |").unwrap();
+        let line = writeln!(out, "| {code} | {name} | {direction} | {class} | {keys} | {reply} |");
+        line.expect("a String takes every line");
     }
     out
 }
