@@ -1,5 +1,302 @@
-//! Reads of what has left memory: a gate that bounds them, and a scan-resistant cache of log extents.
+//! Reads of what has left memory: a gate that bounds them, and [`ColdCache`], a scan-resistant cache of log extents.
+//!
+//! The cache has a budget of its own, so that a backlog scan evicts neither the window nor what others read twice.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
+use rt::{Class, Env, SharedSlice};
 
 mod gate;
+mod read_ahead;
+#[cfg(test)]
+mod tests;
+mod two_queue;
 
 pub use gate::{ReadGate, ReadPermit};
+use read_ahead::ReadAhead;
+use two_queue::TwoQueue;
+
+/// Bytes of an extent, the unit of reading and caching.
+pub const EXTENT: u64 = 128 << 10;
+
+/// Where extents come from: the commitlog.
+pub trait ExtentSource: 'static {
+    /// Reads `len` bytes at log offset `at`, a multiple of [`EXTENT`]; fewer only if the log ends before. `len` is a
+    /// multiple of [`rt::BLOCK`].
+    fn read(&self, at: u64, len: usize) -> impl Future<Output = io::Result<SharedSlice>>;
+}
+
+/// Settings of a cold cache.
+#[derive(Clone, Debug)]
+pub struct ColdConfig {
+    /// Most bytes of extents kept.
+    pub bytes: usize,
+    /// The shard's gate for reads.
+    pub reads: Rc<ReadGate>,
+    /// Extents read ahead of a reader that has proved to be sequential (0 to 4); half of them before.
+    pub read_ahead: u64,
+}
+
+impl ColdConfig {
+    /// A cache of `bytes` behind the gate `reads`.
+    #[must_use]
+    pub fn new(bytes: usize, reads: Rc<ReadGate>) -> Self {
+        Self { bytes, reads, read_ahead: 4 }
+    }
+}
+
+/// What a cache did so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ColdStatistics {
+    /// Extents found.
+    pub hits: u64,
+    /// Extents that somebody had to wait for.
+    pub misses: u64,
+    /// Extents read ahead.
+    pub read_ahead: u64,
+    /// Reads given to the disk.
+    pub reads: u64,
+    /// Bytes held.
+    pub bytes: usize,
+}
+
+/// Why a cold read failed; `C` is what the check found.
+#[derive(Debug)]
+pub enum ColdError<C> {
+    /// The device refused, or the log ends before.
+    Io(io::Error),
+    /// The bytes are not what they should be. They have left the cache.
+    Check(C),
+}
+
+impl<C: fmt::Display> fmt::Display for ColdError<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => write!(f, "cold read failed: {error}"),
+            Self::Check(found) => write!(f, "cold read: {found}"),
+        }
+    }
+}
+
+/// Extents of the log that were read lately. Clones share it.
+pub struct ColdCache<E: Env, S: ExtentSource>(Rc<Shared<E, S>>);
+
+impl<E: Env, S: ExtentSource> Clone for ColdCache<E, S> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+struct Shared<E: Env, S: ExtentSource> {
+    env: E,
+    source: S,
+    config: ColdConfig,
+    state: RefCell<State>,
+}
+
+struct State {
+    extents: TwoQueue<Slot>,
+    readers: ReadAhead,
+    statistics: ColdStatistics,
+}
+
+#[derive(Clone)]
+enum Slot {
+    Loading(Rc<Load>),
+    Held(SharedSlice),
+}
+
+/// One read in flight and everybody who waits for it.
+struct Load {
+    /// Where the log ended when it began.
+    end: u64,
+    outcome: RefCell<Option<Result<SharedSlice, Rc<io::Error>>>>,
+    waiting: RefCell<Vec<Waker>>,
+}
+
+impl<E: Env, S: ExtentSource> ColdCache<E, S> {
+    /// An empty cache of what `source` reads.
+    pub fn new(env: E, source: S, config: ColdConfig) -> Self {
+        let state = State {
+            extents: TwoQueue::new((config.bytes / EXTENT as usize).max(4)),
+            readers: ReadAhead::default(),
+            statistics: ColdStatistics::default(),
+        };
+        Self(Rc::new(Shared { env, source, config, state: RefCell::new(state) }))
+    }
+
+    /// The `len` bytes at log offset `at`, after `check` has accepted them. `end` is how far the files may be read
+    /// now. `reader` names a consumer that reads in order, for read-ahead. Bytes within one extent are not copied.
+    ///
+    /// Concurrent readers of an extent share one read. Cancelling is safe.
+    ///
+    /// # Errors
+    /// [`ColdError::Io`], also if the range is not below `end`; [`ColdError::Check`].
+    pub async fn read<C>(
+        &self,
+        at: u64,
+        len: usize,
+        end: u64,
+        reader: Option<u64>,
+        check: impl FnOnce(&[u8]) -> Result<(), C>,
+    ) -> Result<SharedSlice, ColdError<C>> {
+        let bytes = self.gather(at, len, end, reader).await.map_err(ColdError::Io)?;
+        if let Err(found) = check(&bytes) {
+            let mut state = self.0.state.borrow_mut();
+            for extent in extents(at, len) {
+                state.extents.remove(extent);
+            }
+            return Err(ColdError::Check(found));
+        }
+        Ok(bytes)
+    }
+
+    /// Forgets extents that begin before `log_min`.
+    pub fn forget_below(&self, log_min: u64) {
+        self.0.state.borrow_mut().extents.retain(|extent| (extent + 1) * EXTENT > log_min);
+    }
+
+    /// Figures.
+    #[must_use]
+    pub fn statistics(&self) -> ColdStatistics {
+        let state = self.0.state.borrow();
+        let bytes = state.extents.values().map(|slot| match slot {
+            Slot::Held(bytes) => bytes.len(),
+            Slot::Loading(_) => 0,
+        });
+        ColdStatistics { bytes: bytes.sum(), ..state.statistics }
+    }
+
+    async fn gather(&self, at: u64, len: usize, end: u64, reader: Option<u64>) -> io::Result<SharedSlice> {
+        if len == 0 || at.checked_add(len as u64).is_none_or(|last| last > end) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let range = extents(at, len);
+        if let Some(reader) = reader {
+            self.read_ahead(reader, *range.end(), end);
+        }
+        let inside = |extent: u64| {
+            let start = extent * EXTENT;
+            let from = at.max(start) - start;
+            let to = (at + len as u64).min(start + EXTENT) - start;
+            (from as usize, to as usize)
+        };
+        if range.start() == range.end() {
+            let (from, to) = inside(*range.start());
+            return Ok(self.extent(*range.start(), to, end).await?.range(from, to));
+        }
+        let mut pieces = Vec::new();
+        for extent in range {
+            let (from, to) = inside(extent);
+            pieces.push(self.extent(extent, to, end).await?.range(from, to));
+        }
+        Ok(rt::slice::aligned(len, |mut memory| {
+            for piece in &pieces {
+                let (head, rest) = memory.split_at_mut(piece.len());
+                head.copy_from_slice(piece);
+                memory = rest;
+            }
+        }))
+    }
+
+    /// At least the first `need` bytes of an extent.
+    async fn extent(&self, extent: u64, need: usize, end: u64) -> io::Result<SharedSlice> {
+        loop {
+            let load = {
+                let mut state = self.0.state.borrow_mut();
+                let State { extents, statistics, .. } = &mut *state;
+                match extents.get(extent) {
+                    Some(Slot::Held(bytes)) if bytes.len() >= need => {
+                        statistics.hits += 1;
+                        return Ok(bytes.clone());
+                    }
+                    Some(Slot::Loading(load)) => load.clone(),
+                    Some(Slot::Held(_)) | None => {
+                        statistics.misses += 1;
+                        drop(state);
+                        self.start(extent, end)
+                    }
+                }
+            };
+            let bytes = load.wait().await?;
+            if bytes.len() >= need {
+                return Ok(bytes);
+            }
+            if load.end >= end {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+    }
+
+    /// Starts reading an extent in a task of its own, so that it does not matter who goes away.
+    fn start(&self, extent: u64, end: u64) -> Rc<Load> {
+        let load = Rc::new(Load { end, outcome: RefCell::default(), waiting: RefCell::default() });
+        {
+            let mut state = self.0.state.borrow_mut();
+            state.extents.insert(extent, Slot::Loading(load.clone()));
+            state.statistics.reads += 1;
+        }
+        let (shared, task) = (self.0.clone(), load.clone());
+        self.0.env.spawn(Class::ColdRead, async move {
+            let at = extent * EXTENT;
+            let valid = usize::try_from(EXTENT.min(end - at)).expect("an extent is small");
+            let permit = shared.config.reads.enter().await;
+            let outcome = shared.source.read(at, valid.next_multiple_of(rt::BLOCK)).await;
+            drop(permit);
+            // Behind `end` the file still changes.
+            let outcome = outcome.map(|bytes| bytes.range(0, bytes.len().min(valid))).map_err(Rc::new);
+            {
+                let mut state = shared.state.borrow_mut();
+                match &outcome {
+                    Ok(bytes) => state.extents.replace(extent, Slot::Held(bytes.clone())),
+                    Err(_) => state.extents.remove(extent),
+                }
+            }
+            *task.outcome.borrow_mut() = Some(outcome);
+            for waker in task.waiting.take() {
+                waker.wake();
+            }
+        });
+        load
+    }
+
+    fn read_ahead(&self, reader: u64, last: u64, end: u64) {
+        let most = self.0.config.read_ahead;
+        let ahead = self.0.state.borrow_mut().readers.ahead(reader, last, most);
+        for extent in ahead {
+            let known = self.0.state.borrow().extents.contains(extent);
+            // Whoever waits for a read goes first.
+            if known || extent * EXTENT >= end || !self.0.config.reads.is_open() {
+                continue;
+            }
+            self.0.state.borrow_mut().statistics.read_ahead += 1;
+            self.start(extent, end);
+        }
+    }
+}
+
+impl Load {
+    async fn wait(&self) -> io::Result<SharedSlice> {
+        poll_fn(|context| match &*self.outcome.borrow() {
+            Some(Ok(bytes)) => Poll::Ready(Ok(bytes.clone())),
+            Some(Err(error)) => Poll::Ready(Err(match error.raw_os_error() {
+                Some(code) => io::Error::from_raw_os_error(code),
+                None => io::Error::new(error.kind(), error.to_string()),
+            })),
+            None => {
+                self.waiting.borrow_mut().push(context.waker().clone());
+                Poll::Pending
+            }
+        })
+        .await
+    }
+}
+
+fn extents(at: u64, len: usize) -> std::ops::RangeInclusive<u64> {
+    at / EXTENT..=(at + len as u64 - 1) / EXTENT
+}

@@ -33,6 +33,7 @@ mod state;
 mod tails;
 #[cfg(test)]
 mod tests;
+mod time_search;
 
 use cold_read::PageCache;
 use keeper::Keeper;

@@ -18,6 +18,7 @@ mod queue_log;
 mod read;
 pub mod record;
 mod recovery;
+pub mod retention;
 mod store;
 mod superblock;
 pub mod tables;

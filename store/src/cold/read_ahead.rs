@@ -1,0 +1,53 @@
+//! Who reads in order, and how far ahead of each it pays to read.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::BuildHasherDefault;
+
+#[derive(Debug, Default)]
+pub(super) struct ReadAhead {
+    readers: HashMap<u64, Progress, BuildHasherDefault<std::hash::DefaultHasher>>,
+    /// Readers in the order in which they came, to forget the oldest.
+    order: VecDeque<u64>,
+}
+
+#[derive(Debug)]
+struct Progress {
+    last: u64,
+    /// Steps forward in a row.
+    streak: u32,
+}
+
+impl ReadAhead {
+    /// `reader` has arrived at `extent`: the extents to fetch for it, at most `most`.
+    pub(super) fn ahead(&mut self, reader: u64, extent: u64, most: u64) -> std::ops::Range<u64> {
+        let nothing = 0..0;
+        let Some(progress) = self.readers.get_mut(&reader) else {
+            if self.order.len() == READERS_MAX
+                && let Some(oldest) = self.order.pop_front()
+            {
+                self.readers.remove(&oldest);
+            }
+            self.order.push_back(reader);
+            self.readers.insert(reader, Progress { last: extent, streak: 0 });
+            return nothing;
+        };
+        if extent < progress.last || extent > progress.last + STRIDE_MAX {
+            *progress = Progress { last: extent, streak: 0 };
+            return nothing;
+        }
+        if extent > progress.last {
+            progress.streak = progress.streak.saturating_add(1);
+            progress.last = extent;
+        }
+        match progress.streak {
+            0 => nothing,
+            1..PROVED => extent + 1..extent + 1 + most.div_ceil(2),
+            _ => extent + 1..extent + 1 + most,
+        }
+    }
+}
+
+const READERS_MAX: usize = 1024;
+/// A queue's records need not lie in neighbouring extents.
+const STRIDE_MAX: u64 = 4;
+const PROVED: u32 = 4;
