@@ -11,6 +11,7 @@ mod config;
 pub mod consume_queue;
 mod error;
 mod hash;
+pub mod index;
 mod journal;
 mod message;
 mod offset;

@@ -1,0 +1,129 @@
+//! [`Young`]: keys that no run has yet, in blocks that are sorted when they are full.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use super::KeyEntry;
+
+#[derive(Debug)]
+pub(super) struct Young {
+    /// Oldest first. All but the last are full; the first `sorted` are sorted by hash.
+    blocks: VecDeque<Rc<Vec<KeyEntry>>>,
+    sorted: usize,
+    /// Records before have all their keys in runs.
+    covered: u64,
+    /// Position behind the last record added.
+    added_to: u64,
+    keys: usize,
+    /// Where the log ended at the last turn.
+    pub(super) log_end: u64,
+    pub(super) log_flushed: u64,
+}
+
+/// Keys of a block: what sorts in a slice of 50 us.
+pub(super) const BLOCK_KEYS: usize = 1024;
+
+impl Young {
+    pub(super) fn new(covered: u64) -> Self {
+        Self {
+            blocks: VecDeque::new(),
+            sorted: 0,
+            covered,
+            added_to: covered,
+            keys: 0,
+            log_end: covered,
+            log_flushed: 0,
+        }
+    }
+
+    pub(super) fn push(&mut self, entry: KeyEntry) {
+        if self.blocks.back().is_none_or(|block| block.len() == BLOCK_KEYS) {
+            self.blocks.push_back(Rc::new(Vec::with_capacity(BLOCK_KEYS)));
+        }
+        let open = self.blocks.back_mut().expect("just made sure");
+        Rc::get_mut(open).expect("the open block is not shared").push(entry);
+        self.keys += 1;
+        self.added_to = entry.at;
+    }
+
+    /// Records before are in runs or here.
+    pub(super) fn first_uncovered(&self) -> u64 {
+        self.covered.max(self.added_to)
+    }
+
+    pub(super) fn first_covered(&self) -> u64 {
+        self.covered
+    }
+
+    pub(super) fn keys(&self) -> usize {
+        self.keys
+    }
+
+    /// Sorts one full block; false if there is none to sort.
+    pub(super) fn sort_one(&mut self) -> bool {
+        match self.blocks.get_mut(self.sorted).filter(|block| block.len() == BLOCK_KEYS) {
+            Some(block) => {
+                Rc::get_mut(block).expect("unsorted blocks are not shared").sort_unstable();
+                self.sorted += 1;
+                true
+            }
+            None => false,
+        }
+    }
+
+    pub(super) fn has_unsorted(&self) -> bool {
+        self.blocks.get(self.sorted).is_some_and(|block| block.len() == BLOCK_KEYS)
+    }
+
+    /// All blocks, sorted and shared. Keys added from now on go to others.
+    pub(super) fn seal(&mut self) -> Vec<Rc<Vec<KeyEntry>>> {
+        while self.sort_one() {}
+        if let Some(open) = self.blocks.get_mut(self.sorted) {
+            Rc::get_mut(open).expect("the open block is not shared").sort_unstable();
+            self.sorted += 1;
+        }
+        let sealed = self.blocks.iter().cloned().collect();
+        // Even if the last one had room.
+        self.blocks.push_back(Rc::new(Vec::with_capacity(BLOCK_KEYS)));
+        sealed
+    }
+
+    /// The first `blocks` blocks are in a run, and every record below `covered`.
+    pub(super) fn written(&mut self, blocks: usize, covered: u64) {
+        for block in self.blocks.drain(..blocks) {
+            self.keys -= block.len();
+        }
+        self.sorted -= blocks;
+        self.covered = covered;
+    }
+
+    /// Drops the oldest keys, which nobody will find.
+    pub(super) fn drop_oldest(&mut self) {
+        if let Some(block) = self.blocks.pop_front() {
+            self.keys -= block.len();
+            self.sorted = self.sorted.saturating_sub(1);
+        }
+    }
+
+    /// Hands the entries with `hash` to `visit`, in no order.
+    pub(super) fn find(&self, hash: u64, mut visit: impl FnMut(KeyEntry)) {
+        for (index, block) in self.blocks.iter().enumerate() {
+            let candidates = if index < self.sorted {
+                &block[block.partition_point(|entry| entry.hash < hash)..]
+            } else {
+                &block[..]
+            };
+            for entry in candidates {
+                if entry.hash == hash {
+                    visit(*entry);
+                } else if index < self.sorted {
+                    break;
+                }
+            }
+        }
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        self.blocks.iter().map(|block| block.capacity() * size_of::<KeyEntry>()).sum()
+    }
+}
