@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use settings::{ANY, Addresses, Cpus, Entry, Problem, Resolved, one_of, within};
+use settings::{ANY, Addresses, Cpus, Entry, Problem, Resolved, Settings, one_of, within};
 
 mod host;
 mod java;
@@ -221,6 +221,24 @@ impl BrokerConfig {
     #[must_use]
     pub fn shard_count(&self) -> u16 {
         self.shards.expect("load decides the number of shards")
+    }
+
+    /// The settings of one shard as Java properties, for tools (GET_BROKER_CONFIG): Java's name where there is one.
+    #[must_use]
+    pub fn java_properties(&self, shard_name: &str, shard_port: u16) -> String {
+        let mut text = String::new();
+        for (index, key) in Self::KEYS.iter().enumerate() {
+            let name = if key.java.is_empty() { key.name } else { key.java };
+            let value = match key.java {
+                "brokerName" => shard_name.to_owned(),
+                "listenPort" => shard_port.to_string(),
+                _ => self.show(index),
+            };
+            text.push_str(&format!("{name}={value}\n"));
+        }
+        // Every shard is a master; tools ask.
+        text.push_str("brokerId=0\nbrokerRole=ASYNC_MASTER\n");
+        text
     }
 
     /// The address that clients are told, without port.

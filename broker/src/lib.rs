@@ -1,4 +1,42 @@
 //! The broker: shards, handlers, consumers. Joins `store` and `net`.
+//!
+//! [`Node`] runs the shards of a machine; [`Shard`] is one of them, generic over [`rt::Env`] so that a simulation runs
+//! many on one thread.
 #![forbid(unsafe_code)]
 
 pub mod config;
+
+mod access;
+mod attributes;
+mod call;
+mod clients;
+mod dispatch;
+mod groups;
+mod handlers;
+mod identity;
+mod locks;
+mod long_poll;
+mod node;
+mod offsets;
+mod open_store;
+mod peers;
+mod pull;
+mod receipts;
+mod refusals;
+mod registration;
+mod session;
+mod shard;
+mod start;
+mod statistics;
+mod subscription;
+mod tables;
+mod timers;
+mod topic_life;
+mod topics;
+mod wake;
+mod window_place;
+
+pub use node::{Node, NodeError, NodeFacts, NodeStopper};
+pub use peers::{Alone, PeerLink, PeerMessage};
+pub use shard::Shard;
+pub use start::{ShardSetup, StartError};

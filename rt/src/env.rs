@@ -43,6 +43,18 @@ impl Mono {
         Self(self.0 + ms * 1_000_000)
     }
 
+    /// Whole milliseconds, rounded down.
+    #[must_use]
+    pub const fn as_ms(self) -> u64 {
+        self.0 / 1_000_000
+    }
+
+    /// The instant `ms` milliseconds after the start.
+    #[must_use]
+    pub const fn from_ms(ms: u64) -> Self {
+        Self(ms * 1_000_000)
+    }
+
     /// Nanoseconds from `earlier` to this instant; 0 if `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Mono) -> u64 {

@@ -168,6 +168,12 @@ impl<E: Env> Store<E> {
         PhysicalOffset::new(self.log.promised().min(self.hints.gate()))
     }
 
+    /// First byte not yet appended.
+    #[must_use]
+    pub fn end(&self) -> PhysicalOffset {
+        PhysicalOffset::new(self.log.end())
+    }
+
     /// Everything below is where the death of the process cannot lose it: what an answer to a message that did not ask
     /// to wait (`WAIT=false`) needs in a sync mode.
     #[must_use]

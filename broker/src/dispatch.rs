@@ -1,0 +1,232 @@
+//! Which handler serves which request. Every known code has its place here, served or not: the match has no wildcard,
+//! so a new row of the table does not compile until somebody decides.
+
+use net::codes::Class;
+use net::{Request, ResponseCode};
+use rt::Env;
+
+use crate::call::{Call, Outcome, Refused};
+use crate::shard::Shard;
+
+impl<E: Env> Shard<E> {
+    /// Who may ask: admin writes come from this host or from the networks the operator named (reliability.md 7, S2).
+    pub(crate) fn admit(&self, call: &Call<'_>, request: &Request<'_>) -> Result<(), Refused> {
+        if request.code().class() != Class::AdminWrite || self.admin.allows(&self.identity, call.peer.ip()) {
+            return Ok(());
+        }
+        Err(Refused::new(
+            ResponseCode::NO_PERMISSION,
+            format!(
+                "{} from {} refused: admin writes are taken from this host only; set admin.allow to the networks you trust",
+                request.code(),
+                call.peer.ip()
+            ),
+        ))
+    }
+
+    pub(crate) fn dispatch(&mut self, call: &Call<'_>, request: &Request<'_>, body: &[u8]) -> Outcome {
+        match request {
+            Request::SendMessageV2(request) | Request::SendBatchMessage(request) => self.send(call, request, body),
+            Request::SendMessage(request) => self.send(call, &(*request).into(), body),
+            Request::PullMessage(request) | Request::LitePullMessage(request) => self.pull(call, request),
+
+            Request::HeartBeat(_) => self.heart_beat(call, body),
+            Request::UnregisterClient(request) => self.unregister_client(call, request),
+            Request::GetConsumerListByGroup(request) => self.consumer_list(call, request),
+            Request::CheckClientConfig(_) => self.check_client_config(body),
+
+            Request::QueryConsumerOffset(request) => self.query_consumer_offset(call, request),
+            Request::UpdateConsumerOffset(request) => self.update_consumer_offset(request),
+            Request::SearchOffsetByTimestamp(request) => self.search_offset(call, request),
+            Request::GetMaxOffset(request) => self.max_offset(call, request),
+            Request::GetMinOffset(request) => self.min_offset(call, request),
+            Request::GetEarliestMsgStoretime(request) => self.earliest_store_time(call, request),
+            Request::GetAllConsumerOffset(_) => self.all_consumer_offsets(call),
+
+            Request::ConsumerSendMsgBack(request) => self.send_back(call, request),
+            Request::LockBatchMq(_) => self.lock_queues(call, body),
+            Request::UnlockBatchMq(_) => self.unlock_queues(call, body),
+
+            Request::QueryMessage(request) => self.query_message(call, request),
+            Request::ViewMessageById(request) => self.view_message(call, request),
+
+            Request::UpdateAndCreateTopic(request) => self.update_topic(call, request),
+            Request::UpdateAndCreateTopicList(_) => self.update_topics(call, body),
+            Request::DeleteTopicInBroker(request) => self.delete_topic(call, request),
+            Request::DeleteTopicInBrokerList(_) => self.delete_topics(call, body),
+            Request::GetAllTopicConfig(request) => self.all_topics(call, request),
+            Request::GetTopicConfig(request) => self.topic_config(call, request),
+            Request::GetTopicStatsInfo(request) => self.topic_stats(call, request),
+            Request::GetSystemTopicListFromBroker(_) => self.system_topics(call),
+
+            Request::UpdateAndCreateSubscriptiongroup(_) => self.update_group(call, body),
+            Request::UpdateAndCreateSubscriptiongroupList(_) => self.update_groups(call, body),
+            Request::DeleteSubscriptiongroup(request) => self.delete_group(call, request),
+            Request::DeleteSubscriptionGroupList(_) => self.delete_groups(call, body),
+            Request::GetAllSubscriptiongroupConfig(request) => self.all_groups(call, request),
+            Request::GetSubscriptiongroupConfig(request) => self.group_config(call, request),
+            Request::UpdateAndGetGroupForbidden(request) => self.group_forbidden(call, request),
+
+            Request::GetConsumerConnectionList(request) => self.consumer_connections(call, request),
+            Request::GetProducerConnectionList(request) => self.producer_connections(call, request),
+            Request::GetAllProducerInfo(_) => self.all_producers(call),
+            Request::GetConsumeStats(request) => self.consume_stats(call, request),
+            Request::QueryTopicConsumeByWho(request) => self.groups_of_topic(call, request),
+            Request::QueryTopicsByConsumer(request) => self.topics_of_group(call, request),
+            Request::QuerySubscriptionByConsumer(request) => self.subscription_of_group(call, request),
+
+            Request::GetBrokerRuntimeInfo(_) => self.runtime_info(call),
+            Request::GetBrokerConfig(_) => self.broker_config(call),
+
+            // Request-reply, transactions, recall.
+            Request::SendReplyMessage(_)
+            | Request::SendReplyMessageV2(_)
+            | Request::EndTransaction(_)
+            | Request::RecallMessage(_)
+            | Request::ResumeCheckHalfMessage(_)
+            // Pop and assignment by the broker.
+            | Request::PopMessage(_)
+            | Request::AckMessage(_)
+            | Request::BatchAckMessage(_)
+            | Request::PeekMessage(_)
+            | Request::ChangeMessageInvisibletime(_)
+            | Request::Notification(_)
+            | Request::PollingInfo(_)
+            | Request::PopRollback(_)
+            | Request::QueryAssignment(_)
+            | Request::SetMessageRequestMode(_)
+            | Request::GetAllMessageRequestMode(_)
+            // Lite topics.
+            | Request::PopLiteMessage(_)
+            | Request::LiteSubscriptionCtl(_)
+            | Request::GetBrokerLiteInfo(_)
+            | Request::GetParentTopicInfo(_)
+            | Request::GetLiteTopicInfo(_)
+            | Request::GetLiteClientInfo(_)
+            | Request::GetLiteGroupInfo(_)
+            | Request::TriggerLiteDispatch(_)
+            // Relayed to clients; offsets by administrators; the rest of the inspection.
+            | Request::GetConsumerRunningInfo(_)
+            | Request::ConsumeMessageDirectly(_)
+            | Request::InvokeBrokerToResetOffset(_)
+            | Request::InvokeBrokerToGetConsumerStatus(_)
+            | Request::CloneGroupOffset(_)
+            | Request::QueryConsumeTimeSpan(_)
+            | Request::QueryCorrectionOffset(_)
+            | Request::ViewBrokerStatsData(_)
+            | Request::GetBrokerConsumeStats(_)
+            | Request::QueryConsumeQueue(_)
+            | Request::UpdateBrokerConfig(_)
+            | Request::CleanExpiredConsumequeue(_)
+            | Request::CleanUnusedTopic(_)
+            | Request::DeleteExpiredCommitlog(_)
+            | Request::UpdateAndCreateStaticTopic(_)
+            | Request::UpdateColdDataFlowCtrConfig(_)
+            | Request::RemoveColdDataFlowCtrConfig(_)
+            | Request::GetColdDataFlowCtrInfo(_)
+            | Request::SetCommitlogReadMode(_)
+            | Request::CheckRocksdbCqWriteProgress(_)
+            | Request::ExportRocksdbConfigToJson(_)
+            | Request::SwitchTimerEngine(_)
+            // Replication.
+            | Request::GetBrokerHaStatus(_)
+            | Request::GetAllDelayOffset(_)
+            | Request::GetTimerCheckPoint(_)
+            | Request::GetTimerMetrics(_)
+            | Request::AddBroker(_)
+            | Request::RemoveBroker(_)
+            | Request::ExchangeBrokerHaInfo(_)
+            | Request::ResetMasterFlushOffset(_)
+            | Request::GetBrokerEpochCache(_)
+            | Request::NotifyBrokerRoleChanged(_)
+            | Request::NotifyMinBrokerIdChange(_)
+            // Access control.
+            | Request::AuthCreateUser(_)
+            | Request::AuthUpdateUser(_)
+            | Request::AuthDeleteUser(_)
+            | Request::AuthGetUser(_)
+            | Request::AuthListUser(_)
+            | Request::AuthCreateAcl(_)
+            | Request::AuthUpdateAcl(_)
+            | Request::AuthDeleteAcl(_)
+            | Request::AuthGetAcl(_)
+            | Request::AuthListAcl(_) => Err(later_version(request)),
+
+            // For name servers.
+            Request::GetRouteinfoByTopic(_)
+            | Request::GetBrokerClusterInfo(_)
+            | Request::GetAllTopicListFromNameserver(_)
+            | Request::GetTopicsByCluster(_)
+            | Request::GetSystemTopicListFromNs(_)
+            | Request::GetUnitTopicList(_)
+            | Request::GetHasUnitSubTopicList(_)
+            | Request::GetHasUnitSubUnunitTopicList(_)
+            | Request::PutKvConfig(_)
+            | Request::GetKvConfig(_)
+            | Request::DeleteKvConfig(_)
+            | Request::GetKvlistByNamespace(_)
+            | Request::WipeWritePermOfBroker(_)
+            | Request::AddWritePermOfBroker(_)
+            | Request::DeleteTopicInNamesrv(_)
+            | Request::RegisterTopicInNamesrv(_)
+            | Request::UpdateNamesrvConfig(_)
+            | Request::GetNamesrvConfig(_)
+            | Request::GetBrokerMemberGroup(_)
+            | Request::RegisterBroker(_)
+            | Request::UnregisterBroker(_)
+            | Request::QueryDataVersion(_)
+            | Request::BrokerHeartbeat(_) => Err(not_here(request, "this is a broker: ask a name server")),
+
+            // Sent by brokers, to controllers, or by nobody.
+            Request::CheckTransactionState(_)
+            | Request::NotifyConsumerIdsChanged(_)
+            | Request::ResetConsumerClientOffset(_)
+            | Request::GetConsumerStatusFromClient(_)
+            | Request::PushReplyMessageToClient(_)
+            | Request::NotifyUnsubscribeLite(_)
+            | Request::AckLiteMessage(_)
+            | Request::ControllerAlterSyncStateSet(_)
+            | Request::ControllerElectMaster(_)
+            | Request::ControllerRegisterBroker(_)
+            | Request::ControllerGetReplicaInfo(_)
+            | Request::ControllerGetMetadataInfo(_)
+            | Request::ControllerGetSyncStateData(_)
+            | Request::UpdateControllerConfig(_)
+            | Request::GetControllerConfig(_)
+            | Request::CleanBrokerData(_)
+            | Request::ControllerGetNextBrokerId(_)
+            | Request::ControllerApplyBrokerId(_)
+            | Request::BrokerCloseChannelRequest(_)
+            | Request::CheckNotActiveBrokerRequest(_)
+            | Request::GetBrokerLiveInfoRequest(_)
+            | Request::GetSyncStateDataRequest(_)
+            | Request::RaftBrokerHeartBeatEventRequest(_)
+            | Request::QueryBrokerOffset(_)
+            | Request::GetTopicConfigList(_)
+            | Request::GetTopicNameList(_)
+            | Request::TriggerDeleteFiles(_)
+            | Request::GetClientConfig(_)
+            | Request::SuspendConsumer(_)
+            | Request::ResumeConsumer(_)
+            | Request::ResetConsumerOffsetInConsumer(_)
+            | Request::ResetConsumerOffsetInBroker(_)
+            | Request::AdjustConsumerThreadPool(_)
+            | Request::WhoConsumeTheMessage(_)
+            | Request::RegisterFilterServer(_)
+            | Request::RegisterMessageFilterClass(_) => Err(not_here(request, "brokers do not serve it")),
+        }
+    }
+}
+
+fn later_version(request: &Request<'_>) -> Refused {
+    not_here(
+        request,
+        "this version of RingMQ does not serve it yet, see the compatibility table of its README",
+    )
+}
+
+fn not_here(request: &Request<'_>, why: &str) -> Refused {
+    let code = request.code();
+    let remark = format!(" request type {} not supported: {code}: {why}", code.0);
+    Refused::new(ResponseCode::REQUEST_CODE_NOT_SUPPORTED, remark)
+}

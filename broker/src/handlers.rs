@@ -1,0 +1,13 @@
+//! One file per family of requests. A handler checks in RocketMQ's order, changes the shard, and says how it ended.
+
+mod clients;
+mod groups;
+mod inspect;
+mod locks;
+mod offsets;
+mod properties;
+mod queries;
+mod runtime;
+mod send;
+mod send_back;
+mod topics;

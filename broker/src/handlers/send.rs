@@ -1,0 +1,312 @@
+//! Sends: requests 10, 310 and 320. Checks in RocketMQ's order (PROTOCOL.md "Send"), one append, one receipt.
+//!
+//! The hot path of the broker: no allocation and no copy of the body but the one into the log window.
+
+use net::message_id::UNIQUE_ID_CHARS;
+use net::names;
+use net::properties::{self, PROPERTIES_BYTES_MAX};
+use net::requests::SendMessageV2;
+use net::{ResponseCode, batch};
+use rt::Env;
+use store::{Appended, BatchItem, NewMessage, QueueRef};
+
+use super::properties::{Additions, SendProperties};
+use crate::call::{Call, Done, Outcome, Refused};
+use crate::receipts::{Receipt, UniqueKey};
+use crate::refusals;
+use crate::shard::{Phase, Shard};
+use crate::topics::{TopicSlot, perm};
+
+/// Bits of `sysFlag` that name a transaction state.
+const TRANSACTION_MASK: i32 = 0xC;
+
+/// Where a send goes.
+#[derive(Clone, Copy)]
+struct Target {
+    queue_id: u32,
+    queue: QueueRef,
+}
+
+impl<E: Env> Shard<E> {
+    pub(crate) fn send(&mut self, call: &Call<'_>, request: &SendMessageV2<'_>, body: &[u8]) -> Outcome {
+        self.accepts_sends(call)?;
+        let slot = self.topic_for_send(call, request)?;
+        let is_batch = request.batch == Some(true);
+        let target = self.queue_for_send(call, slot, request.queue_id)?;
+        self.check_bytes(request, body)?;
+        let outcome = if is_batch {
+            self.append_batch(call, request, body, target)
+        } else {
+            self.append_one(call, request, body, target)
+        };
+        if outcome.is_err() {
+            self.statistics.counters.put_failed += 1;
+        }
+        outcome
+    }
+
+    fn append_one(
+        &mut self,
+        call: &Call<'_>,
+        request: &SendMessageV2<'_>,
+        body: &[u8],
+        target: Target,
+    ) -> Outcome {
+        let sent = request.properties.unwrap_or_default();
+        let mut properties = std::mem::take(&mut self.memory.properties);
+        let additions = Additions {
+            region: &self.identity.region,
+            cluster: &self.identity.cluster,
+            trace_on: self.config.trace_on,
+        };
+        let ids = &mut self.unique_ids;
+        let new_key = || ids.next(call.now.unix_ms, &mut [0; UNIQUE_ID_CHARS]).to_owned();
+        let scanned = SendProperties::rewrite(sent, &additions, new_key, &mut properties);
+        let outcome = self.append_scanned(call, request, body, target, &scanned, &properties);
+        self.memory.properties = properties;
+        outcome
+    }
+
+    fn append_scanned(
+        &mut self,
+        call: &Call<'_>,
+        request: &SendMessageV2<'_>,
+        body: &[u8],
+        target: Target,
+        scanned: &SendProperties,
+        properties: &[u8],
+    ) -> Outcome {
+        if properties.len() > PROPERTIES_BYTES_MAX {
+            return Err(refusals::properties_too_large(properties.len()));
+        }
+        scanned.check_supported(request.sys_flag & TRANSACTION_MASK != 0)?;
+        let message = NewMessage {
+            topic: request.topic,
+            queue_id: target.queue_id,
+            body,
+            properties,
+            flag: request.flag,
+            sys_flag: request.sys_flag,
+            born_at_ms: request.born_at_ms,
+            born_host: call.peer,
+            store_host: self.identity.store_host,
+            reconsume_times: request.reconsume_times.unwrap_or(0),
+            prepared_transaction_offset: 0,
+            tags_code: scanned.tags_code,
+            keys: scanned.keys(properties),
+            unique_key: scanned.unique_key(properties),
+        };
+        let appended = self
+            .store
+            .append(target.queue, &message, call.now.unix_ms)
+            .map_err(|error| refusals::of_append(&error, &self.identity))?;
+        self.stored(target.queue, 1, u64::from(appended.bytes));
+        let unique_key = message.unique_key.as_bytes();
+        let wait = scanned.wait;
+        self.acknowledge(call, target, &[appended], unique_key, wait, body.len())
+    }
+
+    fn append_batch(
+        &mut self,
+        call: &Call<'_>,
+        request: &SendMessageV2<'_>,
+        body: &[u8],
+        target: Target,
+    ) -> Outcome {
+        if names::retry_group(request.topic).is_some() {
+            let remark = format!("batch request does not support retry group {}", request.topic);
+            return Err(Refused::new(ResponseCode::MESSAGE_ILLEGAL, remark));
+        }
+        let items = batch_items(body)?;
+        let shared = NewMessage {
+            topic: request.topic,
+            queue_id: target.queue_id,
+            body: &[],
+            properties: &[],
+            flag: request.flag,
+            sys_flag: request.sys_flag,
+            born_at_ms: request.born_at_ms,
+            born_host: call.peer,
+            store_host: self.identity.store_host,
+            reconsume_times: request.reconsume_times.unwrap_or(0),
+            prepared_transaction_offset: 0,
+            tags_code: 0,
+            keys: "",
+            unique_key: "",
+        };
+        let mut placed = std::mem::take(&mut self.memory.placed);
+        placed.clear();
+        let stored = self.store.append_batch(target.queue, &shared, &items, call.now.unix_ms, &mut placed);
+        let outcome = match stored {
+            Err(error) => Err(refusals::of_append(&error, &self.identity)),
+            Ok(()) => {
+                let bytes = placed.iter().map(|one| u64::from(one.bytes)).sum();
+                self.stored(target.queue, placed.len() as u64, bytes);
+                let header = request.properties.unwrap_or_default().as_bytes();
+                let unique_key = properties::find(header, "UNIQ_KEY").unwrap_or_default();
+                let wait = properties::find(header, "WAIT") != Some(b"false");
+                self.acknowledge(call, target, &placed, unique_key, wait, body.len())
+            }
+        };
+        self.memory.placed = placed;
+        outcome
+    }
+
+    /// Counts what was stored and remembers that its queue grew.
+    fn stored(&mut self, queue: QueueRef, messages: u64, bytes: u64) {
+        self.statistics.counters.put_messages += messages;
+        self.statistics.counters.put_bytes += bytes;
+        self.grew(queue);
+    }
+
+    /// Answers now if the mode allows it, else when the log is safe behind the last record.
+    fn acknowledge(
+        &mut self,
+        call: &Call<'_>,
+        target: Target,
+        placed: &[Appended],
+        unique_key: &[u8],
+        wait: bool,
+        request_bytes: usize,
+    ) -> Outcome {
+        let Some(reply) = call.reply else { return Ok(Done::Answered) };
+        let (first, last) = (placed[0], placed[placed.len() - 1]);
+        let receipt = Receipt {
+            conn: call.conn,
+            reply,
+            end: last.end,
+            taken: call.now.mono,
+            queue_id: i32::try_from(target.queue_id).expect("queue ids come from an i32"),
+            queue_offset: i64::try_from(first.queue_offset.get()).expect("fewer than 2^63 messages"),
+            count: u32::try_from(placed.len()).expect("a batch fits a frame"),
+            request_bytes: u32::try_from(request_bytes).expect("a body fits a frame"),
+            unique_key: UniqueKey::from_slice(unique_key),
+        };
+        let positions = placed.iter().map(|one| one.at);
+        let safe = if wait { self.store.acknowledgeable() } else { self.store.kept() };
+        if last.end <= safe {
+            self.memory.positions.clear();
+            self.memory.positions.extend(positions);
+            self.write_receipt(&receipt, ResponseCode::SUCCESS, None, call.now.mono);
+            return Ok(Done::Answered);
+        }
+        self.connections.request_held(call.conn, request_bytes);
+        self.receipts.push(receipt, positions);
+        Ok(Done::Later)
+    }
+
+    /// Whether sends are taken at all at the moment.
+    fn accepts_sends(&self, call: &Call<'_>) -> Result<(), Refused> {
+        if self.phase != Phase::Serving {
+            return Err(refusals::going_away(call.version()));
+        }
+        let from = self.config.accept_sends_from_ms;
+        if call.now.unix_ms < from {
+            return Err(Refused::system(format!("broker unable to service, until {from} ms since 1970")));
+        }
+        match self.store.refusal() {
+            None => Ok(()),
+            Some(refusal) => Err(refusals::of_refusal(refusal, &self.identity)),
+        }
+    }
+
+    fn topic_for_send(&mut self, call: &Call<'_>, request: &SendMessageV2<'_>) -> Result<TopicSlot, Refused> {
+        let topics = &self.topics;
+        let known = self.connections.get(call.conn).and_then(|one| one.state().known(request.topic, topics));
+        if let Some(slot) = known {
+            return Ok(slot);
+        }
+        names::check_topic(request.topic).map_err(|error| Refused::invalid(error.to_string()))?;
+        if names::is_not_sendable(request.topic) {
+            let remark = format!("Sending message to topic[{}] is forbidden.", request.topic);
+            return Err(Refused::new(ResponseCode::NO_PERMISSION, remark));
+        }
+        let slot = match self.topics.slot(request.topic) {
+            Some(slot) => slot,
+            None => self.make_topic_for_send(call, request)?,
+        };
+        if let Some(group) = names::retry_group(request.topic) {
+            // The group may vanish while its topic stays, so these are looked up every time.
+            return self.groups.get(group).map(|_| slot).ok_or_else(|| Refused::no_group(group));
+        }
+        if self.topics.at(slot).config.order && self.config.permission & u32::from(perm::WRITE) == 0 {
+            let remark = format!("the broker[{}] sending message is forbidden", self.identity.address);
+            return Err(Refused::new(ResponseCode::NO_PERMISSION, remark));
+        }
+        if let Some(session) = self.connections.state(call.conn) {
+            session.remember(request.topic, slot, &self.topics);
+        }
+        Ok(slot)
+    }
+
+    fn queue_for_send(&mut self, call: &Call<'_>, slot: TopicSlot, asked: i32) -> Result<Target, Refused> {
+        let topic = self.topics.at(slot);
+        let queues = topic.config.queues();
+        let queue_id = match u32::try_from(asked) {
+            Ok(queue_id) if queue_id < queues => queue_id,
+            Ok(queue_id) => {
+                return Err(Refused::invalid(format!(
+                    "request queueId[{queue_id}] is illegal, topic [{}] has queues 0 to {}, producer: {}",
+                    topic.config.name,
+                    queues.saturating_sub(1),
+                    call.peer
+                )));
+            }
+            Err(_) => random_below(self.env.random(), topic.config.write_queues.max(1)),
+        };
+        let queue = match topic.queue(queue_id) {
+            Some(queue) => queue,
+            None => {
+                let queue = self.store.queue(&topic.config.name, queue_id);
+                self.topics.at_mut(slot).remember_queue(queue_id, queue);
+                queue
+            }
+        };
+        Ok(Target { queue_id, queue })
+    }
+
+    fn check_bytes(&self, request: &SendMessageV2<'_>, body: &[u8]) -> Result<(), Refused> {
+        let limit = self.config.message_bytes_max as usize;
+        if body.len() > limit {
+            let remark = format!(
+                "the message body is too large: {} bytes, maxMessageSize is {limit}; send it in parts or raise the limit",
+                body.len()
+            );
+            return Err(Refused::new(ResponseCode::MESSAGE_ILLEGAL, remark));
+        }
+        let properties = request.properties.map_or(0, str::len);
+        if properties > PROPERTIES_BYTES_MAX {
+            return Err(refusals::properties_too_large(properties));
+        }
+        Ok(())
+    }
+}
+
+/// The items of a wire batch as the store takes them. Allocates once a batch.
+fn batch_items(body: &[u8]) -> Result<Vec<BatchItem<'_>>, Refused> {
+    let mut items = Vec::new();
+    for item in batch::items(body) {
+        let item = item.map_err(|error| Refused::new(ResponseCode::MESSAGE_ILLEGAL, error.to_string()))?;
+        items.push(BatchItem {
+            body: item.body,
+            properties: item.properties,
+            flag: item.flag,
+            tags_code: properties::tags_code(text(item.properties, "TAGS")),
+            keys: text(item.properties, "KEYS"),
+            unique_key: text(item.properties, "UNIQ_KEY"),
+        });
+    }
+    if items.is_empty() {
+        return Err(Refused::new(ResponseCode::MESSAGE_ILLEGAL, "the batch has no message"));
+    }
+    Ok(items)
+}
+
+fn text<'a>(properties: &'a [u8], name: &str) -> &'a str {
+    properties::find(properties, name).and_then(|value| str::from_utf8(value).ok()).unwrap_or_default()
+}
+
+/// A number below `limit` from 64 random bits.
+fn random_below(random: u64, limit: u32) -> u32 {
+    u32::try_from(random % u64::from(limit)).expect("below a u32")
+}

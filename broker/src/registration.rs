@@ -1,0 +1,216 @@
+//! Registration at the name servers: at start, every period, when topics change, when a connection comes back.
+//!
+//! Each name server has a connection of its own in the shard's ring and is served independently: one that is down
+//! costs the others nothing. behaviour.md 2, PROTOCOL.md "Registration".
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use net::body::{RegisterBrokerBody, TopicConfigSerializeWrapper};
+use net::client::{RequestHead, encode};
+use net::header::Header;
+use net::requests::{RegisterBroker, UnregisterBroker};
+use net::{Codec, RequestCode, ResponseCode};
+use rt::{ConnId, Env, Mono, Now, Transport};
+
+use crate::session::Session;
+use crate::shard::{Phase, Shard};
+
+/// A lost connection is dialled again after this pause.
+const REDIAL_MS: u64 = 1_000;
+/// How long a stopping shard waits for name servers to confirm.
+const LEAVE_MS: u64 = 3_000;
+/// The second registration follows the first after this time, as RocketMQ's does.
+const SECOND_ROUND_MS: u64 = 10_000;
+
+/// All name servers of the shard.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    servers: Vec<NameServer>,
+    next_opaque: i32,
+    /// Until when a stopping shard waits.
+    leaving_until: Option<Mono>,
+}
+
+/// One name server.
+#[derive(Debug)]
+struct NameServer {
+    address: SocketAddr,
+    conn: Option<ConnId>,
+    /// When to register next.
+    due: Mono,
+    /// The request in flight: its opaque, and when it counts as lost.
+    waiting: Option<(i32, Mono)>,
+    /// How the latest registration ended; `None` before the first. Changes are logged, repetitions are not.
+    registered: Option<bool>,
+    rounds: u32,
+}
+
+impl Registration {
+    pub(crate) fn new(servers: &[SocketAddr]) -> Self {
+        let servers = servers.iter().map(|address| NameServer {
+            address: *address,
+            conn: None,
+            due: Mono(0),
+            waiting: None,
+            registered: None,
+            rounds: 0,
+        });
+        Self { servers: servers.collect(), next_opaque: 0, leaving_until: None }
+    }
+
+    /// The topic table changed: every name server hears of it in this turn.
+    pub(crate) fn topics_changed(&mut self) {
+        for server in &mut self.servers {
+            server.due = Mono(0);
+        }
+    }
+
+    /// Whether a stopping shard still waits for a name server.
+    pub(crate) fn is_leaving(&self, now: Mono) -> bool {
+        self.leaving_until.is_some_and(|until| now < until)
+            && self.servers.iter().any(|server| server.waiting.is_some())
+    }
+
+    fn opaque(&mut self) -> i32 {
+        self.next_opaque = self.next_opaque.wrapping_add(1);
+        self.next_opaque
+    }
+}
+
+impl<E: Env> Shard<E> {
+    /// Registers where it is time; returns when the next one is due.
+    pub(crate) fn register_if_due(&mut self, now: Now) -> Option<Mono> {
+        if self.phase != Phase::Serving {
+            return self.registration.leaving_until;
+        }
+        let mut body = None;
+        for at in 0..self.registration.servers.len() {
+            let server = &mut self.registration.servers[at];
+            if server.waiting.is_some_and(|(_, lost)| now.mono >= lost) {
+                server.waiting = None;
+                self.registration_failed(at, "no answer in time");
+            }
+            if now.mono >= self.registration.servers[at].due {
+                let body = body.get_or_insert_with(|| self.registration_body());
+                self.register_at(at, body, now);
+            }
+        }
+        self.registration.servers.iter().map(|server| server.due).min()
+    }
+
+    /// Takes a name server's answer.
+    pub(crate) fn registration_answered(&mut self, conn: ConnId, header: &Header<'_>) {
+        let Some(at) = self.registration.servers.iter().position(|server| server.conn == Some(conn)) else {
+            return;
+        };
+        let server = &mut self.registration.servers[at];
+        if server.waiting.is_none_or(|(opaque, _)| opaque != header.opaque) {
+            return;
+        }
+        server.waiting = None;
+        if header.code == ResponseCode::SUCCESS.0 {
+            if server.registered.replace(true) != Some(true) {
+                let address = server.address;
+                tracing::info!(shard = self.identity.index, %address, "registered at the name server");
+            }
+        } else {
+            let remark = header.remark.unwrap_or("no reason given").to_owned();
+            self.registration_failed(at, &remark);
+        }
+    }
+
+    /// A connection is gone; if it led to a name server, it is dialled again soon.
+    pub(crate) fn registration_closed(&mut self, conn: ConnId, now: Now) {
+        let Some(at) = self.registration.servers.iter().position(|server| server.conn == Some(conn)) else {
+            return;
+        };
+        let server = &mut self.registration.servers[at];
+        server.conn = None;
+        server.waiting = None;
+        server.due = now.mono.plus_ms(REDIAL_MS);
+        self.registration_failed(at, "connection lost or refused");
+    }
+
+    /// Tells every name server that is connected that this broker leaves.
+    pub(crate) fn unregister(&mut self, now: Now) {
+        self.registration.leaving_until = Some(now.mono.plus_ms(LEAVE_MS));
+        for at in 0..self.registration.servers.len() {
+            let server = &mut self.registration.servers[at];
+            server.waiting = None;
+            let Some(conn) = server.conn.filter(|_| server.registered == Some(true)) else { continue };
+            let opaque = self.registration.opaque();
+            let request = UnregisterBroker {
+                broker_name: &self.identity.name,
+                broker_addr: &self.identity.address,
+                cluster_name: &self.identity.cluster,
+                broker_id: 0,
+            };
+            let Some(out) = self.connections.reply(conn) else { continue };
+            encode(out.bytes(), head(RequestCode::UNREGISTER_BROKER, opaque), &request, &[]);
+            self.registration.servers[at].waiting = Some((opaque, now.mono.plus_ms(LEAVE_MS)));
+        }
+    }
+
+    fn register_at(&mut self, at: usize, body: &[u8], now: Now) {
+        let period_ms = u64::from(self.config.register_period_ms);
+        let address = self.registration.servers[at].address;
+        let conn = self.registration.servers[at].conn.unwrap_or_else(|| {
+            let conn = self.env.net().connect(address);
+            self.connections.connecting(conn, address, now.mono, Session::default());
+            conn
+        });
+        let opaque = self.registration.opaque();
+        let lost = now.mono.plus_ms(u64::from(self.config.register_timeout_ms));
+        let server = &mut self.registration.servers[at];
+        server.conn = Some(conn);
+        server.rounds = server.rounds.saturating_add(1);
+        server.due =
+            now.mono.plus_ms(if server.rounds == 1 { SECOND_ROUND_MS.min(period_ms) } else { period_ms });
+        server.waiting = Some((opaque, lost));
+        let request = RegisterBroker {
+            broker_name: &self.identity.name,
+            broker_addr: &self.identity.address,
+            cluster_name: &self.identity.cluster,
+            ha_server_addr: Some(&self.identity.ha_address),
+            broker_id: 0,
+            heartbeat_timeout_ms: None,
+            enable_acting_master: Some(false),
+            compressed: false,
+            body_crc32: 0,
+        };
+        if let Some(out) = self.connections.reply(conn) {
+            encode(out.bytes(), head(RequestCode::REGISTER_BROKER, opaque), &request, body);
+        }
+    }
+
+    /// The whole topic table, each permission masked by the broker's own.
+    fn registration_body(&self) -> Vec<u8> {
+        let mask = u8::try_from(self.config.permission).unwrap_or(0) | crate::topics::perm::INHERIT;
+        let topics: BTreeMap<_, _> = self
+            .topics
+            .sorted()
+            .into_iter()
+            .map(|config| (config.name.clone(), config.to_wire(mask)))
+            .collect();
+        let wrapper = TopicConfigSerializeWrapper {
+            data_version: self.topics.version().wire().clone(),
+            topics,
+            ..TopicConfigSerializeWrapper::default()
+        };
+        RegisterBrokerBody { filter_servers: Vec::new(), topics: wrapper }.encode()
+    }
+
+    fn registration_failed(&mut self, at: usize, why: &str) {
+        let server = &mut self.registration.servers[at];
+        if server.registered.replace(false) != Some(false) {
+            let address = server.address;
+            tracing::warn!(shard = self.identity.index, %address, why, "not registered at the name server; trying on");
+        }
+    }
+}
+
+/// Name servers of every version read JSON headers.
+fn head(code: RequestCode, opaque: i32) -> RequestHead {
+    RequestHead { codec: Codec::Json, code, opaque, oneway: false }
+}

@@ -1,0 +1,42 @@
+//! What a shard remembers about one connection.
+
+use net::connection::ConnectionLimits;
+
+use crate::config::BrokerConfig;
+use crate::topics::{TopicSlot, Topics};
+
+/// State of one connection, inside [`net::connection::Connections`].
+#[derive(Debug, Default)]
+pub(crate) struct Session {
+    /// The topic of the last send: producers rarely change it, and comparing is cheaper than hashing.
+    last_topic: Option<LastTopic>,
+}
+
+#[derive(Debug)]
+struct LastTopic {
+    name: Box<str>,
+    slot: TopicSlot,
+    epoch: u64,
+}
+
+impl Session {
+    /// The slot of `topic` if it was the last one and the topics did not change since.
+    pub(crate) fn known(&self, topic: &str, topics: &Topics) -> Option<TopicSlot> {
+        let last = self.last_topic.as_ref()?;
+        (last.epoch == topics.epoch() && *last.name == *topic).then_some(last.slot)
+    }
+
+    /// Remembers the topic of a send.
+    pub(crate) fn remember(&mut self, topic: &str, slot: TopicSlot, topics: &Topics) {
+        let epoch = topics.epoch();
+        match &mut self.last_topic {
+            Some(last) if *last.name == *topic => (last.slot, last.epoch) = (slot, epoch),
+            last => *last = Some(LastTopic { name: topic.into(), slot, epoch }),
+        }
+    }
+}
+
+/// What a connection may cost, from the configuration.
+pub(crate) fn limits(config: &BrokerConfig) -> ConnectionLimits {
+    ConnectionLimits { idle_ms: u64::from(config.idle_seconds) * 1_000, ..ConnectionLimits::default() }
+}

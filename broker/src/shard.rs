@@ -1,0 +1,343 @@
+//! [`Shard`]: what one core owns, and the turn it takes.
+//!
+//! Events come in from the pump, handlers run to completion and write into the outboxes of their connections, and the
+//! end of the turn starts the commit, answers what became safe, wakes parked pulls, fires timers and sends. Slow work
+//! runs as tasks that leave a closure in the [`Inbox`]; the next turn runs it with the shard in hand. Nothing hot is
+//! shared with anybody.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::ControlFlow;
+use std::rc::Rc;
+
+use net::connection::{Connections, Ending};
+use net::header::{Header, Scratch};
+use net::message_id::UniqueIds;
+use net::reply;
+use net::{Codec, ReplyTo, Request, RequestError, ResponseCode};
+use rt::wheel::Wheel;
+use rt::{Class, ConnId, Env, Event, Now, Reactor, TurnOutcome};
+use store::{Appended, PhysicalOffset, QueueRef, ReadBatch, Store};
+
+use crate::access::AdminAccess;
+use crate::call::{Call, Done, Outcome, Refused};
+use crate::clients::Clients;
+use crate::config::BrokerConfig;
+use crate::groups::Groups;
+use crate::identity::Identity;
+use crate::locks::QueueLocks;
+use crate::long_poll::LongPolls;
+use crate::offsets::ConsumerOffsets;
+use crate::open_store::OpenStore;
+use crate::peers::Peers;
+use crate::pull::ParkedPull;
+use crate::receipts::Receipts;
+use crate::refusals;
+use crate::registration::Registration;
+use crate::session::Session;
+use crate::statistics::Statistics;
+use crate::timers::Timer;
+use crate::topics::Topics;
+
+/// One core's broker.
+pub struct Shard<E: Env> {
+    pub(crate) env: E,
+    pub(crate) config: Rc<BrokerConfig>,
+    pub(crate) identity: Identity,
+    pub(crate) store: OpenStore<E>,
+    pub(crate) connections: Connections<Session>,
+    pub(crate) topics: Topics,
+    pub(crate) groups: Groups,
+    pub(crate) clients: Clients,
+    pub(crate) offsets: ConsumerOffsets,
+    pub(crate) locks: QueueLocks,
+    pub(crate) polls: LongPolls<ParkedPull>,
+    pub(crate) wheel: Wheel<Timer>,
+    pub(crate) receipts: Receipts,
+    pub(crate) statistics: Statistics,
+    pub(crate) registration: Registration,
+    pub(crate) peers: Peers,
+    pub(crate) unique_ids: UniqueIds,
+    pub(crate) admin: AdminAccess,
+    /// Queues that grew and have waiters: served when what they got is visible.
+    pub(crate) grown: Vec<QueueRef>,
+    pub(crate) phase: Phase,
+    pub(crate) memory: Memory,
+    inbox: Rc<Inbox<E>>,
+    scratch: Scratch,
+}
+
+/// Buffers that handlers reuse from request to request.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    /// The properties of the message being sent, as they are stored.
+    pub(crate) properties: Vec<u8>,
+    /// Where the records of a batch landed.
+    pub(crate) placed: Vec<Appended>,
+    /// Starts of the records of one receipt.
+    pub(crate) positions: Vec<PhysicalOffset>,
+    /// Result of a read.
+    pub(crate) batch: ReadBatch,
+    /// Message ids of a batch.
+    pub(crate) ids: String,
+    /// The list of grown queues being served.
+    pub(crate) grown: Vec<QueueRef>,
+}
+
+/// Life of a shard after its store is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// Takes everything.
+    Serving,
+    /// Refuses sends, answers what waits.
+    Draining,
+    /// Flushes and closes the store.
+    Closing,
+    /// The pump may end.
+    Stopped,
+}
+
+/// What tasks left for the shard to do.
+struct Inbox<E: Env>(RefCell<VecDeque<Delivery<E>>>);
+
+type Delivery<E> = Box<dyn FnOnce(&mut Shard<E>, Now)>;
+
+impl<E: Env> Shard<E> {
+    /// Puts a shard together; [`crate::start`] fills it from the store.
+    pub(crate) fn assemble(
+        env: E,
+        config: Rc<BrokerConfig>,
+        identity: Identity,
+        store: Store<E>,
+        registration: Registration,
+        peers: Peers,
+    ) -> Self {
+        let now = env.now();
+        let limits = crate::session::limits(&config);
+        Self {
+            unique_ids: unique_ids(&env, &identity),
+            admin: AdminAccess::parse(&config.admin_allow),
+            config,
+            identity,
+            store: OpenStore::new(store),
+            connections: Connections::new(limits),
+            topics: Topics::default(),
+            groups: Groups::default(),
+            clients: Clients::default(),
+            offsets: ConsumerOffsets::default(),
+            locks: QueueLocks::default(),
+            polls: LongPolls::default(),
+            wheel: Wheel::new(now.mono.as_ms()),
+            receipts: Receipts::default(),
+            statistics: Statistics::new(now.mono, crate::timers::local_day(now.unix_ms)),
+            registration,
+            peers,
+            grown: Vec::new(),
+            phase: Phase::Serving,
+            memory: Memory::default(),
+            inbox: Rc::new(Inbox(RefCell::new(VecDeque::new()))),
+            scratch: Scratch::default(),
+            env,
+        }
+    }
+
+    /// Runs `work` in the background and then `then` with the shard, in the turn after it completed.
+    pub(crate) fn later<T: 'static>(
+        &self,
+        class: Class,
+        work: impl Future<Output = T> + 'static,
+        then: impl FnOnce(&mut Self, T, Now) + 'static,
+    ) {
+        let inbox = self.inbox.clone();
+        let env = self.env.clone();
+        self.env.spawn(class, async move {
+            let result = work.await;
+            inbox.0.borrow_mut().push_back(Box::new(move |shard, now| then(shard, result, now)));
+            env.kick();
+        });
+    }
+
+    /// As [`Shard::later`] for a request: the outcome of `then` becomes the answer.
+    pub(crate) fn answer_later<T: 'static>(
+        &self,
+        call: &Call<'_>,
+        class: Class,
+        work: impl Future<Output = T> + 'static,
+        then: impl FnOnce(&mut Self, ConnId, Option<ReplyTo>, T, Now) -> Outcome + 'static,
+    ) -> Outcome {
+        let (conn, reply) = (call.conn, call.reply);
+        self.later(class, work, move |shard, result, now| {
+            let outcome = then(shard, conn, reply, result, now);
+            shard.conclude(conn, reply, outcome);
+        });
+        Ok(Done::Later)
+    }
+
+    fn received(&mut self, conn: ConnId, bytes: &[u8], now: Now) {
+        let Some(mut lent) = self.connections.lend_decoder(conn) else { return };
+        let outcome = lent.feed(bytes, |frame| {
+            self.frame(conn, frame.codec, frame.header, frame.body, now);
+            self.flow(conn)
+        });
+        let net = self.env.net().clone();
+        self.connections.return_decoder(&net, lent, outcome, now.mono);
+    }
+
+    fn flow(&self, conn: ConnId) -> ControlFlow<()> {
+        self.connections.flow(conn)
+    }
+
+    fn frame(&mut self, conn: ConnId, codec: Codec, header: &[u8], body: &[u8], now: Now) {
+        // Handlers borrow texts from the scratch while they use the shard, so it is out of the shard meanwhile.
+        let mut scratch = std::mem::take(&mut self.scratch);
+        match Header::decode(codec, header, &mut scratch) {
+            Ok(header) if header.is_response() => self.registration_answered(conn, &header),
+            Ok(header) => self.request(conn, codec, &header, body, now),
+            Err(error) => {
+                tracing::debug!(shard = self.identity.index, %error, "bad header, connection closed");
+                let net = self.env.net().clone();
+                self.connections.close(&net, conn, Ending::Asked);
+            }
+        }
+        self.scratch = scratch;
+    }
+
+    fn request(&mut self, conn: ConnId, codec: Codec, header: &Header<'_>, body: &[u8], now: Now) {
+        let Some(connection) = self.connections.get(conn) else { return };
+        let call = Call { conn, peer: connection.peer(), reply: ReplyTo::of(codec, header), now, header };
+        let outcome = match Request::decode(header) {
+            _ if self.phase >= Phase::Closing => Err(refusals::going_away(call.version())),
+            Ok(request) => self.admit(&call, &request).and_then(|()| self.dispatch(&call, &request, body)),
+            Err(error @ RequestError::UnknownCode { .. }) => {
+                Err(Refused::new(ResponseCode::REQUEST_CODE_NOT_SUPPORTED, error.to_string()))
+            }
+            Err(RequestError::Fields(error)) => Err(Refused::system(error.to_string())),
+        };
+        self.conclude(conn, call.reply, outcome);
+    }
+
+    /// Writes the answer that an outcome asks for.
+    pub(crate) fn conclude(&mut self, conn: ConnId, to: Option<ReplyTo>, outcome: Outcome) {
+        let Some(to) = to else { return };
+        let (code, remark) = match &outcome {
+            Ok(Done::Answered | Done::Later) => return,
+            Ok(Done::Success) => (ResponseCode::SUCCESS, None),
+            Err(refused) => (refused.code, Some(&*refused.remark)),
+        };
+        if let Some(out) = self.connections.reply(conn) {
+            reply::plain(out, to, code, remark);
+        }
+    }
+
+    /// Answers with a JSON body.
+    pub(crate) fn answer_body(&mut self, conn: ConnId, to: Option<ReplyTo>, body: &[u8]) -> Outcome {
+        if let (Some(to), Some(out)) = (to, self.connections.reply(conn)) {
+            reply::with_body(out, to, ResponseCode::SUCCESS, None, &net::requests::NoHeader {}, body);
+        }
+        Ok(Done::Answered)
+    }
+
+    /// Answers with ext fields only.
+    pub(crate) fn answer_header<F: net::fields::Fields>(
+        &mut self,
+        conn: ConnId,
+        to: Option<ReplyTo>,
+        header: &F,
+    ) -> Outcome {
+        if let (Some(to), Some(out)) = (to, self.connections.reply(conn)) {
+            reply::with_body(out, to, ResponseCode::SUCCESS, None, header, &[]);
+        }
+        Ok(Done::Answered)
+    }
+
+    fn disconnected(&mut self, conn: ConnId, now: Now) {
+        if self.connections.closed(conn).is_none() {
+            return;
+        }
+        while let Some(id) = self.polls.first_of_connection(conn) {
+            self.unpark(id);
+        }
+        for group in self.clients.disconnected(conn) {
+            self.members_changed(&group);
+        }
+        self.registration_closed(conn, now);
+    }
+
+    /// A shard that closes its store only sends what is written and waits for the store.
+    fn closing_turn(&mut self, now: Now) -> TurnOutcome {
+        self.inbox.0.borrow_mut().clear();
+        if self.store.is_closed() {
+            self.phase = Phase::Stopped;
+        }
+        let net = self.env.net().clone();
+        self.connections.flush_dirty(&net, now.mono);
+        TurnOutcome { deadline: None, stop: self.phase == Phase::Stopped }
+    }
+
+    fn deliveries(&mut self, now: Now) {
+        loop {
+            let Some(delivery) = self.inbox.0.borrow_mut().pop_front() else { return };
+            delivery(self, now);
+        }
+    }
+
+    fn resume(&mut self, now: Now) {
+        while let Some(conn) = self.connections.next_resumed() {
+            self.received(conn, &[], now);
+        }
+    }
+
+    /// The address clients know this shard by.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.identity.store_host
+    }
+}
+
+impl<E: Env> Reactor for Shard<E> {
+    fn event(&mut self, event: Event<'_>, now: Now) {
+        match event {
+            Event::Accepted { conn, peer, .. } => {
+                let net = self.env.net().clone();
+                // A refused connection is closed by `Connections`, which also counts it.
+                let _ = self.connections.accepted(&net, conn, peer, now.mono, Session::default());
+            }
+            Event::Connected { conn, .. } => self.connections.connected(conn, now.mono),
+            Event::Received { conn, bytes } => self.received(conn, bytes, now),
+            Event::Sent { conn, out } => self.connections.sent(conn, out, now.mono),
+            Event::Closed { conn, .. } => self.disconnected(conn, now),
+        }
+    }
+
+    fn end_of_turn(&mut self, now: Now) -> TurnOutcome {
+        if self.phase >= Phase::Closing {
+            return self.closing_turn(now);
+        }
+        self.deliveries(now);
+        self.peer_messages(now);
+        let store_deadline = self.store.end_of_turn(now);
+        self.answer_safe(now);
+        self.serve_grown(now);
+        let timer_deadline = self.fire_timers(now);
+        let register_deadline = self.register_if_due(now);
+        self.stop_if_quiet(now);
+        let net = self.env.net().clone();
+        self.connections.flush_dirty(&net, now.mono);
+        self.resume(now);
+        let sweep_deadline = self.connections.sweep(&net, now.mono);
+        let deadline =
+            [store_deadline, timer_deadline, register_deadline, sweep_deadline].into_iter().flatten().min();
+        TurnOutcome { deadline, stop: self.phase == Phase::Stopped }
+    }
+}
+
+/// Makes `UNIQ_KEY` for messages whose client sent none.
+fn unique_ids(env: &impl Env, identity: &Identity) -> UniqueIds {
+    let ip = match identity.store_host.ip() {
+        IpAddr::V4(ip) => ip,
+        IpAddr::V6(_) => Ipv4Addr::UNSPECIFIED,
+    };
+    UniqueIds::new(ip, std::process::id(), env.random() as u32)
+}

@@ -1,0 +1,225 @@
+//! The shard's metadata on disk: topics, groups, consumer offsets in the store's tables. FORMAT.md "Tables".
+//!
+//! A change is in memory at once. An administrator's change is answered when it is flushed; a topic or group made on
+//! the fly is flushed within a second, and made again by the same traffic if that second is lost.
+
+use net::ResponseCode;
+use net::body::{DataVersion, SubscriptionGroupConfig};
+use rt::{Class, Env, Now};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use store::tables::{Tables, TablesError};
+
+use crate::call::{Call, Done, Outcome, Refused};
+use crate::groups::Groups;
+use crate::offsets::{ConsumerOffsets, OffsetKey};
+use crate::shard::Shard;
+use crate::topics::{TopicConfig, Topics, Version};
+
+/// Topic configurations: name to JSON.
+pub const TOPICS: u8 = 1;
+/// Group configurations: name to JSON.
+pub const GROUPS: u8 = 2;
+/// Consumer offsets: see [`offset_key`], to 8 bytes big-endian.
+pub const OFFSETS: u8 = 3;
+/// Single facts: name to JSON.
+pub const FACTS: u8 = 4;
+/// Topics a group may not read: group, NUL, topic, to 4 bytes big-endian.
+pub const FORBIDDEN: u8 = 5;
+
+const TOPICS_VERSION: &[u8] = b"topics version";
+const GROUPS_VERSION: &[u8] = b"groups version";
+
+impl<E: Env> Shard<E> {
+    /// Loads topics, groups and offsets that an earlier run stored.
+    pub(crate) fn load_tables(&mut self, now: Now) {
+        let tables = self.store.tables();
+        load_topics(tables, &mut self.topics, now);
+        load_groups(tables, &mut self.groups, now);
+        load_offsets(tables, &mut self.offsets);
+    }
+
+    /// Makes or replaces a topic, in memory and in the tables. True if anything changed.
+    pub(crate) fn put_topic(&mut self, config: TopicConfig, now: Now) -> bool {
+        let (name, json) = (config.name.clone(), to_json(&config));
+        if !self.topics.put(config, now.unix_ms) {
+            return false;
+        }
+        let version = to_json(self.topics.version().wire());
+        let tables = self.store.tables();
+        keep(tables.put(TOPICS, name.as_bytes(), &json));
+        keep(tables.put(FACTS, TOPICS_VERSION, &version));
+        self.topics_changed();
+        true
+    }
+
+    /// Removes a topic with its queues and offsets.
+    pub(crate) fn remove_topic(&mut self, name: &str, now: Now) {
+        self.release_topic(name, now);
+        if self.topics.remove(name, now.unix_ms).is_none() {
+            return;
+        }
+        self.offsets.remove_topic(name);
+        self.store_offsets();
+        self.store.delete_topic(name);
+        let version = to_json(self.topics.version().wire());
+        let tables = self.store.tables();
+        keep(tables.delete(TOPICS, name.as_bytes()));
+        keep(tables.put(FACTS, TOPICS_VERSION, &version));
+        self.topics_changed();
+    }
+
+    /// Makes or replaces a group. True if anything changed.
+    pub(crate) fn put_group(&mut self, config: SubscriptionGroupConfig, now: Now) -> bool {
+        let (name, json) = (config.group_name.clone(), to_json(&config));
+        if !self.groups.put(config, now.unix_ms) {
+            return false;
+        }
+        let version = to_json(self.groups.version().wire());
+        let tables = self.store.tables();
+        keep(tables.put(GROUPS, name.as_bytes(), &json));
+        keep(tables.put(FACTS, GROUPS_VERSION, &version));
+        true
+    }
+
+    /// Removes a group, and its offsets if asked to.
+    pub(crate) fn remove_group(&mut self, name: &str, with_offsets: bool, now: Now) {
+        self.groups.remove(name, now.unix_ms);
+        if with_offsets {
+            self.offsets.remove_group(name);
+            self.store_offsets();
+        }
+        let version = to_json(self.groups.version().wire());
+        let tables = self.store.tables();
+        keep(tables.delete(GROUPS, name.as_bytes()));
+        keep(tables.put(FACTS, GROUPS_VERSION, &version));
+    }
+
+    /// Forbids or allows a group to read a topic (353).
+    pub(crate) fn put_forbidden(&mut self, group: &str, topic: &str, forbidden: bool, now: Now) {
+        if !self.groups.set_forbidden(group, topic, forbidden, now.unix_ms) {
+            return;
+        }
+        let key = [group.as_bytes(), &[0], topic.as_bytes()].concat();
+        let tables = self.store.tables();
+        keep(if forbidden {
+            tables.put(FORBIDDEN, &key, &1i32.to_be_bytes())
+        } else {
+            tables.delete(FORBIDDEN, &key)
+        });
+    }
+
+    /// Hands changed consumer offsets to the tables.
+    pub(crate) fn store_offsets(&mut self) {
+        let changed = self.offsets.take_changed();
+        let tables = self.store.tables();
+        for (key, offset) in changed {
+            let name = offset_key(&key);
+            keep(match offset {
+                Some(offset) => tables.put(OFFSETS, &name, &offset.to_be_bytes()),
+                None => tables.delete(OFFSETS, &name),
+            });
+        }
+    }
+
+    /// Answers an administrator's change with success once everything put so far is flushed.
+    pub(crate) fn answer_when_durable(&mut self, call: &Call<'_>) -> Outcome {
+        let durable = self.store.tables().durable();
+        self.answer_later(call, Class::Admin, durable, |_, _, _, result, _| match result {
+            Ok(()) => Ok(Done::Success),
+            Err(error) => Err(Refused::new(
+                ResponseCode::SYSTEM_ERROR,
+                format!("the change is in force but not flushed, a restart may lose it: {error}"),
+            )),
+        })
+    }
+}
+
+/// Group, NUL, topic, NUL, queue id: names hold no NUL.
+fn offset_key(key: &OffsetKey) -> Vec<u8> {
+    [key.group.as_bytes(), &[0], key.topic.as_bytes(), &[0], &key.queue_id.to_be_bytes()].concat()
+}
+
+fn parse_offset_key(name: &[u8]) -> Option<OffsetKey> {
+    let (texts, queue_id) = name.split_last_chunk::<4>()?;
+    let texts = str::from_utf8(texts).ok()?;
+    let (group, topic) = texts.strip_suffix('\0')?.split_once('\0')?;
+    Some(OffsetKey { group: group.into(), topic: topic.into(), queue_id: u32::from_be_bytes(*queue_id) })
+}
+
+fn load_topics<E: Env>(tables: &Tables<E>, topics: &mut Topics, now: Now) {
+    for (name, value) in tables.iter(TOPICS) {
+        if let Some(config) = from_json::<TopicConfig>("topic", &name, &value) {
+            topics.put(config, now.unix_ms);
+        }
+    }
+    if let Some(version) = tables.get(FACTS, TOPICS_VERSION).and_then(|value| version_of(&value)) {
+        topics.set_version(version);
+    }
+}
+
+fn load_groups<E: Env>(tables: &Tables<E>, groups: &mut Groups, now: Now) {
+    for (name, value) in tables.iter(GROUPS) {
+        if let Some(config) = from_json::<SubscriptionGroupConfig>("group", &name, &value) {
+            groups.put(config, now.unix_ms);
+        }
+    }
+    for (key, _) in tables.iter(FORBIDDEN) {
+        let Some((group, topic)) = str::from_utf8(&key).ok().and_then(|key| key.split_once('\0')) else {
+            continue;
+        };
+        groups.set_forbidden(group, topic, true, now.unix_ms);
+    }
+    if let Some(version) = tables.get(FACTS, GROUPS_VERSION).and_then(|value| version_of(&value)) {
+        groups.set_version(version);
+    }
+}
+
+fn load_offsets<E: Env>(tables: &Tables<E>, offsets: &mut ConsumerOffsets) {
+    for (name, value) in tables.iter(OFFSETS) {
+        let (Some(key), Ok(value)) = (parse_offset_key(&name), <[u8; 8]>::try_from(&value[..])) else {
+            tracing::error!(
+                bytes = name.len(),
+                "a stored consumer offset cannot be read; the group starts anew there"
+            );
+            continue;
+        };
+        offsets.restore(&key, i64::from_be_bytes(value));
+    }
+}
+
+fn version_of(value: &[u8]) -> Option<Version> {
+    from_json::<DataVersion>("version", b"", value).map(Version::restored)
+}
+
+fn to_json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("configurations have text keys only")
+}
+
+fn from_json<T: DeserializeOwned>(what: &str, name: &[u8], value: &[u8]) -> Option<T> {
+    serde_json::from_slice(value)
+        .inspect_err(|error| {
+            tracing::error!(what, name = %String::from_utf8_lossy(name), %error, "stored metadata cannot be read, ignored");
+        })
+        .ok()
+}
+
+/// A put that the tables refuse stays in force until the restart; whoever waits for `durable` is told.
+fn keep(result: Result<(), TablesError>) {
+    if let Err(error) = result {
+        tracing::error!(%error, "metadata is in force but not stored");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_offset_key_reads_back() {
+        let key = OffsetKey { group: "g%|-_1".into(), topic: "%RETRY%g".into(), queue_id: 7 << 24 };
+        assert_eq!(parse_offset_key(&offset_key(&key)), Some(key));
+        assert_eq!(parse_offset_key(b"abc"), None);
+        assert_eq!(parse_offset_key(b"no separator\0\0\0\0"), None);
+    }
+}

@@ -1,0 +1,66 @@
+//! What a shard does by the clock: held pulls, statistics, offsets, client expiry, registration.
+
+use rt::{Env, Mono, Now};
+
+use crate::long_poll::ParkedId;
+use crate::shard::Shard;
+
+/// A timer on the shard's wheel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Timer {
+    /// A parked pull has been held long enough.
+    Hold(ParkedId),
+    /// Hand changed consumer offsets to the store.
+    Offsets,
+    /// Once a second: sample the counters.
+    Second,
+    /// Every ten seconds: drop silent clients and expired locks.
+    Clients,
+}
+
+/// Consumer offsets regress by a second at most after a crash: hand them over twice as often.
+const OFFSETS_MS_MAX: u64 = 500;
+const SECOND_MS: u64 = 1_000;
+const CLIENTS_MS: u64 = 10_000;
+
+impl<E: Env> Shard<E> {
+    /// Arms the periodic timers.
+    pub(crate) fn arm_periodic(&mut self, now: Now) {
+        for (after_ms, timer) in
+            [(self.offsets_ms(), Timer::Offsets), (SECOND_MS, Timer::Second), (CLIENTS_MS, Timer::Clients)]
+        {
+            self.wheel.arm(now.mono.as_ms() + after_ms, timer);
+        }
+    }
+
+    /// Runs what is due; returns when to look again.
+    pub(crate) fn fire_timers(&mut self, now: Now) -> Option<Mono> {
+        while let Some(timer) = self.wheel.pop_due(now.mono.as_ms()) {
+            match timer {
+                Timer::Hold(id) => self.hold_expired(id, now),
+                Timer::Second => {
+                    self.statistics.sample(now.mono, local_day(now.unix_ms));
+                    self.wheel.arm(now.mono.as_ms() + SECOND_MS, Timer::Second);
+                }
+                Timer::Offsets => {
+                    self.store_offsets();
+                    self.wheel.arm(now.mono.as_ms() + self.offsets_ms(), Timer::Offsets);
+                }
+                Timer::Clients => {
+                    self.drop_silent_clients(now);
+                    self.wheel.arm(now.mono.as_ms() + CLIENTS_MS, Timer::Clients);
+                }
+            }
+        }
+        self.wheel.next_deadline().map(Mono::from_ms)
+    }
+
+    fn offsets_ms(&self) -> u64 {
+        u64::from(self.config.flush_offsets_ms).clamp(10, OFFSETS_MS_MAX)
+    }
+}
+
+/// Number of the day since 1970, UTC: where the daily counters of tools turn over.
+pub(crate) fn local_day(unix_ms: i64) -> i64 {
+    unix_ms.div_euclid(86_400_000)
+}
