@@ -15,29 +15,28 @@
 
 mod content;
 mod faults;
+mod file;
 mod inode;
 mod names;
+mod state;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::rc::{Rc, Weak};
 
-use rustix::io::Errno;
-
 pub use faults::{FaultRule, OpKind, Operation, Repeat, Verdict};
+pub use file::SimFile;
 
-use content::{cut, index};
-use faults::Rules;
-use inode::{Inode, SECTOR};
-use names::{InodeId, Names};
+use file::Handle;
+use names::InodeId;
+use state::State;
 
 use super::Random;
 use super::completion::{Completer, completion};
 use super::random::mix;
 use super::world::World;
-use crate::{BLOCK, DirEntry, Disk, DiskFile, OpenMode, SharedSlice, Space};
+use crate::{DirEntry, Disk, OpenMode, Space};
 
 /// How a machine ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,42 +111,6 @@ struct Device {
 }
 
 type Hook = Box<dyn FnMut(&Operation) -> Verdict>;
-
-#[derive(Default)]
-struct State {
-    names: Names,
-    inodes: BTreeMap<InodeId, Inode>,
-    inode_sequence: u64,
-    /// Counts what happens, to order returns and flush calls.
-    clock: u64,
-    writes: BTreeMap<u64, WriteInFlight>,
-    write_sequence: u64,
-    capacity: Option<u64>,
-    rules: Rules,
-    frozen: bool,
-    statistics: DiskStatistics,
-}
-
-struct WriteInFlight {
-    inode: InodeId,
-    offset: u64,
-    /// `None` once the bytes were taken.
-    data: Option<SharedSlice>,
-    direct: bool,
-    durable: bool,
-}
-
-/// An open file of a [`SimDisk`]. Clones share the descriptor.
-#[derive(Clone)]
-pub struct SimFile(Rc<Handle>);
-
-struct Handle {
-    disk: SimDisk,
-    inode: InodeId,
-    path: Rc<Path>,
-    direct: bool,
-    writable: bool,
-}
 
 impl SimDisk {
     /// An empty disk without a limit.
@@ -553,242 +516,6 @@ impl Disk for SimDisk {
         let state = self.0.state.borrow();
         let total = state.capacity.unwrap_or(UNLIMITED_BYTES);
         Ok(Space { total, available: total.saturating_sub(state.bytes_used()) })
-    }
-}
-
-impl DiskFile for SimFile {
-    async fn read_at(&self, offset: u64, len: usize) -> io::Result<SharedSlice> {
-        let Handle { disk, inode, path, .. } = &*self.0;
-        self.check_aligned(offset, len, None)?;
-        let admission = disk.admit(OpKind::Read, path, offset, len as u64).await;
-        disk.pause(admission.nanoseconds).await;
-        if disk.state().frozen {
-            return std::future::pending().await;
-        }
-        if let Some(errno) = admission.failure {
-            return Err(io::Error::from_raw_os_error(errno));
-        }
-        let state = disk.0.state.borrow();
-        let view = &state.inodes[inode].view;
-        let len = len.min(index(view.len.saturating_sub(offset)));
-        Ok(crate::slice::aligned(len, |memory| view.read(offset, memory)))
-    }
-
-    async fn write_at(&self, offset: u64, data: SharedSlice, durable: bool) -> io::Result<()> {
-        let Handle { disk, inode, path, direct, .. } = &*self.0;
-        self.check_writable()?;
-        self.check_aligned(offset, data.len(), Some(&data))?;
-        if data.is_empty() {
-            return Ok(());
-        }
-        let kind = if durable { OpKind::DurableWrite } else { OpKind::Write };
-        let admission = disk.admit(kind, path, offset, data.len() as u64).await;
-        let nanoseconds = admission.nanoseconds;
-        let offset = match admission.path_of_write {
-            WritePath::Straight => offset,
-            WritePath::To(elsewhere) => elsewhere,
-            WritePath::Lost => {
-                disk.pause(nanoseconds).await;
-                return Ok(());
-            }
-        };
-        let id = disk.state().begin_write(*inode, offset, data, *direct, durable);
-        let (completer, done) = completion();
-        let taken_after = disk.0.random.borrow().between(0, nanoseconds);
-        let disk = disk.clone();
-        disk.clone().after(taken_after, move || {
-            let result = match admission.failure {
-                None => disk.take_bytes(id),
-                Some(errno) => {
-                    disk.take_some_bytes(id);
-                    Err(io::Error::from_raw_os_error(errno))
-                }
-            };
-            let rest = nanoseconds - taken_after;
-            disk.clone().after(rest, move || disk.complete_write(id, result, completer));
-        });
-        done.await
-    }
-
-    async fn flush(&self) -> io::Result<()> {
-        let Handle { disk, inode, path, .. } = &*self.0;
-        let called = disk.state().clock;
-        let admission = disk.admit(OpKind::Flush, path, 0, 0).await;
-        disk.pause(admission.nanoseconds).await;
-        if disk.state().frozen {
-            return std::future::pending().await;
-        }
-        disk.finish_flush(*inode, called, admission.failure)
-    }
-
-    async fn allocate(&self, len: u64) -> io::Result<()> {
-        let Handle { disk, inode, path, .. } = &*self.0;
-        self.check_writable()?;
-        disk.metadata(OpKind::Allocate, path, len, |state| {
-            state.check_space(*inode, 0, len)?;
-            let now = state.clock;
-            state.inodes.get_mut(inode).expect("open, so kept").allocate(now, len);
-            Ok(())
-        })
-        .await
-    }
-
-    async fn truncate(&self, len: u64) -> io::Result<()> {
-        let Handle { disk, inode, path, .. } = &*self.0;
-        self.check_writable()?;
-        disk.metadata(OpKind::Truncate, path, 0, |state| {
-            let now = state.clock;
-            state.inodes.get_mut(inode).expect("open, so kept").truncate(now, len);
-            Ok(())
-        })
-        .await
-    }
-
-    async fn len(&self) -> io::Result<u64> {
-        let Handle { disk, inode, path, .. } = &*self.0;
-        disk.metadata(OpKind::Lookup, path, 0, |state| Ok(state.inodes[inode].view.len)).await
-    }
-}
-
-impl SimFile {
-    fn check_writable(&self) -> io::Result<()> {
-        if self.0.writable { Ok(()) } else { Err(Errno::BADF.into()) }
-    }
-
-    /// As the kernel does for `O_DIRECT`.
-    fn check_aligned(&self, offset: u64, len: usize, data: Option<&[u8]>) -> io::Result<()> {
-        let memory = data.map_or(0, |data| data.as_ptr().addr());
-        let aligned =
-            offset.is_multiple_of(BLOCK as u64) && len.is_multiple_of(BLOCK) && memory.is_multiple_of(BLOCK);
-        if aligned || !self.0.direct { Ok(()) } else { Err(Errno::INVAL.into()) }
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        let mut state = self.disk.state();
-        let inode = state.inodes.get_mut(&self.inode).expect("open, so kept");
-        inode.handles -= 1;
-        if inode.handles == 0 && !state.names.may_name(self.inode) {
-            state.forget(self.inode);
-        }
-    }
-}
-
-impl State {
-    fn new_inode(&mut self) -> InodeId {
-        self.inode_sequence += 1;
-        self.inodes.insert(self.inode_sequence, Inode::default());
-        self.inode_sequence
-    }
-
-    fn forget(&mut self, inode: InodeId) {
-        self.inodes.remove(&inode);
-    }
-
-    fn drop_unreachable(&mut self) {
-        let names = &self.names;
-        self.inodes.retain(|id, inode| inode.handles > 0 || names.may_name(*id));
-    }
-
-    fn begin_write(
-        &mut self,
-        inode: InodeId,
-        offset: u64,
-        data: SharedSlice,
-        direct: bool,
-        durable: bool,
-    ) -> u64 {
-        let id = self.write_sequence;
-        self.write_sequence += 1;
-        self.writes.insert(id, WriteInFlight { inode, offset, data: Some(data), direct, durable });
-        self.statistics.writes_in_flight_max = self.statistics.writes_in_flight_max.max(self.writes.len());
-        id
-    }
-
-    /// Of a write that is in flight and whose bytes were not yet taken: some sectors from its start, or none, or all.
-    fn apply_part(&mut self, id: u64, random: &Random) {
-        let write = &self.writes[&id];
-        let (inode, offset, direct) = (write.inode, write.offset, write.direct);
-        let Some(data) = write.data.clone() else { return };
-        let sectors = cut(offset, data.len(), SECTOR).count() as u64;
-        let whole = match random.below(3) {
-            0 => 0,
-            1 => sectors,
-            _ => random.between(0, sectors),
-        };
-        let end =
-            cut(offset, data.len(), SECTOR).take(index(whole)).last().map_or(0, |(.., range)| range.end);
-        if end > 0
-            && self.check_space(inode, offset, end as u64).is_ok()
-            && let Some(file) = self.inodes.get_mut(&inode)
-        {
-            file.apply(id, offset, Rc::from(&data[..end]), direct);
-        }
-    }
-
-    fn crashed(&self, kind: Crash, random: &Random) -> Self {
-        let mut left = Self {
-            names: self.names.clone(),
-            inodes: self.inodes.clone(),
-            inode_sequence: self.inode_sequence,
-            clock: self.clock + 1,
-            writes: BTreeMap::new(),
-            write_sequence: self.write_sequence,
-            capacity: self.capacity,
-            ..Self::default()
-        };
-        // What was in flight may have got somewhere.
-        for (id, write) in &self.writes {
-            let WriteInFlight { inode, offset, ref data, direct, durable } = *write;
-            left.writes.insert(*id, WriteInFlight { inode, offset, data: data.clone(), direct, durable });
-            left.apply_part(*id, random);
-        }
-        left.writes.clear();
-        let now = left.clock;
-        for inode in left.inodes.values_mut() {
-            *inode = inode.crashed(kind, now, random);
-        }
-        if kind != Crash::Process {
-            left.names = left.names.crashed(random);
-        }
-        left.drop_unreachable();
-        left
-    }
-
-    fn check_space(&self, inode: InodeId, offset: u64, len: u64) -> io::Result<()> {
-        let (Some(capacity), Some(file)) = (self.capacity, self.inodes.get(&inode)) else { return Ok(()) };
-        let missing = file.pages_missing(offset, len) as u64 * BLOCK as u64;
-        if missing > 0 && self.bytes_used() + missing > capacity {
-            return Err(Errno::NOSPC.into());
-        }
-        Ok(())
-    }
-
-    /// Space of files that have a name or are open.
-    fn bytes_used(&self) -> u64 {
-        let in_use = |(id, inode): &(&InodeId, &Inode)| inode.handles > 0 || self.names.is_linked(**id);
-        let pages: usize = self.inodes.iter().filter(in_use).map(|(_, inode)| inode.pages_reserved()).sum();
-        pages as u64 * BLOCK as u64
-    }
-
-    fn count(&mut self, kind: OpKind, bytes: u64) {
-        let statistics = &mut self.statistics;
-        statistics.operations += 1;
-        match kind {
-            OpKind::Read => {
-                statistics.reads += 1;
-                statistics.bytes_read += bytes;
-            }
-            OpKind::Write | OpKind::DurableWrite => {
-                statistics.writes += 1;
-                statistics.durable_writes += u64::from(kind == OpKind::DurableWrite);
-                statistics.bytes_written += bytes;
-            }
-            OpKind::Flush => statistics.flushes += 1,
-            OpKind::SyncDir => statistics.dir_syncs += 1,
-            _ => {}
-        }
     }
 }
 
