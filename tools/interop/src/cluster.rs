@@ -44,10 +44,10 @@ pub(crate) struct BrokerPlan {
 
 impl Plan {
     /// Two name servers, and two masters: one node of two shards, or two Java brokers.
-    pub(crate) fn usual(make: Make) -> Self {
+    pub(crate) fn usual(name_servers: Make, make: Make) -> Self {
         let broker = |shards| BrokerPlan { make, shards, extra: String::new() };
         let brokers = if make == Make::Ours { vec![broker(2)] } else { vec![broker(1), broker(1)] };
-        Self { name_servers: vec![make; 2], brokers }
+        Self { name_servers: vec![name_servers; 2], brokers }
     }
 }
 

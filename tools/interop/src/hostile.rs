@@ -152,6 +152,7 @@ fn beside_a_healthy_client(
     let address = &cluster.addresses()[0];
     let name_server = cluster.port("namesrv-0")?;
     std::thread::scope(|scope| {
+        let _stops_it = OnDrop(&stop); // also if the attack panics
         let healthy = scope.spawn(|| healthy(address, name_server, &stop, &done));
         let outcome = attack(target, &mut Random::new(seed));
         // The client must have worked during the attack and a little after it.
@@ -170,6 +171,14 @@ fn beside_a_healthy_client(
         return Err(Trouble::Answer(format!("resident memory grew by {grown} MiB")));
     }
     Ok(())
+}
+
+struct OnDrop<'a>(&'a AtomicBool);
+
+impl Drop for OnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Sends, reads back and asks for the route until told to stop.

@@ -70,16 +70,21 @@ struct Fixture {
     masters: Vec<String>,
     addresses: Vec<String>,
     sent: Sent,
-    /// Keeps the producer and the consumer connected to the first broker.
-    _client: Wire,
+    /// Keep the producer and the consumer connected to every broker: the tool asks any one of them.
+    _clients: Vec<Wire>,
 }
 
 impl Fixture {
     fn prepare(workshop: &Workshop, cluster: &Cluster, home: &Path) -> Result<Self, Trouble> {
         let mut shell = Shell::start(workshop, &cluster.name_servers(), home)?;
         shell.run(&format!("updateTopic -c {CLUSTER} -t {TOPIC} -r 4 -w 4"))?;
-        let mut client = Wire::connect(cluster.port("broker-0")?, COMMAND)?;
-        client.heartbeat(CLIENT_ID, PRODUCERS, GROUP, TOPIC)?;
+        let mut clients = Vec::new();
+        for address in cluster.addresses() {
+            let mut client = Wire::connect_to(&address, COMMAND)?;
+            client.heartbeat(CLIENT_ID, PRODUCERS, GROUP, TOPIC)?;
+            clients.push(client);
+        }
+        let client = clients.first_mut().expect("a cluster has a master");
         let message = NewMessage {
             topic: TOPIC,
             queue_id: 2,
@@ -89,7 +94,13 @@ impl Fixture {
         };
         let sent = client.send_message(PRODUCERS, &message)?;
         client.commit_offset(GROUP, TOPIC, 2, 1)?;
-        Ok(Self { shell, masters: cluster.masters(), addresses: cluster.addresses(), sent, _client: client })
+        Ok(Self {
+            shell,
+            masters: cluster.masters(),
+            addresses: cluster.addresses(),
+            sent,
+            _clients: clients,
+        })
     }
 
     fn cluster_list(&mut self) -> Result<(), Trouble> {

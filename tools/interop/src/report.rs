@@ -1,6 +1,7 @@
 //! Results as they come in, and their sum.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Mutex,
     time::{Duration, Instant},
 };
@@ -41,9 +42,11 @@ impl Report {
         body: impl FnOnce() -> Result<(), E>,
     ) {
         let start = Instant::now();
-        match body() {
-            Ok(()) => self.pass(suite, name, start.elapsed()),
-            Err(why) => self.fail(suite, name, &why.to_string()),
+        // A defect of one scenario must not take the sum of the others with it.
+        match catch_unwind(AssertUnwindSafe(body)) {
+            Ok(Ok(())) => self.pass(suite, name, start.elapsed()),
+            Ok(Err(why)) => self.fail(suite, name, &why.to_string()),
+            Err(_) => self.fail(suite, name, "the scenario panicked, see above"),
         }
     }
 

@@ -35,10 +35,11 @@ pub(crate) struct Arguments {
 
 const USAGE: &str =
     "usage: cargo xtask test [--only fmt|clippy|cargo|doc|interop]... [--suite NAME]... [--scenario NAME]...
-                        [--oracle java] [--jobs N] [--profile release|dev]
+                        [--oracle java|java-broker] [--jobs N] [--profile release|dev]
        cargo xtask capture [--suite NAME]...     records frames of real clients for net/tests/fixtures/captured
   --suite, --scenario   run only interop suites and scenarios whose name contains NAME
   --oracle java         run the interop scenarios against the Java servers instead of ours
+  --oracle java-broker  Java brokers at our name servers
   --jobs N              interop suites at a time (2)";
 
 impl Arguments {
@@ -51,7 +52,13 @@ impl Arguments {
             _ => return Err(USAGE.to_owned()),
         };
         let mut steps = Vec::new();
-        let mut selection = Selection { servers: Make::Ours, suites: vec![], scenarios: vec![], jobs: 2 };
+        let mut selection = Selection {
+            brokers: Make::Ours,
+            name_servers: Make::Ours,
+            suites: vec![],
+            scenarios: vec![],
+            jobs: 2,
+        };
         let mut profile = "release".to_owned();
         while let Some(flag) = words.next() {
             let value = words.next().ok_or_else(|| format!("{flag} needs a value\n{USAGE}"))?;
@@ -62,7 +69,11 @@ impl Arguments {
                 }
                 "--suite" => selection.suites.push(value),
                 "--scenario" => selection.scenarios.push(value),
-                "--oracle" if value == "java" => selection.servers = Make::Java,
+                "--oracle" if value == "java" => {
+                    selection.brokers = Make::Java;
+                    selection.name_servers = Make::Java;
+                }
+                "--oracle" if value == "java-broker" => selection.brokers = Make::Java,
                 "--jobs" => selection.jobs = value.parse().map_err(|_| wrong())?,
                 "--profile" => profile = value,
                 _ => return Err(wrong()),

@@ -80,7 +80,7 @@ fn count(line: &str, word: &str) -> usize {
 
 fn interop(arguments: &Arguments) -> Tally {
     let workshop = workshop(arguments);
-    if arguments.selection.servers == Make::Ours {
+    if arguments.selection.name_servers == Make::Ours {
         let built = checked(&["build", "--package", "ringmq", "--profile", &arguments.profile]);
         if built.failed > 0 {
             return built;

@@ -188,6 +188,9 @@ fn valid_requests() -> Vec<Vec<u8>> {
     all
 }
 
+/// Bytes that mean something to one of the codecs.
+const TELLING: &[u8] = b"\"\\{}[],:\0\x01\x02-9";
+
 fn mutate(seed: &[u8], random: &mut Random) -> Vec<u8> {
     let mut frame = seed.to_vec();
     for _ in 0..=random.below(6) {
@@ -196,7 +199,7 @@ fn mutate(seed: &[u8], random: &mut Random) -> Vec<u8> {
             0 => frame.truncate(at.max(1)),
             1 => frame.extend_from_within(at..),
             2 => frame.insert(at, random.next() as u8),
-            3 => frame[at] = b"\"\\{}[],:\0\x01\x02-9"[random.below(14) as usize],
+            3 => frame[at] = TELLING[random.below(TELLING.len() as u64) as usize],
             4 => frame[at] = 0xff,
             _ => frame[at] ^= 1 << random.below(8),
         }
