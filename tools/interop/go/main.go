@@ -61,10 +61,10 @@ func main() {
 		}
 		running.Add(1)
 		places <- struct{}{}
-		go func() {
+		go func(s scenario) {
 			defer func() { <-places; running.Done() }()
 			run(s, options)
-		}()
+		}(s)
 	}
 	running.Wait()
 	for _, s := range chosen {

@@ -67,6 +67,7 @@ impl Workshop {
 
     /// A folder with the Node program and its modules.
     pub(crate) fn node_client(&self) -> Result<PathBuf, Trouble> {
+        packages::need("node")?;
         packages::need("npm")?;
         let home = self.products.join("node");
         fs::create_dir_all(&home).map_err(Trouble::io("make the Node folder"))?;

@@ -95,9 +95,25 @@ impl Target {
         Ok(stream)
     }
 
-    /// Sends bytes on a connection of their own and waits until the server closes it, answers or keeps silent.
-    fn throw(&self, bytes: &[u8]) -> Result<Reaction, Trouble> {
+    /// Sends bytes on a connection of their own; whatever comes of it is fine.
+    fn throw(&self, bytes: &[u8]) -> Result<(), Trouble> {
+        self.reaction(bytes, Duration::from_millis(100)).map(|_| ())
+    }
+
+    /// Sends bytes that can never become a valid request: they must not be waited for, nor be done.
+    fn refused(&self, bytes: &[u8], what: &str) -> Result<(), Trouble> {
+        match self.reaction(bytes, CALL)? {
+            Reaction::Closed => Ok(()),
+            Reaction::Answered(bytes) if Head::of(&bytes).is_some_and(|head| head.code != 0) => Ok(()),
+            other => {
+                Err(Trouble::Answer(format!("{what}: {other:?} instead of an error or a closed connection")))
+            }
+        }
+    }
+
+    fn reaction(&self, bytes: &[u8], patience: Duration) -> Result<Reaction, Trouble> {
         let mut stream = self.connect()?;
+        stream.set_read_timeout(Some(patience)).map_err(Trouble::io("set a timeout"))?;
         if stream.write_all(bytes).is_err() {
             return Ok(Reaction::Closed);
         }
@@ -125,19 +141,6 @@ enum Reaction {
     Closed,
     Answered(Vec<u8>),
     Silent,
-}
-
-impl Reaction {
-    /// A frame that can never become valid must not be waited for.
-    fn must_be_refusal(self, of: &str) -> Result<(), Trouble> {
-        match self {
-            Self::Closed => Ok(()),
-            Self::Answered(bytes) if Head::of(&bytes).is_some_and(|head| head.code != 0) => Ok(()),
-            other => {
-                Err(Trouble::Answer(format!("{of}: {other:?} instead of an error or a closed connection")))
-            }
-        }
-    }
 }
 
 fn beside_a_healthy_client(

@@ -347,3 +347,39 @@ impl Commits {
         )))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(queue_offset: i64, body: Vec<u8>) -> Record {
+        Record { queue_id: 1, queue_offset, body, properties: String::new() }
+    }
+
+    fn body(serial: u64) -> Vec<u8> {
+        let acknowledged = Mutex::default();
+        Load { shard: 0, serial, random: Random::new(serial), acknowledged: &acknowledged }.body(true)
+    }
+
+    #[test]
+    fn an_offset_that_is_used_twice_is_noticed() {
+        let mut ledger = Ledger::default();
+        ledger.learn((0, 1, 7), hash(&body(1)), "acknowledged").unwrap();
+        ledger.check(0, &record(7, body(1))).unwrap();
+        assert!(ledger.check(0, &record(7, body(2))).is_err());
+    }
+
+    #[test]
+    fn a_message_that_is_there_twice_is_noticed() {
+        let mut ledger = Ledger::default();
+        ledger.check(0, &record(7, body(1))).unwrap();
+        assert!(ledger.check(0, &record(8, body(1))).is_err());
+    }
+
+    #[test]
+    fn a_body_that_nobody_sent_is_noticed() {
+        let mut torn = body(1);
+        torn.pop();
+        assert!(Ledger::default().check(0, &record(0, torn)).is_err());
+    }
+}

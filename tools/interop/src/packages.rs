@@ -5,11 +5,12 @@ use std::{process::Command, sync::Mutex, time::Duration};
 use crate::{process::output, trouble::Trouble};
 
 /// A program and the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 5] = [
+const PROGRAMS: [(&str, &str); 6] = [
     ("java", "default-jre-headless"),
     ("javac", "default-jdk-headless"),
     ("mvn", "maven"),
     ("go", "golang-go"),
+    ("node", "nodejs"),
     ("npm", "npm"),
 ];
 

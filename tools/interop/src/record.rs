@@ -66,3 +66,30 @@ impl<'a> Cursor<'a> {
         Some(i64::from_be_bytes(self.take(8)?.try_into().ok()?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The answer of a Java 5.5.0 broker to a pull of a 5.5.0 client, without frame and header.
+    fn captured() -> Vec<u8> {
+        let frame: &[u8] =
+            include_bytes!("../../../net/tests/fixtures/captured/java-5.5.0-json/11-0-1.response");
+        let header = u32::from_be_bytes(frame[4..8].try_into().unwrap()) as usize & 0x00ff_ffff;
+        frame[8 + header..].to_vec()
+    }
+
+    #[test]
+    fn records_of_a_java_broker_are_read() {
+        let records = parse(&captured()).unwrap();
+        assert!(!records.is_empty());
+        assert!(records.windows(2).all(|pair| pair[0].queue_offset + 1 == pair[1].queue_offset));
+        assert!(records.iter().all(|record| record.properties.contains("UNIQ_KEY")));
+    }
+
+    #[test]
+    fn a_cut_record_is_refused() {
+        let bytes = captured();
+        assert_eq!(parse(&bytes[..bytes.len() - 1]), None);
+    }
+}

@@ -360,3 +360,33 @@ fn decode(frame: &[u8]) -> Option<Answer> {
         body: body.to_vec(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_codecs_say_the_same_at_the_start_of_a_header() {
+        let json: &[u8] =
+            include_bytes!("../../../net/tests/fixtures/captured/java-5.5.0-json/105-0-1.request");
+        let binary: &[u8] =
+            include_bytes!("../../../net/tests/fixtures/captured/java-5.5.0-rocketmq/105-0-1.request");
+        assert_eq!(Head::of(json).unwrap().code, 105);
+        assert_eq!(Head::of(binary).unwrap().code, 105);
+        assert!(!Head::of(binary).unwrap().is_reply());
+    }
+
+    #[test]
+    fn a_request_reads_back() {
+        let frame = request(105, 7, &[("topic", "T")], b"body");
+        let head = Head::of(&frame).unwrap();
+        assert_eq!((head.code, head.opaque, head.flag), (105, 7, 0));
+        assert_eq!(decode(&frame[4..]).unwrap().body, b"body");
+    }
+
+    #[test]
+    fn a_header_longer_than_its_frame_is_none() {
+        assert!(Head::of(&[0, 0, 0, 4, 0, 0, 0, 9]).is_none());
+        assert!(Head::of(&[0, 0]).is_none());
+    }
+}
