@@ -81,9 +81,12 @@ pub struct Window {
     zeroed_to: Cell<u64>,
     /// A `fill` is running: a nested append would lend the same memory twice.
     filling: Cell<bool>,
-    /// Slices alive, by the grain in which they start: entry `offset / grain mod len`.
+    /// Slices alive, by the grain in which they start: entry `grain mod len`.
     pins: Box<[Cell<u32>]>,
-    grain: u64,
+    /// A grain is two to this many bytes; the number of counters is a power of two as well.
+    grain_bits: u32,
+    /// For offset mod capacity without a division, if the capacity is a power of two.
+    position_mask: Option<u64>,
     allocation: RefCell<Allocation>,
 }
 
@@ -135,8 +138,8 @@ impl Window {
         file.end.store(base, Ordering::Release);
         mapping.publish(&backing)?;
 
-        let grain = (capacity / PIN_GRAINS_MAX).next_multiple_of(BLOCK as u64).max(BLOCK as u64);
-        // One more than fit, so that the partial grains at both ends of a full window do not share an entry.
+        let grain = (capacity / PIN_GRAINS).next_power_of_two().max(BLOCK as u64);
+        // At least one more than fit, so that the partial grains at both ends of a full window do not share one.
         let grains = usize::try_from(capacity.div_ceil(grain) + 2).expect("at most some thousand");
         let window = Rc::new_cyclic(|this| Self {
             this: this.clone(),
@@ -148,8 +151,9 @@ impl Window {
             limit: Cell::new(0),
             zeroed_to: Cell::new(base),
             filling: Cell::new(false),
-            pins: (0..grains).map(|_| Cell::new(0)).collect(),
-            grain,
+            pins: (0..grains.next_power_of_two()).map(|_| Cell::new(0)).collect(),
+            grain_bits: grain.trailing_zeros(),
+            position_mask: capacity.is_power_of_two().then(|| capacity - 1),
             allocation: RefCell::new(allocation),
         });
         window.refresh_limit();
@@ -311,14 +315,18 @@ impl Window {
     }
 
     fn address(&self, at: u64) -> *mut u8 {
-        let position = usize::try_from(at % self.capacity).expect("mapped, so it fits");
+        let position = match self.position_mask {
+            Some(mask) => at & mask,
+            None => at % self.capacity,
+        };
+        let position = usize::try_from(position).expect("mapped, so it fits");
         // SAFETY: below the capacity, inside the first of the two mappings.
         unsafe { self.mapping.data().add(position) }
     }
 
     fn pinned(&self, at: u64, len: usize) -> SharedSlice {
         let owner = self.this.upgrade().expect("called through the Rc");
-        let grain = at / self.grain;
+        let grain = at >> self.grain_bits;
         self.pin(grain);
         // SAFETY: at most one capacity from an address in the first mapping, so within both; held, hence initialised
         // (the tail behind the cursor was zeroed); pinned once under this token just above.
@@ -362,7 +370,7 @@ impl Window {
         if needed > releasable {
             return Some(Full::Unreleased);
         }
-        let generous = needed.next_multiple_of(self.grain).min(releasable);
+        let generous = needed.next_multiple_of(1 << self.grain_bits).min(releasable);
         if self.pinned_between(self.start.get(), generous) {
             return Some(Full::Pinned);
         }
@@ -372,7 +380,8 @@ impl Window {
 
     /// Whether a slice starts in the grains of `from..to`.
     fn pinned_between(&self, from: u64, to: u64) -> bool {
-        from < to && (from / self.grain..=(to - 1) / self.grain).any(|grain| self.pin_cell(grain).get() > 0)
+        let bits = self.grain_bits;
+        from < to && (from >> bits..=(to - 1) >> bits).any(|grain| self.pin_cell(grain).get() > 0)
     }
 
     fn raise_or_set_start(&self, start: u64) {
@@ -405,8 +414,8 @@ impl Window {
     }
 
     fn pin_cell(&self, grain: u64) -> &Cell<u32> {
-        let index = usize::try_from(grain % self.pins.len() as u64).expect("below a length");
-        &self.pins[index]
+        // The truncation is harmless: only the lowest bits count.
+        &self.pins[grain as usize & (self.pins.len() - 1)]
     }
 }
 
@@ -445,8 +454,8 @@ fn block_up(offset: u64) -> u64 {
     offset.next_multiple_of(BLOCK as u64)
 }
 
-/// Pins are counted per grain of 1/4096 of the window, at least a block: 16 KiB of counters.
-const PIN_GRAINS_MAX: u64 = 4096;
+/// Pins are counted per grain of about 1/4096 of the window, at least a block: at most 32 KiB of counters.
+const PIN_GRAINS: u64 = 4096;
 
 #[cfg(test)]
 mod tests;

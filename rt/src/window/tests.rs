@@ -225,8 +225,8 @@ fn byte_at(at: u64) -> u8 {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
-    fn held_bytes_never_change(steps in prop::collection::vec((0_u8..4, 1_usize..30_000), 1..80)) {
-        let window = small(0);
+    fn held_bytes_never_change(blocks in 8_usize..20, steps in prop::collection::vec((0_u8..4, 1_usize..30_000), 1..80)) {
+        let window = Window::create(Backing::Private, blocks * BLOCK, ID, 0).unwrap();
         let mut slices: Vec<(u64, SharedSlice)> = Vec::new();
         for (kind, size) in steps {
             match kind {
