@@ -97,11 +97,6 @@ impl ExtWriter<'_> {
     }
 }
 
-fn span(from: usize, to: usize) -> Span {
-    let limit = "a header is below 16 MiB";
-    Span { from: u32::try_from(from).expect(limit), to: u32::try_from(to).expect(limit), unescaped: false }
-}
-
 /// Why bytes are not a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeaderError {

@@ -38,7 +38,7 @@ pub(super) fn decode<'a>(bytes: &'a [u8], scratch: &'a mut Scratch) -> Result<He
         opaque,
         version,
         language: Language::from_number(i64::from(language)),
-        remark: remark.map(|span| &unescaped[span.from as usize..span.to as usize]),
+        remark: remark.map(|span| span.of("", unescaped)),
         ext: Ext { text: "", unescaped, entries: &scratch.entries },
     })
 }
@@ -50,7 +50,7 @@ impl ExtWriter<'_> {
             Ok(text) => self.unescaped.push_str(text),
             Err(_) => self.unescaped.push_str(&String::from_utf8_lossy(bytes)),
         }
-        Span { unescaped: true, ..super::span(from, self.unescaped.len()) }
+        Span::unescaped(from, self.unescaped.len())
     }
 }
 

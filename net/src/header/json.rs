@@ -17,21 +17,17 @@ pub(super) fn decode<'a>(bytes: &'a [u8], scratch: &'a mut Scratch) -> Result<He
             lossy
         }
     };
-    let mut scanner = Scanner { text, at: 0, ext: ExtWriter { unescaped, entries } };
-    let members = scanner.header()?;
+    let mut scanner = Scanner { text, at: 0, ext: ExtWriter { unescaped, entries }, fault: None };
+    let members = scanner.header().map_err(|Stop| scanner.fault.expect("a stop leaves its reason"))?;
     let (unescaped, entries) = (&*unescaped, &*entries);
     let ext = Ext { text, unescaped, entries };
-    let resolve = |span: Span| {
-        let source = if span.unescaped { unescaped } else { text };
-        &source[span.from as usize..span.to as usize]
-    };
     Ok(Header {
         code: members.code,
         flag: members.flag,
         opaque: members.opaque,
         version: members.version,
         language: members.language,
-        remark: members.remark.map(resolve),
+        remark: members.remark.map(|span| span.of(text, unescaped)),
         ext,
     })
 }
@@ -54,14 +50,19 @@ enum Scalar {
     Null,
 }
 
+/// Scanning ends here; the reason is in [`Scanner::fault`], so that results fit into registers.
+#[derive(Clone, Copy)]
+struct Stop;
+
 struct Scanner<'t, 's> {
     text: &'t str,
     at: usize,
     ext: ExtWriter<'s>,
+    fault: Option<HeaderError>,
 }
 
 impl<'t> Scanner<'t, '_> {
-    fn header(&mut self) -> Result<Members, HeaderError> {
+    fn header(&mut self) -> Result<Members, Stop> {
         let mut members = Members::default();
         self.blanks();
         self.expect(b'{', "{")?;
@@ -90,7 +91,7 @@ impl<'t> Scanner<'t, '_> {
         if self.at < self.text.len() { Err(self.syntax("the end")) } else { Ok(members) }
     }
 
-    fn ext_fields(&mut self) -> Result<(), HeaderError> {
+    fn ext_fields(&mut self) -> Result<(), Stop> {
         if self.peek() != Some(b'{') {
             self.value(1)?;
             return Ok(());
@@ -100,7 +101,9 @@ impl<'t> Scanner<'t, '_> {
         while self.more(&mut first, b'}')? {
             let key = self.name()?;
             match self.value(2)? {
-                Scalar::Text(value) | Scalar::Bare(value) => self.ext.push(key, value)?,
+                Scalar::Text(value) | Scalar::Bare(value) => {
+                    self.ext.push(key, value).map_err(|fault| self.stop(fault))?
+                }
                 Scalar::Null => {}
             }
         }
@@ -108,16 +111,17 @@ impl<'t> Scanner<'t, '_> {
     }
 
     /// A number, or a text that is one: fastjson takes both. Null is 0.
-    fn number(&mut self, member: &'static str) -> Result<i32, HeaderError> {
+    fn number(&mut self, member: &'static str) -> Result<i32, Stop> {
         match self.value(1)? {
             Scalar::Text(span) | Scalar::Bare(span) => {
-                self.slice(span).parse().map_err(|_| HeaderError::NotANumber { member })
+                let number = self.slice(span).parse();
+                number.map_err(|_| self.stop(HeaderError::NotANumber { member }))
             }
             Scalar::Null => Ok(0),
         }
     }
 
-    fn language(&mut self) -> Result<Language, HeaderError> {
+    fn language(&mut self) -> Result<Language, Stop> {
         Ok(match self.value(1)? {
             Scalar::Text(span) => Language::from_name(self.slice(span)),
             Scalar::Bare(span) => self.slice(span).parse().map_or(Language::Other, Language::from_number),
@@ -126,7 +130,7 @@ impl<'t> Scanner<'t, '_> {
     }
 
     /// A member name and its colon; stands at the value then.
-    fn name(&mut self) -> Result<Span, HeaderError> {
+    fn name(&mut self) -> Result<Span, Stop> {
         let name = self.string()?;
         self.blanks();
         self.expect(b':', ":")?;
@@ -135,7 +139,7 @@ impl<'t> Scanner<'t, '_> {
     }
 
     /// Whether another element follows before `close`; stands at it then.
-    fn more(&mut self, first: &mut bool, close: u8) -> Result<bool, HeaderError> {
+    fn more(&mut self, first: &mut bool, close: u8) -> Result<bool, Stop> {
         self.blanks();
         if self.peek() == Some(close) {
             self.at += 1;
@@ -148,13 +152,13 @@ impl<'t> Scanner<'t, '_> {
         Ok(true)
     }
 
-    fn value(&mut self, depth: usize) -> Result<Scalar, HeaderError> {
+    fn value(&mut self, depth: usize) -> Result<Scalar, Stop> {
         let from = self.at;
         match self.peek() {
             Some(b'"') => Ok(Scalar::Text(self.string()?)),
             Some(b'{' | b'[') => {
                 self.skip_nested(depth + 1)?;
-                Ok(Scalar::Bare(super::span(from, self.at)))
+                Ok(Scalar::Bare(Span::plain(from, self.at)))
             }
             _ => {
                 let bare = self.text.as_bytes()[from..].iter();
@@ -164,15 +168,15 @@ impl<'t> Scanner<'t, '_> {
                     return Err(self.syntax("a value"));
                 }
                 self.at += len;
-                let span = super::span(from, self.at);
+                let span = Span::plain(from, self.at);
                 Ok(if self.slice(span) == "null" { Scalar::Null } else { Scalar::Bare(span) })
             }
         }
     }
 
-    fn skip_nested(&mut self, depth: usize) -> Result<(), HeaderError> {
+    fn skip_nested(&mut self, depth: usize) -> Result<(), Stop> {
         if depth > JSON_DEPTH_MAX {
-            return Err(HeaderError::TooDeep { limit: JSON_DEPTH_MAX });
+            return Err(self.stop(HeaderError::TooDeep { limit: JSON_DEPTH_MAX }));
         }
         let close = if self.peek() == Some(b'{') { b'}' } else { b']' };
         self.at += 1;
@@ -186,14 +190,14 @@ impl<'t> Scanner<'t, '_> {
         Ok(())
     }
 
-    fn string(&mut self) -> Result<Span, HeaderError> {
+    fn string(&mut self) -> Result<Span, Stop> {
         self.expect(b'"', "\"")?;
         let from = self.at;
         self.at = plain_end(self.text.as_bytes(), from);
         match self.peek() {
             Some(b'"') => {
                 self.at += 1;
-                Ok(super::span(from, self.at - 1))
+                Ok(Span::plain(from, self.at - 1))
             }
             Some(_) => self.unescape(from),
             None => Err(self.syntax("\"")),
@@ -201,7 +205,7 @@ impl<'t> Scanner<'t, '_> {
     }
 
     /// The rest of a string whose first escape is at `self.at`, rewritten into the scratch.
-    fn unescape(&mut self, start: usize) -> Result<Span, HeaderError> {
+    fn unescape(&mut self, start: usize) -> Result<Span, Stop> {
         let target = self.ext.unescaped.len();
         let mut from = start;
         loop {
@@ -215,11 +219,11 @@ impl<'t> Scanner<'t, '_> {
             self.at = plain_end(self.text.as_bytes(), from);
         }
         self.at += 1;
-        Ok(Span { unescaped: true, ..super::span(target, self.ext.unescaped.len()) })
+        Ok(Span::unescaped(target, self.ext.unescaped.len()))
     }
 
     /// One escape, `self.at` at its backslash.
-    fn escape(&mut self) -> Result<(), HeaderError> {
+    fn escape(&mut self) -> Result<(), Stop> {
         self.at += 1;
         let letter = self.peek().ok_or_else(|| self.syntax("an escape"))?;
         self.at += 1;
@@ -238,7 +242,7 @@ impl<'t> Scanner<'t, '_> {
     }
 
     /// The digits of `\u`, and of a second one if they are half a pair. Half a pair alone becomes U+FFFD.
-    fn unicode(&mut self) -> Result<char, HeaderError> {
+    fn unicode(&mut self) -> Result<char, Stop> {
         let high = self.hex4()?;
         if !(0xD800..0xDC00).contains(&high) {
             return Ok(char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER));
@@ -257,7 +261,7 @@ impl<'t> Scanner<'t, '_> {
         Ok(char::from_u32(pair).unwrap_or(char::REPLACEMENT_CHARACTER))
     }
 
-    fn hex4(&mut self) -> Result<u32, HeaderError> {
+    fn hex4(&mut self) -> Result<u32, Stop> {
         let digits =
             self.text.as_bytes().get(self.at..self.at + 4).ok_or_else(|| self.syntax("four digits"))?;
         let mut number = 0;
@@ -279,7 +283,7 @@ impl<'t> Scanner<'t, '_> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    fn expect(&mut self, byte: u8, name: &'static str) -> Result<(), HeaderError> {
+    fn expect(&mut self, byte: u8, name: &'static str) -> Result<(), Stop> {
         if self.peek() != Some(byte) {
             return Err(self.syntax(name));
         }
@@ -288,12 +292,18 @@ impl<'t> Scanner<'t, '_> {
     }
 
     fn slice(&self, span: Span) -> &str {
-        let source = if span.unescaped { self.ext.unescaped.as_str() } else { self.text };
-        &source[span.from as usize..span.to as usize]
+        span.of(self.text, self.ext.unescaped)
     }
 
-    fn syntax(&self, expected: &'static str) -> HeaderError {
-        HeaderError::Syntax { at: self.at, expected }
+    #[cold]
+    fn syntax(&mut self, expected: &'static str) -> Stop {
+        self.stop(HeaderError::Syntax { at: self.at, expected })
+    }
+
+    #[cold]
+    fn stop(&mut self, fault: HeaderError) -> Stop {
+        self.fault = Some(fault);
+        Stop
     }
 }
 
