@@ -257,3 +257,9 @@ impl std::error::Error for StoreError {
         }
     }
 }
+
+impl From<QueueError> for StoreError {
+    fn from(error: QueueError) -> Self {
+        Self::Queues(error)
+    }
+}

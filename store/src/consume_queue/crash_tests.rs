@@ -302,7 +302,7 @@ fn the_log_shrinks_when_messages_expire_although_a_slow_queue_still_needs_a_few_
         let slow = queues.queue("slow", 0, PhysicalOffset::new(0));
         let mut log = LogPositions::default();
         let mut slow_entries = Vec::new();
-        let segment_messages = crate::queue_log::files::SEGMENT_PAGES * PAGE_ENTRIES as u64;
+        let segment_messages = SEGMENT_PAGES * PAGE_ENTRIES as u64;
         for message in 0..segment_messages * 5 / 2 {
             let entry = Entry { at: log.end, size: 100, tags_code: 0 };
             log.end = log.end.plus(100);

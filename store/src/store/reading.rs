@@ -175,33 +175,14 @@ impl<E: Env> Store<E> {
         unix_ms: i64,
         boundary: Boundary,
     ) -> impl Future<Output = Result<QueueOffset, StoreError>> + 'static {
-        let range = self.offsets(queue);
-        let (queues, log) = (self.queues.share(), self.log.clone());
-        async move {
-            // Store times never decrease along the log. `low` becomes the first offset behind the wanted time.
-            let (mut low, mut high) = (range.min.get(), range.max.get());
-            while low < high {
-                let middle = low + (high - low) / 2;
-                let read = queues.read_cold(queue, QueueOffset::new(middle), 1).await;
-                let found = read.map_err(StoreError::Queues)?.entries.first().copied();
-                // Offsets may be missing; the next one there is stands for them.
-                let Some((offset, entry)) = found.filter(|(offset, _)| offset.get() < high) else {
-                    high = middle;
-                    continue;
-                };
+        let (range, log) = (self.offsets(queue), self.log.clone());
+        self.queues.offset_by_time(queue, (range.min, range.max), unix_ms, boundary, move |entry| {
+            let log = log.clone();
+            async move {
                 let slice = log.fetch(entry.at.get(), entry.size as usize).await?;
-                let stored = slice.as_deref().and_then(stored_at).unwrap_or(i64::MIN);
-                let before = match boundary {
-                    Boundary::Lower => stored < unix_ms,
-                    Boundary::Upper => stored <= unix_ms,
-                };
-                if before { low = offset.get() + 1 } else { high = middle }
+                Ok(slice.as_deref().and_then(stored_at))
             }
-            Ok(match boundary {
-                Boundary::Lower => QueueOffset::new(low),
-                Boundary::Upper => QueueOffset::new(low.saturating_sub(1).max(range.min.get())),
-            })
-        }
+        })
     }
 
     /// Records whose `KEYS` or `UNIQ_KEY` contain `key`, newest last, at most `max`.
