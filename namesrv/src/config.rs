@@ -39,6 +39,8 @@ settings::settings! {
         wait_seconds: u32 = "45", "routes.wait_seconds", "waitSecondsForService", "s", Restart, within(0, 3_600);
         /// A topic that a broker no longer registers is deleted from its routes.
         delete_unregistered: bool = "false", "routes.delete_unregistered", "deleteTopicWithBrokerRegistration", "", Hot, ANY;
+        /// Tell the members of an acting-master group (of Java brokers) when its smallest living id changes.
+        notify_min_id: bool = "false", "brokers.notify_min_id", "notifyMinBrokerIdChanged", "", Hot, ANY;
         /// Take configuration changes over the network (UPDATE_NAMESRV_CONFIG), for hot keys.
         remote_config: bool = "false", "admin.remote_config", "", "", Restart, ANY;
         /// Networks (CIDR, separated by ;) whose admin writes are taken. This host's always are.

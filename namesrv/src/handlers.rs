@@ -37,7 +37,7 @@ fn dispatch<E: Env>(server: &mut NameServer<E>, asked: &Asked<'_>, request: &Req
     if let Request::UnregisterBroker(request) = request {
         return liveness::unregister(server, asked, request);
     }
-    server.settle();
+    server.settle(asked.now);
     match request {
         Request::GetRouteinfoByTopic(request) => route::get(server, asked, request),
         Request::RegisterBroker(request) => registration::register(server, asked, request),

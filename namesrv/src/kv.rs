@@ -67,6 +67,8 @@ struct Shared<T> {
     table: KvTable,
     waiting: Vec<(Change, T)>,
     writing: bool,
+    /// The directory of the file is there, durably.
+    prepared: bool,
     done: Vec<(T, Result<(), KvError>)>,
 }
 
@@ -114,7 +116,7 @@ impl<E: Env, T: 'static> Kv<E, T> {
     /// [`KvError`]: unreadable, or damaged with nothing beside it. Nothing was changed.
     pub async fn open(env: E, path: &Path) -> Result<Self, KvError> {
         let table = file::load(env.disk(), path).await?;
-        let shared = Shared { table, waiting: Vec::new(), writing: false, done: Vec::new() };
+        let shared = Shared { table, waiting: Vec::new(), writing: false, prepared: false, done: Vec::new() };
         Ok(Self { env, path: path.to_owned(), shared: Rc::new(RefCell::new(shared)) })
     }
 
@@ -145,22 +147,27 @@ impl<E: Env, T: 'static> Kv<E, T> {
 /// Writes until no change waits: one file for all that came meanwhile.
 async fn write_waiting<E: Env, T: 'static>(env: E, path: PathBuf, shared: Rc<RefCell<Shared<T>>>) {
     loop {
-        let (batch, before) = {
+        let (batch, before, prepared) = {
             let mut shared = shared.borrow_mut();
             let batch = std::mem::take(&mut shared.waiting);
             if batch.is_empty() {
                 shared.writing = false;
                 return;
             }
-            (batch, shared.table.clone())
+            (batch, shared.table.clone(), shared.prepared)
         };
         let mut after = before.clone();
         batch.iter().for_each(|(change, _)| after.apply(change));
-        let outcome = file::save(env.disk(), &path, &before.to_json(), &after.to_json()).await;
+        let mut outcome = if prepared { Ok(()) } else { file::prepare(env.disk(), &path).await };
+        if outcome.is_ok() {
+            outcome = file::save(env.disk(), &path, &before.to_json(), &after.to_json()).await;
+        }
         if let Err(error) = &outcome {
             tracing::error!(%error, "key-value configuration not changed");
         }
         let mut shared = shared.borrow_mut();
+        // After a failure somebody may have to put the directory back first.
+        shared.prepared = outcome.is_ok();
         if outcome.is_ok() {
             shared.table = after;
         }

@@ -8,6 +8,7 @@ mod bodies;
 pub mod config;
 mod handlers;
 pub mod kv;
+mod notify;
 pub mod registry;
 mod server;
 mod start;

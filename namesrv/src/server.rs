@@ -30,6 +30,7 @@ pub struct NameServer<E: Env> {
     /// Brokers that said they go, taken out together before anything else is answered.
     pub(crate) leaving: Vec<Unregistration>,
     scratch: Scratch,
+    opaque: i32,
     started: Mono,
     scan_due: Mono,
     address: SocketAddr,
@@ -98,6 +99,7 @@ impl<E: Env> NameServer<E> {
             scan_due: now.plus_ms(u64::from(config.scan_interval_ms)),
             leaving: Vec::new(),
             scratch: Scratch::default(),
+            opaque: 0,
             started: now,
             env,
             config,
@@ -127,11 +129,18 @@ impl<E: Env> NameServer<E> {
     }
 
     /// Takes out the brokers that said they go.
-    pub(crate) fn settle(&mut self) {
+    pub(crate) fn settle(&mut self, now: Now) {
         if !self.leaving.is_empty() {
             let batch = std::mem::take(&mut self.leaving);
-            self.registry.unregister(&batch);
+            let changes = self.registry.unregister(&batch);
+            self.tell(&changes, now.mono);
         }
+    }
+
+    /// A number for a request of ours.
+    pub(crate) fn next_opaque(&mut self) -> i32 {
+        self.opaque = self.opaque.wrapping_add(1);
+        self.opaque
     }
 
     /// Puts a changed configuration in force.
@@ -163,10 +172,11 @@ impl<E: Env> NameServer<E> {
         self.scratch = scratch;
     }
 
-    fn closed(&mut self, conn: ConnId) {
+    fn closed(&mut self, conn: ConnId, now: Now) {
         if self.connections.closed(conn).is_some_and(|peer| peer.is_broker) {
-            self.settle();
-            self.registry.connection_lost(conn);
+            self.settle(now);
+            let changes = self.registry.connection_lost(conn);
+            self.tell(&changes, now.mono);
         }
     }
 
@@ -185,9 +195,11 @@ impl<E: Env> NameServer<E> {
             return;
         }
         self.scan_due = now.plus_ms(u64::from(self.config.scan_interval_ms));
-        for conn in self.registry.expire(now).close {
+        let expired = self.registry.expire(now);
+        for conn in expired.close {
             self.connections.close(self.env.net(), conn, Ending::Asked);
         }
+        self.tell(&expired.notify, now);
     }
 
     /// Sends what was written; connections that may go on are read from once more, the next time in another turn.
@@ -215,13 +227,13 @@ impl<E: Env> Reactor for NameServer<E> {
             Event::Connected { conn, .. } => self.connections.connected(conn, now.mono),
             Event::Received { conn, bytes } => self.received(conn, bytes, now),
             Event::Sent { conn, out } => self.connections.sent(conn, out, now.mono),
-            Event::Closed { conn, .. } => self.closed(conn),
+            Event::Closed { conn, .. } => self.closed(conn, now),
         }
     }
 
     fn end_of_turn(&mut self, now: Now) -> TurnOutcome {
         self.answer_durable_changes();
-        self.settle();
+        self.settle(now);
         self.scan(now.mono);
         self.flush(now);
         let sweep_due = self.connections.sweep(self.env.net(), now.mono);
@@ -244,7 +256,11 @@ impl std::fmt::Display for StartError {
 impl std::error::Error for StartError {}
 
 fn registry_options(config: &NamesrvConfig) -> RegistryOptions {
-    RegistryOptions { delete_missing_topics: config.delete_unregistered, ..RegistryOptions::default() }
+    RegistryOptions {
+        delete_missing_topics: config.delete_unregistered,
+        notify_min_id: config.notify_min_id,
+        ..RegistryOptions::default()
+    }
 }
 
 /// Java clients open a connection to every name server and use one: silence is no reason to close before the idle

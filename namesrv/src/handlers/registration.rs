@@ -26,6 +26,7 @@ pub(super) fn register<E: Env>(server: &mut NameServer<E>, asked: &Asked<'_>, re
     if let Some(peer) = server.connections.state(asked.conn) {
         peer.is_broker = true;
     }
+    server.tell(registered.notify.as_slice(), asked.now.mono);
     let master = registered.master.as_ref();
     let header = RegisterBrokerReply {
         ha_server_addr: master.and_then(|master| master.ha_address.as_deref()),

@@ -39,11 +39,25 @@ pub(super) async fn save<D: Disk>(disk: &D, path: &Path, before: &[u8], after: &
         return Err(KvError::Full { bytes: after.len(), limit: KV_BYTES_MAX });
     }
     let directory = directory(path);
-    disk.create_dir(directory).await.map_err(failed("create", directory))?;
     let backup = beside(path, "bak");
     replace(disk, &backup, before).await?;
     replace(disk, path, after).await?;
     disk.sync_dir(directory).await.map_err(failed("flush", directory))
+}
+
+/// Makes the directory of `path`, durable on return with all its parents: a file in a directory that is itself lost
+/// is lost. Once per process is enough.
+pub(super) async fn prepare<D: Disk>(disk: &D, path: &Path) -> Result<(), KvError> {
+    let directory = directory(path);
+    disk.create_dir(directory).await.map_err(failed("create", directory))?;
+    for parent in directory.ancestors().skip(1).map(or_here) {
+        match disk.sync_dir(parent).await {
+            // Where we may not look we have not made anything.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            outcome => outcome.map_err(failed("flush", parent))?,
+        }
+    }
+    Ok(())
 }
 
 async fn replace<D: Disk>(disk: &D, path: &Path, bytes: &[u8]) -> Result<(), KvError> {
@@ -77,7 +91,12 @@ fn failed(op: &'static str, path: &Path) -> impl FnOnce(io::Error) -> KvError {
 }
 
 fn directory(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    or_here(path.parent().unwrap_or(path))
+}
+
+/// The parent of a relative name is nothing, which means here.
+fn or_here(path: &Path) -> &Path {
+    if path.as_os_str().is_empty() { Path::new(".") } else { path }
 }
 
 /// `kvConfig.json` and `bak` make `kvConfig.json.bak`.
