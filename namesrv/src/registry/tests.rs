@@ -499,6 +499,7 @@ impl Naive {
 }
 
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a list of steps in a test")]
 enum Step {
     Register(Registration, u32),
     Unregister(u8, u8, u8),
