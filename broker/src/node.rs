@@ -198,12 +198,19 @@ impl Plan {
     fn make(config: &BrokerConfig) -> Result<Self, NodeError> {
         let shards = usize::from(config.shard_count());
         let window_bytes = u64::from(config.window_mib) << 20;
-        checks::check_host(Demand {
+        let missing = checks::check_host(Demand {
             shards: u32::from(config.shard_count()),
             registered_bytes_per_shard: window_bytes,
             connections: CONNECTIONS,
         })
-        .map_err(NodeError::Host)?;
+        .err()
+        .unwrap_or_default();
+        // Too few descriptors only bound the number of connections; a small host runs all the same.
+        let (few, fatal): (Vec<_>, Vec<_>) = missing.into_iter().partition(|error| error.code == "E0204");
+        few.iter().for_each(|error| tracing::warn!("{error}"));
+        if !fatal.is_empty() {
+            return Err(NodeError::Host(fatal));
+        }
         std::fs::create_dir_all(&config.store_dir).map_err(|source| NodeError::Io {
             op: "create",
             path: config.store_dir.clone(),
@@ -329,12 +336,12 @@ fn flush_method(
         ),
         FlushMethod::Auto => {
             let (method, reason) = device.flush_method();
-            let method = match method {
-                device::FlushMethod::WriteThrough => store::FlushMethod::WriteThrough,
-                device::FlushMethod::Dsync => store::FlushMethod::Dsync,
-                device::FlushMethod::Fdatasync => store::FlushMethod::Fdatasync,
+            let (method, name) = match method {
+                device::FlushMethod::WriteThrough => (store::FlushMethod::WriteThrough, "plain"),
+                device::FlushMethod::Dsync => (store::FlushMethod::Dsync, "dsync"),
+                device::FlushMethod::Fdatasync => (store::FlushMethod::Fdatasync, "fdatasync"),
             };
-            (method, reason)
+            (method, format!("{name} ({reason})"))
         }
     }
 }

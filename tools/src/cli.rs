@@ -18,8 +18,12 @@ pub(crate) struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Run a name server and a broker in this process, on loopback, with a temporary store
+    Dev(Dev),
     /// Run a name server
     Namesrv(NamesrvCommand),
+    /// Run a broker
+    Broker(BrokerCommand),
     /// Show and explain the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -33,6 +37,9 @@ pub(crate) enum Command {
     /// Look at and change a running cluster
     #[command(subcommand)]
     Admin(Admin),
+    /// RocketMQ's mqbroker, with its flags
+    #[command(disable_help_flag = true, hide = true)]
+    Mqbroker(Foreign),
     /// RocketMQ's mqnamesrv, with its flags
     #[command(disable_help_flag = true, hide = true)]
     Mqnamesrv(Foreign),

@@ -62,6 +62,8 @@ pub(crate) enum Failure {
     },
     /// A server did not start, or ended with an error.
     Server(String),
+    /// It did not work out, and stdout says so already in words that scripts know.
+    Said,
     /// A check found problems, which were printed.
     Checks,
     /// Interrupted by the user.
@@ -86,6 +88,7 @@ impl Failure {
             | Failure::NoRoute { .. }
             | Failure::Partly { .. }
             | Failure::Server(_)
+            | Failure::Said
             | Failure::Stream(_) => 1,
         }
     }
@@ -93,7 +96,7 @@ impl Failure {
     /// Nothing is worth saying.
     #[must_use]
     pub(crate) fn is_silent(&self) -> bool {
-        matches!(self, Failure::Checks | Failure::Interrupted)
+        matches!(self, Failure::Said | Failure::Checks | Failure::Interrupted)
             || matches!(self, Failure::Stream(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
 }
@@ -132,7 +135,7 @@ impl fmt::Display for Failure {
             ),
             Failure::Partly { what } => write!(f, "error[E0305]: {what}"),
             Failure::Server(what) => write!(f, "{what}"),
-            Failure::Checks | Failure::Interrupted => Ok(()),
+            Failure::Said | Failure::Checks | Failure::Interrupted => Ok(()),
             Failure::Stream(error) => write!(f, "error[E0002]: cannot write the output: {error}"),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use broker::config::{BrokerConfig, java_properties};
 use namesrv::config::NamesrvConfig;
 use settings::{Resolved, Settings};
 
@@ -14,6 +15,14 @@ mod commons_cli;
 
 use commons_cli::{Opt, Parsed};
 
+const BROKER: &[Opt] = &[
+    Opt { short: "c", long: "configFile", value: true, help: "Broker config properties file" },
+    Opt { short: "h", long: "help", value: false, help: "Print help" },
+    Opt { short: "m", long: "printImportantConfig", value: false, help: "Print important config item" },
+    Opt { short: "n", long: "namesrvAddr", value: true, help: NAMESRV_HELP },
+    Opt { short: "p", long: "printConfigItem", value: false, help: "Print all config item" },
+];
+
 const NAMESRV: &[Opt] = &[
     Opt { short: "c", long: "configFile", value: true, help: "Name server config properties file" },
     Opt { short: "h", long: "help", value: false, help: "Print help" },
@@ -23,6 +32,37 @@ const NAMESRV: &[Opt] = &[
 
 const NAMESRV_HELP: &str = "Name server address list, eg: '192.168.0.1:9876;192.168.0.2:9876'";
 
+/// What RocketMQ calls important.
+const IMPORTANT: &[&str] = &[
+    "autoCreateSubscriptionGroup",
+    "autoCreateTopicEnable",
+    "brokerClusterName",
+    "brokerIP1",
+    "brokerId",
+    "brokerName",
+    "brokerRole",
+    "cleanFileForciblyEnable",
+    "deleteWhen",
+    "fileReservedTime",
+    "flushDiskType",
+    "flushIntervalCommitLog",
+    "inSyncReplicas",
+    "listenPort",
+    "maxTransferBytesOnMessageInDisk",
+    "maxTransferBytesOnMessageInMemory",
+    "maxTransferCountOnMessageInDisk",
+    "maxTransferCountOnMessageInMemory",
+    "messageIndexEnable",
+    "msgTraceTopicName",
+    "namesrvAddr",
+    "storePathCommitLog",
+    "storePathRootDir",
+    "traceTopicEnable",
+    "transactionCheckInterval",
+    "transactionCheckMax",
+    "transactionTimeOut",
+];
+
 /// A command with RocketMQ's arguments.
 pub(crate) type Link = fn(&[String]) -> Result<(), Failure>;
 
@@ -30,10 +70,24 @@ pub(crate) type Link = fn(&[String]) -> Result<(), Failure>;
 #[must_use]
 pub(crate) fn by_name(name: &str) -> Option<Link> {
     match name {
+        "mqbroker" => Some(mqbroker),
         "mqnamesrv" => Some(mqnamesrv),
         "mqshutdown" => Some(mqshutdown),
         _ => None,
     }
+}
+
+/// `mqbroker`
+///
+/// # Errors
+/// As `ringmq broker`.
+pub(crate) fn mqbroker(arguments: &[String]) -> Result<(), Failure> {
+    let Some(parsed) = read("mqbroker", BROKER, arguments)? else { return Ok(()) };
+    let resolved = sources::broker(parsed.value("c").map(Path::new), &[], parsed.value("n"))?;
+    if parsed.has("p") || parsed.has("m") {
+        return print_broker(&resolved, parsed.has("m") && !parsed.has("p"));
+    }
+    server::broker::run(resolved)
 }
 
 /// `mqnamesrv`
@@ -70,7 +124,7 @@ pub(crate) fn mqshutdown(arguments: &[String]) -> Result<(), Failure> {
     })?;
     if running.is_empty() {
         line(&format!("No {command} running."))?;
-        return Err(Failure::Partly { what: format!("no {command} of this user runs on this host") });
+        return Err(Failure::Said);
     }
     let all = running.iter().map(u32::to_string).collect::<Vec<_>>().join(" ");
     line(&format!("The {command}({all}) is running..."))?;
@@ -95,6 +149,17 @@ fn read(command: &str, known: &'static [Opt], arguments: &[String]) -> Result<Op
     Ok(Some(parsed))
 }
 
+fn print_broker(resolved: &Resolved<BrokerConfig>, important: bool) -> Result<(), Failure> {
+    let given =
+        |name: &str| resolved.notes.iter().rev().find(|note| note.key == name).map(|note| note.value.clone());
+    for (name, value) in java_properties(&resolved.config) {
+        if !important || IMPORTANT.contains(&name) {
+            line(&format!("{name}={}", given(name).unwrap_or(value)))?;
+        }
+    }
+    Ok(())
+}
+
 fn print_namesrv(resolved: &Resolved<NamesrvConfig>) -> Result<(), Failure> {
     let given =
         |name: &str| resolved.notes.iter().rev().find(|note| note.key == name).map(|note| note.value.clone());
@@ -106,4 +171,16 @@ fn print_namesrv(resolved: &Resolved<NamesrvConfig>) -> Result<(), Failure> {
         line(&format!("{}={value}", key.name))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_important_key_is_one_of_rocketmqs() {
+        for name in IMPORTANT {
+            assert!(broker::config::java_keys().find(name).is_some(), "{name}");
+        }
+    }
 }

@@ -55,11 +55,14 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Namesrv(command) => server::namesrv::command(command),
+        Command::Broker(command) => server::broker::command(command),
+        Command::Dev(command) => server::dev::command(command),
         Command::Config(command) => config_command::run(command),
         Command::Quickstart(command) => quickstart::run(command),
         Command::Produce(command) => produce::run(&command),
         Command::Consume(command) => consume::run(command),
         Command::Admin(command) => admin::run(command),
+        Command::Mqbroker(foreign) => links::mqbroker(&foreign.arguments),
         Command::Mqnamesrv(foreign) => links::mqnamesrv(&foreign.arguments),
         Command::Mqshutdown(foreign) => links::mqshutdown(&foreign.arguments),
     }

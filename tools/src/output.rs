@@ -75,8 +75,10 @@ impl Rows {
         for row in &self.rows {
             table.add_row(row.iter().map(text));
         }
-        let lines: Vec<String> =
-            table.lines().map(|line| line.trim_end().strip_prefix(' ').unwrap_or_default().to_owned()).collect();
+        let lines: Vec<String> = table
+            .lines()
+            .map(|line| line.trim_end().strip_prefix(' ').unwrap_or_default().to_owned())
+            .collect();
         let mut text = lines.join("\n");
         text.push('\n');
         text

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use signal_hook::iterator::Signals;
 
+pub(crate) mod broker;
 mod check;
+pub(crate) mod dev;
 mod log;
 pub(crate) mod namesrv;
 

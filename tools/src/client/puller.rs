@@ -68,6 +68,8 @@ pub(crate) struct Puller {
 const BATCH: i32 = 32;
 /// How long the broker may hold a pull. Short enough that a revoked queue is let go soon.
 const HOLD: Duration = Duration::from_secs(10);
+/// How much later than asked a broker may answer a held pull: RocketMQ's looks every 5 s.
+const LATENESS: Duration = Duration::from_secs(10);
 /// Pause after trouble, as RocketMQ's consumer makes.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Bits of the pull's `sysFlag`: hold it, and the subscription is attached.
@@ -200,7 +202,7 @@ impl Puller {
             lite_topic: None,
         };
         let doing = format!("reading {} queue {} at {}", self.queue.topic, self.queue.id, self.queue.broker);
-        let timeout = self.cluster.timeout() + hold;
+        let timeout = hold + self.cluster.timeout().max(LATENESS);
         let answer = self.cluster.call_within(&self.address, &header, &[], &doing, timeout)?;
         let found = match answer.code {
             ResponseCode::SUCCESS => true,

@@ -1,6 +1,6 @@
 //! Logs of a server: stderr, filtered.
 
-use std::io;
+use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
 
@@ -28,11 +28,20 @@ pub(crate) fn start(filter: &str, look: Look) -> Result<(), Failure> {
             "write a level (error, warn, info, debug, trace) or target=level pairs, such as info,store=debug"
                 .to_owned(),
     })?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(true);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(colours())
+        .with_target(true);
     let started = match look {
         Look::Pretty => lines.try_init(),
         Look::Compact => lines.compact().try_init(),
         Look::Json => lines.json().try_init(),
     };
     started.map_err(|error| Failure::Server(format!("error[E0213]: cannot start logging: {error}")))
+}
+
+/// Colours are for terminals whose owner did not say no (`NO_COLOR`).
+fn colours() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
