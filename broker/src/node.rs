@@ -20,8 +20,9 @@ use crate::start::{ShardSetup, StartError};
 /// Messages of the other shards that a shard may be behind by. Made topics are few; beyond it they are made by the
 /// next send that needs them.
 const MESH_CAPACITY: usize = 1_024;
-/// Connections the limit of open files should allow for (reliability.md 7).
-const CONNECTIONS: u64 = 50_000;
+/// Connections that the limit of open files must allow for. Less is no production host; how many more it takes is the
+/// operator's choice, up to the bound of `net::connection`.
+const CONNECTIONS: u64 = 8_192;
 
 /// A running node.
 pub struct Node {
