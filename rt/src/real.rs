@@ -3,6 +3,8 @@
 //! [`run_shard`] makes the calling thread a shard; `build` gets a [`RealEnv`] and returns the [`crate::Reactor`] that
 //! the pump drives. Other threads reach a shard through a [`Doorbell`].
 
+#[doc(hidden)]
+pub mod bare;
 mod buffers;
 pub mod checks;
 mod clock;

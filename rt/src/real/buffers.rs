@@ -12,31 +12,32 @@ use super::ring::Ring;
 
 /// The buffer group that all receives of a ring use.
 pub(crate) const GROUP: u16 = 0;
-/// Buffers; a power of two.
-const COUNT: u16 = 512;
 /// Bytes of one buffer.
 pub(crate) const BYTES: usize = 16 * 1024;
 
 /// The buffers of one ring. Must outlive it.
 pub(crate) struct ReceiveBuffers {
-    /// `COUNT` ring entries, then `COUNT * BYTES` of memory.
+    /// The ring's entries at the start, the buffers from `RING_BYTES` on.
     map: *mut u8,
+    count: u16,
     tail: u16,
 }
 
-const RING_BYTES: usize = COUNT as usize * 16;
-const MAP_BYTES: usize = RING_BYTES + COUNT as usize * BYTES;
-const _: () = assert!(COUNT.is_power_of_two());
+/// Room for the entries of the largest ring, as whole pages.
+const RING_BYTES: usize = COUNT_MAX as usize * size_of::<BufRingEntry>();
+/// Buffers of a ring at most.
+const COUNT_MAX: u16 = 1 << 12;
 const _: () = assert!(RING_BYTES.is_multiple_of(4096));
 
 impl ReceiveBuffers {
-    /// Maps the memory (touched only when used), registers it and posts every buffer.
-    pub(crate) fn new(ring: &Ring) -> io::Result<Self> {
+    /// Maps `count` buffers (touched only when used; rounded up to a power of two), registers and posts them.
+    pub(crate) fn new(ring: &Ring, count: u16) -> io::Result<Self> {
+        let count = count.clamp(1, COUNT_MAX).next_power_of_two();
         // SAFETY: a fresh anonymous mapping.
         let map = unsafe {
             libc::mmap(
                 std::ptr::null_mut(),
-                MAP_BYTES,
+                map_bytes(count),
                 libc::PROT_READ | libc::PROT_WRITE,
                 libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
                 -1,
@@ -46,10 +47,10 @@ impl ReceiveBuffers {
         if map == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
-        let mut this = Self { map: map.cast(), tail: 0 };
+        let mut this = Self { map: map.cast(), count, tail: 0 };
         // SAFETY: the entries live in the mapping, which the owner keeps until after the ring is gone.
-        unsafe { ring.uring().submitter().register_buf_ring_with_flags(map as u64, COUNT, GROUP, 0) }?;
-        for id in 0..COUNT {
+        unsafe { ring.uring().submitter().register_buf_ring_with_flags(map as u64, count, GROUP, 0) }?;
+        for id in 0..count {
             this.recycle(id);
         }
         Ok(this)
@@ -57,7 +58,7 @@ impl ReceiveBuffers {
 
     /// Where buffer `id` starts.
     pub(crate) fn start(&self, id: u16) -> *const u8 {
-        assert!(id < COUNT);
+        assert!(id < self.count);
         // SAFETY: inside the mapping.
         unsafe { self.map.add(RING_BYTES + usize::from(id) * BYTES) }
     }
@@ -66,9 +67,9 @@ impl ReceiveBuffers {
     pub(crate) fn recycle(&mut self, id: u16) {
         let start = self.start(id);
         let entries: *mut BufRingEntry = self.map.cast();
-        // SAFETY: the slot at the tail is ours until the tail moves; at most COUNT buffers are ever posted.
+        // SAFETY: the slot at the tail is ours until the tail moves; no more buffers are posted than there are entries.
         unsafe {
-            let entry = &mut *entries.add(usize::from(self.tail & (COUNT - 1)));
+            let entry = &mut *entries.add(usize::from(self.tail & (self.count - 1)));
             entry.set_addr(start as u64);
             entry.set_len(BYTES as u32);
             entry.set_bid(id);
@@ -83,6 +84,10 @@ impl ReceiveBuffers {
 impl Drop for ReceiveBuffers {
     fn drop(&mut self) {
         // SAFETY: our mapping; the owner dropped the ring, and drained it before.
-        unsafe { libc::munmap(self.map.cast(), MAP_BYTES) };
+        unsafe { libc::munmap(self.map.cast(), map_bytes(self.count)) };
     }
+}
+
+fn map_bytes(count: u16) -> usize {
+    RING_BYTES + usize::from(count) * BYTES
 }

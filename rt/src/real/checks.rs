@@ -108,7 +108,7 @@ fn check_kernel(release: &str) -> Option<HostError> {
 
 /// E0202: io_uring is switched off or filtered. `setting` is `kernel.io_uring_disabled`.
 fn check_io_uring(error: Option<&io::Error>, setting: Option<u32>) -> Option<HostError> {
-    let Some(error) = error else { return None };
+    let error = error?;
     let (now, fix) = match setting {
         Some(2) => ("kernel.io_uring_disabled = 2".to_owned(), "sysctl -w kernel.io_uring_disabled=0"),
         Some(1) => (

@@ -84,6 +84,7 @@ impl<R: Reactor> Pump<R> {
     /// Turns until the reactor stops, then closes all sockets and waits for what is in flight.
     pub(crate) async fn run<E>(mut self, delivery: Delivery<R, E>) -> End<R, E> {
         let end = self.turns(&delivery).await;
+        self.core.tasks.stop();
         match self.drain() {
             Ok(()) => end,
             Err(error) => {
@@ -126,7 +127,8 @@ impl<R: Reactor> Pump<R> {
                 } else {
                     self.core.tasks.after_one_ran().await;
                 }
-            } else if turn == Turn::Idle && !self.spinner.poll_again(now.mono) {
+            } else if !self.spinner.poll_again(now.mono) {
+                // Also behind a busy turn: what it left to submit goes in with the call that sleeps.
                 sleep = self.until_deadline(now.mono);
             }
         }
@@ -185,6 +187,7 @@ impl<R: Reactor> Pump<R> {
             events = true;
         }
         self.core.timers.fire(now.mono);
+        self.core.tasks.wake_foreign();
         let rung = self.core.bell.take();
         let due = self.outcome.deadline.is_some_and(|at| at <= now.mono);
         if (events || due | rung | self.core.kicked.get())

@@ -34,6 +34,9 @@ pub struct ShardOptions {
     pub spin: Spin,
     /// Connections at most, both directions together; further ones are closed at accept. Cut to RLIMIT_NOFILE.
     pub connections_max: u32,
+    /// Buffers of 16 KiB for bytes received and not yet seen by the reactor, shared by all connections; rounded up to
+    /// a power of two. When they run out receives wait for the next turn (`Counters::enobufs`).
+    pub receive_buffers: u16,
     /// For threads that must wake the shard and exist before it; otherwise [`RealEnv::doorbell`] is enough.
     pub doorbell: Option<Doorbell>,
     /// What a panic does.
@@ -49,6 +52,7 @@ impl ShardOptions {
             cpu: None,
             spin: Spin::Auto,
             connections_max: 65_536,
+            receive_buffers: 512,
             doorbell: None,
             on_panic: OnPanic::EndProcess,
         }
@@ -122,11 +126,11 @@ where
         .map_err(|error| setup("start the executor")(io::Error::from(error)))?;
     let guard = PanicGuard::new(&options.name, options.on_panic);
     let spinner = Spinner::new(options.spin, everywhere.len());
-    let limit = options.connections_max.min(descriptor_limit()).max(1);
+    let room = (options.connections_max.min(descriptor_limit()).max(1), options.receive_buffers);
     executor.run(async move {
         let queues = task_queues();
         let tasks = Rc::new(Tasks::new(queues, bell.clone(), guard.clone()));
-        let core = new_core(bell, tasks, limit, everywhere).map_err(setup("set up io_uring"))?;
+        let core = new_core(bell, tasks, room, everywhere).map_err(setup("set up io_uring"))?;
         let env = RealEnv::new(core.clone());
         let delivery = Rc::new(RefCell::new(None));
         let (built, kick) = (delivery.clone(), env.clone());
@@ -135,6 +139,7 @@ where
             built.replace(Some(outcome));
             crate::Env::kick(&kick);
         });
+        glommio::spawn_local_into(heartbeat(), queues[4]).expect("the queue was made above").detach();
         let pump = Pump::new(core, guard, spinner).run(delivery);
         let pump = glommio::spawn_local_into(pump, queues[0]).expect("the queue was made above");
         match pump.await {
@@ -199,12 +204,12 @@ where
     Ok(ShardThread { thread, doorbell })
 }
 
-fn new_core(bell: Doorbell, tasks: Rc<Tasks>, limit: u32, workers: &[usize]) -> io::Result<Rc<Core>> {
+fn new_core(bell: Doorbell, tasks: Rc<Tasks>, room: (u32, u16), workers: &[usize]) -> io::Result<Rc<Core>> {
     let ring = Ring::new()?;
     // The kernel's helper threads (fsync, open) must not queue behind a polling shard. A refusal costs only speed.
     let _ = ring.uring().submitter().register_iowq_aff(&cpus::kernel_set(workers));
     let _ = ring.uring().submitter().register_iowq_max_workers(&mut [WORKERS_MAX, WORKERS_MAX]);
-    let sockets = Sockets::new(&ring, limit)?;
+    let sockets = Sockets::new(&ring, room.0, room.1)?;
     let mut seed = [0; 8];
     getrandom(&mut seed, GetRandomFlags::empty())?;
     Ok(Rc::new(Core {
@@ -220,17 +225,21 @@ fn new_core(bell: Doorbell, tasks: Rc<Tasks>, limit: u32, workers: &[usize]) -> 
     }))
 }
 
-/// Queues of performance.md 3, "Classes", in the order of [`Class`].
+/// Keeps glommio's timers from ever being empty, as a second line behind [`PREEMPT`]: a sleep of the executor that
+/// should not be ends with the next beat. Costs nothing while the executor does not sleep, and it never should.
+async fn heartbeat() {
+    loop {
+        glommio::timer::sleep(HEARTBEAT).await;
+    }
+}
+
+/// Queues of performance.md 3, "Classes", in the order of [`Class`]. No latencies: see [`PREEMPT`].
 fn task_queues() -> [glommio::TaskQueueHandle; 5] {
-    let queue =
-        |shares, latency, name| glommio::executor().create_task_queue(Shares::Static(shares), latency, name);
-    [
-        queue(1000, Latency::Matters(Duration::from_micros(200)), "pump"),
-        queue(300, Latency::Matters(Duration::from_millis(5)), "cold-read"),
-        queue(200, Latency::NotImportant, "flush"),
-        queue(100, Latency::NotImportant, "admin"),
-        queue(50, Latency::NotImportant, "housekeeping"),
-    ]
+    [(1000, "pump"), (300, "cold-read"), (200, "flush"), (100, "admin"), (50, "housekeeping")].map(
+        |(shares, name)| {
+            glommio::executor().create_task_queue(Shares::Static(shares), Latency::NotImportant, name)
+        },
+    )
 }
 
 /// The cores this process may use, as found before any of its threads was pinned.
@@ -252,7 +261,14 @@ fn descriptor_limit() -> u32 {
 
 /// glommio's own registered buffers, which we do not use: its minimum.
 const EXECUTOR_IO_MEMORY: usize = 64 << 10;
-/// The default of 100 ms would let a background slice delay the pump for that long.
-const PREEMPT: Duration = Duration::from_millis(2);
+/// glommio's preemption timer, in effect off.
+///
+/// glommio-ng 0.12.0 sleeps although tasks are runnable, for ever, if the thread loses its core between arming this
+/// timer and looking at it: the executor finds itself preempted before it ran anything and takes that for idle
+/// (`LocalExecutor::run`, `run_task_queues` returning false). Seen within seconds on a loaded host at 200 us. Nothing
+/// needs the timer: every poll of a task of ours ends its queue's slot (`Tasks`), so the pump waits for one at most.
+const PREEMPT: Duration = Duration::from_secs(3600);
+/// The longest that a wrong sleep of the executor may last.
+const HEARTBEAT: Duration = Duration::from_millis(1);
 /// Kernel helper threads per shard, for files and for the rest each.
 const WORKERS_MAX: u32 = 8;

@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::sync::mpsc;
 
 use rt::real::{OnPanic, RealEnv, ShardError, ShardOptions, ShardThread, Spin, start_shard};
-use rt::{ConnId, Env, Event, Mono, Now, Outbox, Reactor, Transport, TurnOutcome};
+use rt::{ConnId, Env, Event, Now, Outbox, Reactor, Transport, TurnOutcome};
 
 pub fn options() -> ShardOptions {
     ShardOptions {
@@ -146,8 +146,38 @@ impl EchoServer {
     }
 }
 
-/// A deadline that never comes, for reactors that wait for events only.
-pub const NEVER: Option<Mono> = None;
+/// A reactor made of two closures.
+pub struct Script<E, T> {
+    pub event: E,
+    pub turn: T,
+}
+
+impl<E: FnMut(Event<'_>, Now), T: FnMut(Now) -> TurnOutcome> Reactor for Script<E, T> {
+    fn event(&mut self, event: Event<'_>, now: Now) {
+        (self.event)(event, now);
+    }
+    fn end_of_turn(&mut self, now: Now) -> TurnOutcome {
+        (self.turn)(now)
+    }
+}
+
+/// Goes on; wakes up only for events.
+pub const GO_ON: TurnOutcome = TurnOutcome { deadline: None, stop: false };
+
+/// Ends the shard if `stop`.
+pub fn stop_if(stop: bool) -> TurnOutcome {
+    TurnOutcome { deadline: None, stop }
+}
+
+/// A loopback address with a port to be chosen.
+pub fn anywhere() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0))
+}
+
+/// Bytes that tell their position, so that a lost or doubled piece shows.
+pub fn pattern(len: usize) -> Vec<u8> {
+    (0..len as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
+}
 
 /// A directory that goes with the value.
 pub struct TempDir(std::path::PathBuf);

@@ -69,13 +69,13 @@ enum Local {
 }
 
 impl Sockets {
-    /// Registers buffers and a file table for at most `limit` connections.
-    pub(crate) fn new(ring: &Ring, limit: u32) -> io::Result<Self> {
+    /// Registers receive buffers and a file table for at most `limit` connections.
+    pub(crate) fn new(ring: &Ring, limit: u32, receive_buffers: u16) -> io::Result<Self> {
         ring.uring().submitter().register_files_sparse(limit)?;
         Ok(Self {
             slots: Slots::new(limit),
             listeners: Listeners::default(),
-            buffers: ReceiveBuffers::new(ring)?,
+            buffers: ReceiveBuffers::new(ring, receive_buffers)?,
             vectors: MessageVectors::default(),
             starved: Vec::new(),
             local: VecDeque::new(),
