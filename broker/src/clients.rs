@@ -17,7 +17,7 @@ use crate::subscription::TagFilter;
 
 /// A client as its heartbeats describe it, on one connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Member {
+pub(crate) struct Member {
     /// `ip@pid#nanos` or whatever the client calls itself: compared as text.
     pub client_id: Rc<str>,
     /// Its address as we see it.
@@ -34,7 +34,7 @@ pub struct Member {
 
 /// One topic of a consumer group.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Subscription {
+pub(crate) struct Subscription {
     /// As the client sent it.
     pub data: SubscriptionData,
     /// The compiled tag expression; `None` for other expression types.
@@ -43,7 +43,7 @@ pub struct Subscription {
 
 /// How a group consumes, from its latest heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConsumeMode {
+pub(crate) struct ConsumeMode {
     /// Pull, push or pop.
     pub consume_type: ConsumeType,
     /// Who of the group gets a message.
@@ -55,14 +55,14 @@ pub struct ConsumeMode {
 impl ConsumeMode {
     /// Whether every member gets every message.
     #[must_use]
-    pub fn is_broadcasting(self) -> bool {
+    pub(crate) fn is_broadcasting(self) -> bool {
         self.message_model == MessageModel::Broadcasting
     }
 }
 
 /// A live consumer group.
 #[derive(Debug)]
-pub struct ConsumerGroup {
+pub(crate) struct ConsumerGroup {
     /// Its members by connection.
     pub members: BTreeMap<ConnId, Member>,
     /// How it consumes.
@@ -75,7 +75,7 @@ pub struct ConsumerGroup {
 
 /// What a heartbeat says about one consumer group.
 #[derive(Debug)]
-pub struct ConsumerBeat<'a> {
+pub(crate) struct ConsumerBeat<'a> {
     /// The group.
     pub group: &'a str,
     /// How it consumes.
@@ -86,7 +86,7 @@ pub struct ConsumerBeat<'a> {
 
 /// The clients of one shard.
 #[derive(Debug, Default)]
-pub struct Clients {
+pub(crate) struct Clients {
     consumers: HashMap<String, ConsumerGroup>,
     producers: HashMap<String, BTreeMap<ConnId, Member>>,
     /// Groups per connection slot, so that a lost connection is forgotten without a scan.
@@ -102,7 +102,7 @@ enum Membership {
 impl Clients {
     /// Takes in one consumer group of a heartbeat. True if membership or topics changed, so that the other members
     /// should rebalance.
-    pub fn consumer_beat(&mut self, conn: ConnId, member: Member, beat: ConsumerBeat<'_>) -> bool {
+    pub(crate) fn consumer_beat(&mut self, conn: ConnId, member: Member, beat: ConsumerBeat<'_>) -> bool {
         let group = self.consumers.entry_ref(beat.group).or_insert_with(|| ConsumerGroup {
             members: BTreeMap::new(),
             mode: beat.mode,
@@ -120,7 +120,7 @@ impl Clients {
     }
 
     /// Takes in one producer group of a heartbeat.
-    pub fn producer_beat(&mut self, conn: ConnId, member: Member, group: &str) {
+    pub(crate) fn producer_beat(&mut self, conn: ConnId, member: Member, group: &str) {
         let joined = self.producers.entry_ref(group).or_default().insert(conn, member).is_none();
         if joined {
             self.join(conn, Membership::Producer(group.into()));
@@ -128,7 +128,7 @@ impl Clients {
     }
 
     /// Removes a client from a consumer group; true if it was a member.
-    pub fn leave_consumer(&mut self, conn: ConnId, group: &str) -> bool {
+    pub(crate) fn leave_consumer(&mut self, conn: ConnId, group: &str) -> bool {
         let Some(found) = self.consumers.get_mut(group) else { return false };
         let was_member = found.members.remove(&conn).is_some();
         if found.members.is_empty() {
@@ -139,7 +139,7 @@ impl Clients {
     }
 
     /// Removes a client from a producer group.
-    pub fn leave_producer(&mut self, conn: ConnId, group: &str) {
+    pub(crate) fn leave_producer(&mut self, conn: ConnId, group: &str) {
         if let Some(members) = self.producers.get_mut(group) {
             members.remove(&conn);
             if members.is_empty() {
@@ -150,7 +150,7 @@ impl Clients {
     }
 
     /// Forgets a connection; returns the consumer groups it was in.
-    pub fn disconnected(&mut self, conn: ConnId) -> SmallVec<[Box<str>; 2]> {
+    pub(crate) fn disconnected(&mut self, conn: ConnId) -> SmallVec<[Box<str>; 2]> {
         let mut left = SmallVec::new();
         for membership in self.memberships.remove(&conn).unwrap_or_default() {
             match membership {
@@ -166,7 +166,7 @@ impl Clients {
 
     /// The connections whose latest heartbeat is older than `max_age_ms`.
     #[must_use]
-    pub fn expired(&self, now: Mono, max_age_ms: u64) -> Vec<ConnId> {
+    pub(crate) fn expired(&self, now: Mono, max_age_ms: u64) -> Vec<ConnId> {
         let members = self.consumers.values().map(|group| &group.members).chain(self.producers.values());
         let mut expired: Vec<ConnId> = members
             .flatten()
@@ -180,19 +180,19 @@ impl Clients {
 
     /// A live consumer group.
     #[must_use]
-    pub fn consumer_group(&self, group: &str) -> Option<&ConsumerGroup> {
+    pub(crate) fn consumer_group(&self, group: &str) -> Option<&ConsumerGroup> {
         self.consumers.get(group)
     }
 
     /// The members of a live producer group.
     #[must_use]
-    pub fn producer_group(&self, group: &str) -> Option<&BTreeMap<ConnId, Member>> {
+    pub(crate) fn producer_group(&self, group: &str) -> Option<&BTreeMap<ConnId, Member>> {
         self.producers.get(group)
     }
 
     /// Names of the live consumer groups that subscribe to `topic`, sorted.
     #[must_use]
-    pub fn groups_of_topic(&self, topic: &str) -> Vec<&str> {
+    pub(crate) fn groups_of_topic(&self, topic: &str) -> Vec<&str> {
         let mut names: Vec<&str> = self
             .consumers
             .iter()
@@ -205,7 +205,7 @@ impl Clients {
 
     /// All live producer groups, sorted by name.
     #[must_use]
-    pub fn producer_groups(&self) -> Vec<(&str, &BTreeMap<ConnId, Member>)> {
+    pub(crate) fn producer_groups(&self) -> Vec<(&str, &BTreeMap<ConnId, Member>)> {
         let mut all: Vec<_> = self.producers.iter().map(|(name, members)| (&**name, members)).collect();
         all.sort_unstable_by_key(|(name, _)| *name);
         all

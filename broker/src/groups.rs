@@ -10,7 +10,7 @@ use crate::topics::Version;
 
 /// All configured groups of the shard.
 #[derive(Debug, Default)]
-pub struct Groups {
+pub(crate) struct Groups {
     by_name: HashMap<Box<str>, SubscriptionGroupConfig>,
     /// Topics a group may not read (353), by group: a bit set, bit 0 = consuming forbidden.
     forbidden: BTreeMap<Box<str>, BTreeMap<Box<str>, i32>>,
@@ -20,12 +20,12 @@ pub struct Groups {
 impl Groups {
     /// The configuration of `group`.
     #[must_use]
-    pub fn get(&self, group: &str) -> Option<&SubscriptionGroupConfig> {
+    pub(crate) fn get(&self, group: &str) -> Option<&SubscriptionGroupConfig> {
         self.by_name.get(group)
     }
 
     /// Inserts or replaces; says whether anything changed.
-    pub fn put(&mut self, config: SubscriptionGroupConfig, now_unix_ms: i64) -> bool {
+    pub(crate) fn put(&mut self, config: SubscriptionGroupConfig, now_unix_ms: i64) -> bool {
         if self.by_name.get(config.group_name.as_str()) == Some(&config) {
             return false;
         }
@@ -35,7 +35,7 @@ impl Groups {
     }
 
     /// Removes a group's configuration.
-    pub fn remove(&mut self, group: &str, now_unix_ms: i64) -> Option<SubscriptionGroupConfig> {
+    pub(crate) fn remove(&mut self, group: &str, now_unix_ms: i64) -> Option<SubscriptionGroupConfig> {
         let removed = self.by_name.remove(group)?;
         self.forbidden.remove(group);
         self.version.bump(now_unix_ms);
@@ -44,7 +44,7 @@ impl Groups {
 
     /// All configurations, sorted by name.
     #[must_use]
-    pub fn sorted(&self) -> Vec<&SubscriptionGroupConfig> {
+    pub(crate) fn sorted(&self) -> Vec<&SubscriptionGroupConfig> {
         let mut all: Vec<&SubscriptionGroupConfig> = self.by_name.values().collect();
         all.sort_unstable_by(|a, b| a.group_name.cmp(&b.group_name));
         all
@@ -52,12 +52,18 @@ impl Groups {
 
     /// Whether `group` may not read `topic`.
     #[must_use]
-    pub fn is_forbidden(&self, group: &str, topic: &str) -> bool {
+    pub(crate) fn is_forbidden(&self, group: &str, topic: &str) -> bool {
         self.forbidden.get(group).is_some_and(|topics| topics.contains_key(topic))
     }
 
     /// Forbids or allows; says whether anything changed.
-    pub fn set_forbidden(&mut self, group: &str, topic: &str, forbidden: bool, now_unix_ms: i64) -> bool {
+    pub(crate) fn set_forbidden(
+        &mut self,
+        group: &str,
+        topic: &str,
+        forbidden: bool,
+        now_unix_ms: i64,
+    ) -> bool {
         let topics = self.forbidden.entry(group.into()).or_default();
         let changed =
             if forbidden { topics.insert(topic.into(), 1).is_none() } else { topics.remove(topic).is_some() };
@@ -72,24 +78,24 @@ impl Groups {
 
     /// The forbidden bits of all groups, for tools.
     #[must_use]
-    pub fn forbidden_table(&self) -> &BTreeMap<Box<str>, BTreeMap<Box<str>, i32>> {
+    pub(crate) fn forbidden_table(&self) -> &BTreeMap<Box<str>, BTreeMap<Box<str>, i32>> {
         &self.forbidden
     }
 
     /// The version to list.
     #[must_use]
-    pub fn version(&self) -> &Version {
+    pub(crate) fn version(&self) -> &Version {
         &self.version
     }
 
     /// Takes up the version stored before a restart.
-    pub fn set_version(&mut self, version: Version) {
+    pub(crate) fn set_version(&mut self, version: Version) {
         self.version = version;
     }
 }
 
 /// Groups that exist on every broker from the start (behaviour.md 4.2).
-pub const SYSTEM_GROUPS: [&str; 7] = [
+pub(crate) const SYSTEM_GROUPS: [&str; 7] = [
     "TOOLS_CONSUMER",
     "FILTERSRV_CONSUMER",
     "SELF_TEST_C_GROUP",

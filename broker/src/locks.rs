@@ -4,11 +4,11 @@ use hashbrown::HashMap;
 use rt::Mono;
 
 /// A lock nobody renewed for this long is free (behaviour.md 10; clients renew every 20 s).
-pub const LOCK_EXPIRES_MS: u64 = 60_000;
+pub(crate) const LOCK_EXPIRES_MS: u64 = 60_000;
 
 /// A message queue of this shard, as locks know it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct LockedQueue {
+pub(crate) struct LockedQueue {
     /// The topic.
     pub topic: Box<str>,
     /// The queue.
@@ -17,7 +17,7 @@ pub struct LockedQueue {
 
 /// All locks of the shard.
 #[derive(Debug, Default)]
-pub struct QueueLocks {
+pub(crate) struct QueueLocks {
     groups: HashMap<String, HashMap<LockedQueue, Lock>>,
 }
 
@@ -29,7 +29,7 @@ struct Lock {
 
 impl QueueLocks {
     /// Locks or renews; false while another client holds the queue.
-    pub fn lock(&mut self, group: &str, queue: LockedQueue, client_id: &str, now: Mono) -> bool {
+    pub(crate) fn lock(&mut self, group: &str, queue: LockedQueue, client_id: &str, now: Mono) -> bool {
         let locks = self.groups.entry_ref(group).or_default();
         match locks.get_mut(&queue) {
             Some(held) if *held.client_id != *client_id && !held.is_expired(now) => false,
@@ -48,7 +48,7 @@ impl QueueLocks {
     }
 
     /// Frees a queue if `client_id` holds it.
-    pub fn unlock(&mut self, group: &str, queue: &LockedQueue, client_id: &str) {
+    pub(crate) fn unlock(&mut self, group: &str, queue: &LockedQueue, client_id: &str) {
         let Some(locks) = self.groups.get_mut(group) else { return };
         if locks.get(queue).is_some_and(|held| *held.client_id == *client_id) {
             locks.remove(queue);
@@ -58,14 +58,8 @@ impl QueueLocks {
         }
     }
 
-    /// Whether the group holds any lock that has not expired.
-    #[must_use]
-    pub fn any_held(&self, group: &str, now: Mono) -> bool {
-        self.groups.get(group).is_some_and(|locks| locks.values().any(|lock| !lock.is_expired(now)))
-    }
-
     /// Forgets expired locks, so that the table is bounded by what lives.
-    pub fn drop_expired(&mut self, now: Mono) {
+    pub(crate) fn drop_expired(&mut self, now: Mono) {
         self.groups.retain(|_, locks| {
             locks.retain(|_, lock| !lock.is_expired(now));
             !locks.is_empty()
@@ -107,9 +101,8 @@ mod tests {
         assert!(locks.lock("g", queue(0), "a", at_ms(0)) && locks.lock("g", queue(0), "a", at_ms(50_000)));
         assert!(!locks.lock("g", queue(0), "b", at_ms(100_000)));
         locks.unlock("g", &queue(0), "b");
-        assert!(locks.any_held("g", at_ms(100_000)));
+        assert!(!locks.lock("g", queue(0), "b", at_ms(100_000)));
         locks.unlock("g", &queue(0), "a");
-        assert!(!locks.any_held("g", at_ms(100_000)));
         assert!(locks.lock("g", queue(0), "b", at_ms(100_000)));
     }
 

@@ -10,11 +10,11 @@ use store::QueueRef;
 
 /// A parked pull's place in the table. Reused after removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ParkedId(pub u32);
+pub(crate) struct ParkedId(pub u32);
 
 /// The pulls that wait, with what is needed to serve them later (`P`).
 #[derive(Debug)]
-pub struct LongPolls<P> {
+pub(crate) struct LongPolls<P> {
     entries: Slab<Entry<P>>,
     /// Waiters per queue, indexed by `QueueRef`; grows with the highest queue that was ever waited on.
     queues: Vec<List>,
@@ -64,7 +64,7 @@ impl<P> LongPolls<P> {
     ///
     /// # Panics
     /// At 2^32 - 1 parked pulls; the shard's limit is far below.
-    pub fn park(&mut self, conn: ConnId, queue: QueueRef, pull: P) -> ParkedId {
+    pub(crate) fn park(&mut self, conn: ConnId, queue: QueueRef, pull: P) -> ParkedId {
         let alone = Links { previous: NIL, next: NIL };
         let entry = Entry { pull, conn, queue, in_queue: alone, in_connection: alone };
         let id = u32::try_from(self.entries.insert(entry)).expect("far fewer than 2^32 parked pulls");
@@ -76,7 +76,7 @@ impl<P> LongPolls<P> {
 
     /// The id that the next parked pull gets, so that its timer can name it.
     #[must_use]
-    pub fn next_id(&self) -> ParkedId {
+    pub(crate) fn next_id(&self) -> ParkedId {
         ParkedId(u32::try_from(self.entries.vacant_key()).expect("far fewer than 2^32 parked pulls"))
     }
 
@@ -84,7 +84,7 @@ impl<P> LongPolls<P> {
     ///
     /// # Panics
     /// If it is not parked.
-    pub fn remove(&mut self, id: ParkedId) -> (ConnId, P) {
+    pub(crate) fn remove(&mut self, id: ParkedId) -> (ConnId, P) {
         self.unlink(Chain::Queue, id.0);
         self.unlink(Chain::Connection, id.0);
         let entry = self.entries.remove(id.0 as usize);
@@ -93,61 +93,49 @@ impl<P> LongPolls<P> {
 
     /// The parked pull.
     #[must_use]
-    pub fn get(&self, id: ParkedId) -> Option<&P> {
+    pub(crate) fn get(&self, id: ParkedId) -> Option<&P> {
         self.entries.get(id.0 as usize).map(|entry| &entry.pull)
     }
 
     /// The parked pull, to move its offset past what did not match.
-    pub fn get_mut(&mut self, id: ParkedId) -> Option<&mut P> {
+    pub(crate) fn get_mut(&mut self, id: ParkedId) -> Option<&mut P> {
         self.entries.get_mut(id.0 as usize).map(|entry| &mut entry.pull)
-    }
-
-    /// The queue a parked pull waits for.
-    #[must_use]
-    pub fn queue(&self, id: ParkedId) -> Option<QueueRef> {
-        self.entries.get(id.0 as usize).map(|entry| entry.queue)
     }
 
     /// The longest waiting pull of `queue`.
     #[must_use]
-    pub fn first_of_queue(&self, queue: QueueRef) -> Option<ParkedId> {
+    pub(crate) fn first_of_queue(&self, queue: QueueRef) -> Option<ParkedId> {
         some(self.queues.get(queue.index())?.first)
     }
 
     /// The waiter behind `id` on the same queue.
     #[must_use]
-    pub fn next_of_queue(&self, id: ParkedId) -> Option<ParkedId> {
+    pub(crate) fn next_of_queue(&self, id: ParkedId) -> Option<ParkedId> {
         some(self.entries.get(id.0 as usize)?.in_queue.next)
     }
 
     /// A parked pull of `conn`, the oldest first.
     #[must_use]
-    pub fn first_of_connection(&self, conn: ConnId) -> Option<ParkedId> {
+    pub(crate) fn first_of_connection(&self, conn: ConnId) -> Option<ParkedId> {
         let id = some(self.connections.get(conn.index as usize)?.first)?;
         debug_assert_eq!(self.entries[id.0 as usize].conn, conn, "a closed connection takes its pulls along");
         Some(id)
     }
 
     /// All parked pulls, in no useful order.
-    pub fn ids(&self) -> impl Iterator<Item = ParkedId> {
+    pub(crate) fn ids(&self) -> impl Iterator<Item = ParkedId> {
         self.entries.iter().map(|(index, _)| ParkedId(u32::try_from(index).expect("ids fit")))
     }
 
     /// How many pulls are parked.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.len()
-    }
-
-    /// Whether nobody waits.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
     }
 
     /// Bytes one parked pull takes (performance.md 5: 200 or less).
     #[must_use]
-    pub const fn entry_bytes() -> usize {
+    pub(crate) const fn entry_bytes() -> usize {
         size_of::<Entry<P>>()
     }
 

@@ -8,14 +8,14 @@ use hashbrown::HashMap;
 
 /// Offsets of all groups of one shard.
 #[derive(Debug, Default)]
-pub struct ConsumerOffsets {
+pub(crate) struct ConsumerOffsets {
     groups: HashMap<String, HashMap<String, TopicOffsets>>,
     changed: Vec<OffsetKey>,
 }
 
 /// One stored offset's name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct OffsetKey {
+pub(crate) struct OffsetKey {
     /// The consumer group.
     pub group: Box<str>,
     /// The topic.
@@ -39,13 +39,13 @@ struct Slot {
 impl ConsumerOffsets {
     /// The stored offset.
     #[must_use]
-    pub fn get(&self, group: &str, topic: &str, queue_id: u32) -> Option<i64> {
+    pub(crate) fn get(&self, group: &str, topic: &str, queue_id: u32) -> Option<i64> {
         self.groups.get(group)?.get(topic)?.queues.get(queue_id as usize)?.offset
     }
 
     /// Stores `offset`, also when it is smaller than before (behaviour.md 9.1). Allocates only for a new group,
     /// topic or queue, and once per queue between two calls of [`ConsumerOffsets::take_changed`].
-    pub fn commit(&mut self, group: &str, topic: &str, queue_id: u32, offset: i64) {
+    pub(crate) fn commit(&mut self, group: &str, topic: &str, queue_id: u32, offset: i64) {
         let topics = self.groups.entry_ref(group).or_default();
         let queues = &mut topics.entry_ref(topic).or_default().queues;
         let index = queue_id as usize;
@@ -64,13 +64,13 @@ impl ConsumerOffsets {
     }
 
     /// Takes up an offset stored before a restart.
-    pub fn restore(&mut self, key: &OffsetKey, offset: i64) {
+    pub(crate) fn restore(&mut self, key: &OffsetKey, offset: i64) {
         self.commit(&key.group, &key.topic, key.queue_id, offset);
         let _ = self.take_changed();
     }
 
     /// The offsets that changed since the last call, with their values; `None` when the key was removed since.
-    pub fn take_changed(&mut self) -> Vec<(OffsetKey, Option<i64>)> {
+    pub(crate) fn take_changed(&mut self) -> Vec<(OffsetKey, Option<i64>)> {
         let keys = std::mem::take(&mut self.changed);
         keys.into_iter()
             .map(|key| {
@@ -89,7 +89,7 @@ impl ConsumerOffsets {
     }
 
     /// Offsets of one group on one topic: (queue, offset), by queue.
-    pub fn of_topic(&self, group: &str, topic: &str) -> impl Iterator<Item = (u32, i64)> {
+    pub(crate) fn of_topic(&self, group: &str, topic: &str) -> impl Iterator<Item = (u32, i64)> {
         let queues =
             self.groups.get(group).and_then(|topics| topics.get(topic)).map(|topic| &topic.queues[..]);
         (0u32..).zip(queues.unwrap_or_default()).filter_map(|(queue_id, slot)| Some((queue_id, slot.offset?)))
@@ -97,7 +97,7 @@ impl ConsumerOffsets {
 
     /// Topics on which `group` has offsets, sorted.
     #[must_use]
-    pub fn topics_of(&self, group: &str) -> Vec<&str> {
+    pub(crate) fn topics_of(&self, group: &str) -> Vec<&str> {
         let mut topics: Vec<&str> =
             self.groups.get(group).into_iter().flat_map(HashMap::keys).map(String::as_str).collect();
         topics.sort_unstable();
@@ -106,7 +106,7 @@ impl ConsumerOffsets {
 
     /// Groups with offsets on `topic`, sorted.
     #[must_use]
-    pub fn groups_of(&self, topic: &str) -> Vec<&str> {
+    pub(crate) fn groups_of(&self, topic: &str) -> Vec<&str> {
         let mut groups: Vec<&str> = self
             .groups
             .iter()
@@ -118,14 +118,14 @@ impl ConsumerOffsets {
     }
 
     /// Every (group, topic) that has offsets.
-    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.groups
             .iter()
             .flat_map(|(group, topics)| topics.keys().map(move |topic| (group.as_str(), topic.as_str())))
     }
 
     /// Forgets a topic's offsets of every group.
-    pub fn remove_topic(&mut self, topic: &str) {
+    pub(crate) fn remove_topic(&mut self, topic: &str) {
         let groups: Vec<Box<str>> = self.groups_of(topic).into_iter().map(Into::into).collect();
         for group in groups {
             self.remove(&group, topic);
@@ -133,7 +133,7 @@ impl ConsumerOffsets {
     }
 
     /// Forgets all offsets of a group.
-    pub fn remove_group(&mut self, group: &str) {
+    pub(crate) fn remove_group(&mut self, group: &str) {
         let topics: Vec<Box<str>> = self.topics_of(group).into_iter().map(Into::into).collect();
         for topic in topics {
             self.remove(group, &topic);

@@ -7,7 +7,7 @@ use rt::Mono;
 
 /// Counters since start. Plain: one thread bumps them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
+pub(crate) struct Counters {
     /// Messages stored.
     pub put_messages: u64,
     /// Bytes of the stored records.
@@ -26,7 +26,7 @@ pub struct Counters {
 
 /// Counters, their history and the latency bands of the last minute.
 #[derive(Debug)]
-pub struct Statistics {
+pub(crate) struct Statistics {
     /// Since start.
     pub counters: Counters,
     /// One sample a second, the youngest last; at most [`HISTORY_SECONDS`] + 1.
@@ -65,7 +65,7 @@ const BAND_LABELS: [&str; BAND_LIMITS_MS.len() + 1] = [
 impl Statistics {
     /// Starts counting at `now`; `day` is the number of the local day.
     #[must_use]
-    pub fn new(now: Mono, day: i64) -> Self {
+    pub(crate) fn new(now: Mono, day: i64) -> Self {
         Self {
             counters: Counters::default(),
             history: VecDeque::from([(now, Counters::default())]),
@@ -79,7 +79,7 @@ impl Statistics {
     }
 
     /// Takes the sample of this second. Call it about once a second.
-    pub fn sample(&mut self, now: Mono, day: i64) {
+    pub(crate) fn sample(&mut self, now: Mono, day: i64) {
         if day != self.day {
             self.mornings = [self.mornings[1], self.counters];
             self.day = day;
@@ -95,7 +95,7 @@ impl Statistics {
     }
 
     /// Counts one send that took `latency_ns` from its frame to its answer.
-    pub fn put_latency(&mut self, latency_ns: u64) {
+    pub(crate) fn put_latency(&mut self, latency_ns: u64) {
         let ms = latency_ns / 1_000_000;
         self.put_latency_ms_max = self.put_latency_ms_max.max(ms);
         let band = if ms == 0 { 0 } else { BAND_LIMITS_MS.partition_point(|limit| *limit <= ms) };
@@ -104,13 +104,13 @@ impl Statistics {
 
     /// The longest time a send took, ms.
     #[must_use]
-    pub fn put_latency_ms_max(&self) -> u64 {
+    pub(crate) fn put_latency_ms_max(&self) -> u64 {
         self.put_latency_ms_max
     }
 
     /// `a b c`: the rate of `counter` per second over the last 10, 60 and 600 s.
     #[must_use]
-    pub fn rates(&self, counter: impl Fn(&Counters) -> u64) -> String {
+    pub(crate) fn rates(&self, counter: impl Fn(&Counters) -> u64) -> String {
         let mut text = String::new();
         for (place, seconds) in [10, 60, 600].into_iter().enumerate() {
             let separator = if place == 0 { "" } else { " " };
@@ -135,13 +135,13 @@ impl Statistics {
 
     /// Counters at the start of yesterday and of today.
     #[must_use]
-    pub fn mornings(&self) -> [Counters; 2] {
+    pub(crate) fn mornings(&self) -> [Counters; 2] {
         self.mornings
     }
 
     /// The latency bands of the last full minute, as the exporter reads them.
     #[must_use]
-    pub fn distribution(&self) -> String {
+    pub(crate) fn distribution(&self) -> String {
         let mut text = String::new();
         for (label, count) in BAND_LABELS.iter().zip(self.last_minute_bands) {
             write!(text, "{label}:{count} ").expect("writing to a string succeeds");

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 /// Which messages a consumer wants, by tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TagFilter {
+pub(crate) enum TagFilter {
     /// `*` or nothing.
     All,
     /// Messages whose tag hashes to one of these, sorted.
@@ -23,7 +23,7 @@ impl TagFilter {
     /// A sentence for the remark of SUBSCRIPTION_PARSE_FAILED (23).
     ///
     /// Source: `FilterAPI.buildSubscriptionData`, RocketMQ 5.3.
-    pub fn parse(expression: &str) -> Result<Self, &'static str> {
+    pub(crate) fn parse(expression: &str) -> Result<Self, &'static str> {
         if expression.is_empty() || expression == "*" {
             return Ok(Self::All);
         }
@@ -39,7 +39,7 @@ impl TagFilter {
 
     /// Whether a message with this code may be wanted.
     #[must_use]
-    pub fn accepts(&self, tags_code: i64) -> bool {
+    pub(crate) fn accepts(&self, tags_code: i64) -> bool {
         match self {
             Self::All => true,
             Self::Codes(codes) => codes.binary_search(&tags_code).is_ok(),

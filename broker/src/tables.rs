@@ -17,15 +17,15 @@ use crate::shard::Shard;
 use crate::topics::{TopicConfig, Topics, Version};
 
 /// Topic configurations: name to JSON.
-pub const TOPICS: u8 = 1;
+pub(crate) const TOPICS: u8 = 1;
 /// Group configurations: name to JSON.
-pub const GROUPS: u8 = 2;
+pub(crate) const GROUPS: u8 = 2;
 /// Consumer offsets: see [`offset_key`], to 8 bytes big-endian.
-pub const OFFSETS: u8 = 3;
+pub(crate) const OFFSETS: u8 = 3;
 /// Single facts: name to JSON.
-pub const FACTS: u8 = 4;
+pub(crate) const FACTS: u8 = 4;
 /// Topics a group may not read: group, NUL, topic, to 4 bytes big-endian.
-pub const FORBIDDEN: u8 = 5;
+pub(crate) const FORBIDDEN: u8 = 5;
 
 const TOPICS_VERSION: &[u8] = b"topics version";
 const GROUPS_VERSION: &[u8] = b"groups version";

@@ -11,19 +11,19 @@ use serde::{Deserialize, Serialize};
 use store::QueueRef;
 
 /// Topic permission bits, as on the wire (behaviour.md 4.1).
-pub mod perm {
+pub(crate) mod perm {
     /// The topic may serve as a template for topics made on the fly.
-    pub const INHERIT: u8 = 1;
+    pub(crate) const INHERIT: u8 = 1;
     /// Producers may use it.
-    pub const WRITE: u8 = 2;
+    pub(crate) const WRITE: u8 = 2;
     /// Consumers may use it.
-    pub const READ: u8 = 4;
+    pub(crate) const READ: u8 = 4;
     /// Every bit there is; 8 is "priority", unused.
-    pub const ALL: u8 = 15;
+    pub(crate) const ALL: u8 = 15;
 }
 
 /// Most queues of a topic on one shard.
-pub const QUEUES_MAX: u32 = 65_536;
+pub(crate) const QUEUES_MAX: u32 = 65_536;
 
 /// What an operator sets about a topic. Stored as JSON under the topic's name in table [`crate::tables::TOPICS`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,11 +120,11 @@ impl TopicConfig {
 
 /// A topic's slot, valid while the shard runs and the topic exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct TopicSlot(u32);
+pub(crate) struct TopicSlot(u32);
 
 /// A topic in use.
 #[derive(Debug)]
-pub struct Topic {
+pub(crate) struct Topic {
     /// The configuration.
     pub config: TopicConfig,
     /// Handles of queues used so far, indexed by queue id.
@@ -134,12 +134,12 @@ pub struct Topic {
 impl Topic {
     /// The handle of a queue, if it was used since start.
     #[must_use]
-    pub fn queue(&self, queue_id: u32) -> Option<QueueRef> {
+    pub(crate) fn queue(&self, queue_id: u32) -> Option<QueueRef> {
         *self.queues.get(queue_id as usize)?
     }
 
     /// Remembers the handle of a queue.
-    pub fn remember_queue(&mut self, queue_id: u32, queue: QueueRef) {
+    pub(crate) fn remember_queue(&mut self, queue_id: u32, queue: QueueRef) {
         let index = queue_id as usize;
         if self.queues.len() <= index {
             self.queues.resize(index + 1, None);
@@ -150,7 +150,7 @@ impl Topic {
 
 /// All topics of the shard.
 #[derive(Debug, Default)]
-pub struct Topics {
+pub(crate) struct Topics {
     slots: Vec<Option<Topic>>,
     free: Vec<u32>,
     by_name: HashMap<Box<str>, TopicSlot>,
@@ -160,31 +160,31 @@ pub struct Topics {
 
 /// What name servers compare to see whether a table changed: the wire's version, which only moves forward.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Version(DataVersion);
+pub(crate) struct Version(DataVersion);
 
 impl Version {
     /// Counts a change.
-    pub fn bump(&mut self, now_unix_ms: i64) {
+    pub(crate) fn bump(&mut self, now_unix_ms: i64) {
         self.0.timestamp = now_unix_ms;
         self.0.counter += 1;
     }
 
     /// As on the wire.
     #[must_use]
-    pub fn wire(&self) -> &DataVersion {
+    pub(crate) fn wire(&self) -> &DataVersion {
         &self.0
     }
 
     /// Takes up a version stored before a restart.
     #[must_use]
-    pub fn restored(stored: DataVersion) -> Self {
+    pub(crate) fn restored(stored: DataVersion) -> Self {
         Self(stored)
     }
 }
 
 impl Topics {
     /// Inserts or replaces a topic; says whether anything changed.
-    pub fn put(&mut self, config: TopicConfig, now_unix_ms: i64) -> bool {
+    pub(crate) fn put(&mut self, config: TopicConfig, now_unix_ms: i64) -> bool {
         if let Some(&slot) = self.by_name.get(config.name.as_str()) {
             let topic = self.slots[slot.0 as usize].as_mut().expect("named slots are filled");
             if topic.config == config {
@@ -207,7 +207,7 @@ impl Topics {
     }
 
     /// Removes a topic; its slot may be given to another one later.
-    pub fn remove(&mut self, name: &str, now_unix_ms: i64) -> Option<TopicConfig> {
+    pub(crate) fn remove(&mut self, name: &str, now_unix_ms: i64) -> Option<TopicConfig> {
         let slot = self.by_name.remove(name)?;
         self.epoch += 1;
         self.version.bump(now_unix_ms);
@@ -217,7 +217,7 @@ impl Topics {
 
     /// Looks a topic up by name.
     #[must_use]
-    pub fn slot(&self, name: &str) -> Option<TopicSlot> {
+    pub(crate) fn slot(&self, name: &str) -> Option<TopicSlot> {
         self.by_name.get(name).copied()
     }
 
@@ -226,7 +226,7 @@ impl Topics {
     /// # Panics
     /// If the slot is empty: the caller kept it over a removal.
     #[must_use]
-    pub fn at(&self, slot: TopicSlot) -> &Topic {
+    pub(crate) fn at(&self, slot: TopicSlot) -> &Topic {
         self.slots[slot.0 as usize].as_ref().expect("a slot of this epoch is filled")
     }
 
@@ -234,19 +234,19 @@ impl Topics {
     ///
     /// # Panics
     /// As [`Topics::at`].
-    pub fn at_mut(&mut self, slot: TopicSlot) -> &mut Topic {
+    pub(crate) fn at_mut(&mut self, slot: TopicSlot) -> &mut Topic {
         self.slots[slot.0 as usize].as_mut().expect("a slot of this epoch is filled")
     }
 
     /// The configuration of `name`.
     #[must_use]
-    pub fn config(&self, name: &str) -> Option<&TopicConfig> {
+    pub(crate) fn config(&self, name: &str) -> Option<&TopicConfig> {
         self.slot(name).map(|slot| &self.at(slot).config)
     }
 
     /// All configurations, sorted by name.
     #[must_use]
-    pub fn sorted(&self) -> Vec<&TopicConfig> {
+    pub(crate) fn sorted(&self) -> Vec<&TopicConfig> {
         let mut all: Vec<&TopicConfig> = self.slots.iter().flatten().map(|topic| &topic.config).collect();
         all.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         all
@@ -254,18 +254,18 @@ impl Topics {
 
     /// Moves with every change: a slot remembered at another epoch must be looked up again.
     #[must_use]
-    pub fn epoch(&self) -> u64 {
+    pub(crate) fn epoch(&self) -> u64 {
         self.epoch
     }
 
     /// The version to register and to list.
     #[must_use]
-    pub fn version(&self) -> &Version {
+    pub(crate) fn version(&self) -> &Version {
         &self.version
     }
 
     /// Takes up the version stored before a restart.
-    pub fn set_version(&mut self, version: Version) {
+    pub(crate) fn set_version(&mut self, version: Version) {
         self.version = version;
     }
 }

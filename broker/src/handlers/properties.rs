@@ -142,7 +142,7 @@ mod tests {
         let found = SendProperties::rewrite(sent, &ADDITIONS, || "NEW".to_owned(), &mut stored);
         let keys = (found.keys(&stored).to_owned(), found.unique_key(&stored).to_owned());
         let text = String::from_utf8(stored).expect("text in, text out");
-        assert_eq!(keys.1.is_empty(), false, "every message has a unique key");
+        assert!(!keys.1.is_empty(), "every message has a unique key");
         (found, format!("{}|{}|{text}", keys.0, keys.1))
     }
 

@@ -54,7 +54,7 @@ impl<E: Env> Shard<E> {
         let statistics = &self.statistics;
         let now = statistics.counters;
         let [yesterday, today] = statistics.mornings();
-        let rates: [(&str, fn(&Counters) -> u64); 5] = [
+        let rates: [(&str, Counter); 5] = [
             ("putTps", |counters| counters.put_messages),
             ("getFoundTps", |counters| counters.pulls_found),
             ("getMissTps", |counters| counters.pulls_missed),
@@ -65,7 +65,7 @@ impl<E: Env> Shard<E> {
             set(table, key, statistics.rates(counter));
         }
         for (kind, counter) in [
-            ("Put", (|counters: &Counters| counters.put_messages) as fn(&Counters) -> u64),
+            ("Put", (|counters: &Counters| counters.put_messages) as Counter),
             ("Get", |counters| counters.got_messages),
         ] {
             set(table, &format!("msg{kind}TotalYesterdayMorning"), counter(&yesterday));
@@ -105,6 +105,9 @@ impl<E: Env> Shard<E> {
         set(table, "commitLogDirCapacity", capacity);
     }
 }
+
+/// Picks one counter.
+type Counter = fn(&Counters) -> u64;
 
 /// Name of the version that answers carry, as tools print it.
 const VERSION_NAME: &str = "V5_5_1";
