@@ -36,6 +36,8 @@ pub(crate) struct Log<E: Env> {
     writes: RefCell<VecDeque<InFlight>>,
     /// When the oldest byte behind `issued` was appended, as far as turns tell.
     pending_since: Cell<Option<Mono>>,
+    /// Batches (start, end) that reach beyond what was promised last, oldest first.
+    batches: RefCell<VecDeque<(u64, u64)>>,
     flushed_at: Cell<Mono>,
     /// Write and flush everything now, without waiting for chunks or timers.
     draining: Cell<bool>,
@@ -103,6 +105,7 @@ impl<E: Env> Log<E> {
             flushed: Cell::new(end),
             writes: RefCell::default(),
             pending_since: Cell::new(None),
+            batches: RefCell::default(),
             flushed_at,
             draining: Cell::new(false),
             failed: OnceCell::new(),
@@ -137,7 +140,18 @@ impl<E: Env> Log<E> {
     }
 
     /// Everything below keeps the promise of the mode and may be shown to readers.
+    ///
+    /// It never lies inside a batch: recovery drops a batch of which anything is missing, so nobody may see a part.
     pub(crate) fn promised(&self) -> u64 {
+        let bytes = self.promised_bytes();
+        let batches = self.batches.borrow();
+        match batches.iter().find(|(_, end)| *end > bytes) {
+            Some((start, _)) => bytes.min(*start),
+            None => bytes,
+        }
+    }
+
+    fn promised_bytes(&self) -> u64 {
         match self.config.flush_mode {
             _ if self.config.canary == Some(Canary::AnswerBeforeKept) => self.end(),
             FlushMode::Async => self.kept(),
@@ -186,6 +200,22 @@ impl<E: Env> Log<E> {
         match self.window.append(bytes, |out| fill(at, out)) {
             Some(_) => Ok(at),
             None => Err(StoreError::Refused(self.window_full())),
+        }
+    }
+
+    /// The records `start..end` just appended are visible whole or not at all.
+    pub(crate) fn note_batch(&self, start: u64, end: u64) {
+        if end > self.promised_bytes() {
+            self.batches.borrow_mut().push_back((start, end));
+        }
+    }
+
+    /// Forgets batches that are whole on the right side of the mark; it never goes back.
+    fn settle_batches(&self) {
+        let bytes = self.promised_bytes();
+        let mut batches = self.batches.borrow_mut();
+        while batches.front().is_some_and(|(_, end)| *end <= bytes) {
+            batches.pop_front();
         }
     }
 

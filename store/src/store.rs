@@ -1,9 +1,11 @@
 //! [`Store`]: everything a shard does with its log, queues and index. One owner, `&mut self`, run to completion;
 //! what takes time is returned as a future that owns what it needs.
 
+use std::cell::Cell;
 use std::rc::Rc;
+use std::time::Duration;
 
-use rt::{Disk, Env, Mono, Now, Window};
+use rt::{Class, Disk, Env, Mono, Now, Window};
 
 use crate::commitlog::Log;
 use crate::commitlog::committer::Committer;
@@ -34,6 +36,8 @@ pub struct Store<E: Env> {
     refusal: Option<Refusal>,
     /// The last append met a full window.
     window_full: bool,
+    /// A piece of window memory is being allocated.
+    allocating: Rc<Cell<bool>>,
     messages: u64,
     bytes: u64,
     _lock: rt::disk::DirLock,
@@ -123,6 +127,7 @@ impl<E: Env> Store<E> {
             }
         };
         let start = self.log.append(total, encode).map_err(|error| self.refused(error))?;
+        self.log.note_batch(start.get(), start.get() + total as u64);
         let mut at = start;
         for (index, item) in items.iter().enumerate() {
             let bytes = Draft::item(shared, item, index < last).expect("checked above").bytes();
@@ -149,6 +154,7 @@ impl<E: Env> Store<E> {
             self.log.fail(self.log.end(), format!("the queues cannot be saved: {what}"));
         }
         self.hints.raise(&self.log, &self.tables);
+        self.allocate_ahead();
         if self.window_full && self.log.window.full(WINDOW_ROOM_BYTES).is_none() {
             self.window_full = false;
         }
@@ -244,6 +250,25 @@ impl<E: Env> Store<E> {
         }
     }
 
+    /// Asks for the window memory that the cursor will need; only in its first lap there is anything to do.
+    fn allocate_ahead(&self) {
+        if self.allocating.get() {
+            return;
+        }
+        let Some(job) = self.log.window.ensure_ahead() else { return };
+        self.allocating.set(true);
+        let (log, allocating) = (self.log.clone(), self.allocating.clone());
+        log.env.clone().spawn(Class::Housekeeping, async move {
+            if let Err(error) = job.run() {
+                tracing::warn!(shard = log.config.shard, "no memory for the log window: {error}");
+                // Sends are refused at the edge meanwhile; do not ask in every turn.
+                log.env.sleep(ALLOCATION_PAUSE).await;
+            }
+            allocating.set(false);
+            log.env.kick();
+        });
+    }
+
     /// Sends wait while the queue log is too far behind.
     fn check_room(&mut self) -> Result<(), StoreError> {
         if self.queues.has_room() {
@@ -333,5 +358,7 @@ fn graves<E: Env>(tables: &Tables<E>) -> impl Iterator<Item = (String, PhysicalO
 
 /// The store's own table of deleted topics.
 const GRAVES: u8 = 254;
+/// After a failed allocation of window memory.
+const ALLOCATION_PAUSE: Duration = Duration::from_secs(1);
 /// A window that was full takes messages again when this much fits.
 const WINDOW_ROOM_BYTES: usize = 64 << 10;

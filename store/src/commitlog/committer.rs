@@ -109,6 +109,7 @@ impl<E: Env> Committer<E> {
                 }
             }
             if !moved {
+                self.log.settle_batches();
                 return self.log.note_turn(now.mono).filter(|due| *due > now.mono || self.can_move(now.mono));
             }
         }

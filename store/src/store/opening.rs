@@ -108,6 +108,7 @@ impl<E: Env> Store<E> {
             checkpoints,
             refusal,
             window_full: false,
+            allocating: Rc::default(),
             messages: 0,
             bytes: 0,
             _lock: lock,

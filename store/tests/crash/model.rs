@@ -28,19 +28,21 @@ pub(crate) struct Model {
     /// First offset that no reader has seen, by queue.
     pub(crate) seen: BTreeMap<Queue, u64>,
     pub(crate) bodies: u64,
+    /// Everything before this index is answered and flushed.
+    settled: usize,
 }
 
 impl Model {
     /// The marks of the store after a turn.
     pub(crate) fn note(&mut self, acknowledgeable: u64, flushed: u64) {
-        for sent in self.sent.iter_mut().rev() {
-            let end = sent.placed.end.get();
+        for sent in &mut self.sent[self.settled..] {
+            // A batch is answered and flushed as one.
+            let end = sent.unit.1;
             sent.answered |= end <= acknowledgeable;
             sent.flushed |= end <= flushed;
-            if sent.answered && sent.flushed && end + (1 << 20) < flushed {
-                break;
-            }
         }
+        let open = self.sent[self.settled..].iter().position(|sent| !(sent.answered && sent.flushed));
+        self.settled = open.map_or(self.sent.len(), |open| self.settled + open);
     }
 
     pub(crate) fn note_seen(&mut self, queue: Queue, max: u64) {
@@ -63,6 +65,7 @@ impl Model {
             }
         }
         self.sent.retain(|sent| sent.unit.1 <= end);
+        self.settled = self.sent.len();
         // From now on readers see it, so it may not go any more.
         self.sent.iter_mut().for_each(|sent| (sent.answered, sent.flushed) = (true, true));
         Ok(())
