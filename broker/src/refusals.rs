@@ -20,6 +20,7 @@ pub(crate) fn of_append(error: &StoreError, identity: &Identity) -> Refused {
         | StoreError::Window { .. }
         | StoreError::Config(_)
         | StoreError::Queues(_)
+        | StoreError::Index(_)
         | StoreError::Tables(_)
         | StoreError::NoQueue => Refused::system(format!("{}: {error}", identity.name)),
     }

@@ -12,15 +12,16 @@ use std::time::Duration;
 
 use rt::{BLOCK, DiskFile, Env, Mono, SharedSlice, Window};
 
+use crate::cold::{ColdCache, ColdConfig, ColdError, ReadGate};
 use crate::config::{FlushMethod, FlushMode, StoreConfig, WindowBacking};
-use crate::record::{BLANK_BYTES, write_blank};
+use crate::record::{BLANK_BYTES, Cover, Damage, MAGIC_BLANK, Parsed, parse, write_blank};
 use crate::{Canary, PhysicalOffset, Refusal, StoreError};
 
 pub(crate) mod committer;
 pub(crate) mod segments;
 pub(crate) mod signal;
 
-use segments::Segments;
+use segments::{SegmentExtents, Segments};
 use signal::Signal;
 
 /// The log as it is shared between the shard's turn and its tasks. All methods are synchronous unless they read.
@@ -28,7 +29,8 @@ pub(crate) struct Log<E: Env> {
     pub(crate) env: E,
     pub(crate) config: StoreConfig,
     pub(crate) window: Rc<Window>,
-    pub(crate) segments: Segments<E>,
+    pub(crate) segments: Rc<Segments<E>>,
+    cold: ColdCache<E, SegmentExtents<E>>,
     /// Given to the disk.
     issued: Cell<u64>,
     written: Cell<u64>,
@@ -90,16 +92,20 @@ impl<E: Env> Log<E> {
         env: E,
         config: StoreConfig,
         window: Rc<Window>,
-        segments: Segments<E>,
+        segments: Rc<Segments<E>>,
+        reads: Rc<ReadGate>,
         stored_at_ms: i64,
     ) -> Self {
         let end = window.end();
         let flushed_at = Cell::new(env.now().mono);
+        let settings = ColdConfig::new(config.cold_cache_bytes, reads);
+        let cold = ColdCache::new(env.clone(), SegmentExtents(segments.clone()), settings);
         Self {
             env,
             config,
             window,
             segments,
+            cold,
             issued: Cell::new(end),
             written: Cell::new(end),
             flushed: Cell::new(end),
@@ -194,6 +200,9 @@ impl<E: Env> Log<E> {
     ) -> Result<PhysicalOffset, StoreError> {
         if let Some(refusal) = self.failure() {
             return Err(StoreError::Refused(refusal.clone()));
+        }
+        if self.segments.is_full_or_crowded() {
+            return Err(StoreError::Refused(self.segments.refusal()));
         }
         self.roll_if_needed(bytes as u64)?;
         let at = PhysicalOffset::new(self.end());
@@ -373,13 +382,14 @@ impl<E: Env> Log<E> {
         }
     }
 
-    /// Reads log bytes `at..at + len`, all in one segment and below `written`, from the file.
-    pub(crate) async fn read(&self, at: u64, len: usize) -> Result<SharedSlice, StoreError> {
-        self.segments.read(at, len).await
-    }
-
-    /// The bytes from memory if they are there, else from the file; `None` if the range was never written.
-    pub(crate) async fn fetch(&self, at: u64, len: usize) -> Result<Option<SharedSlice>, StoreError> {
+    /// The record of `len` bytes at `at`, from memory if it is there, else through the cold cache; `None` if the log
+    /// does not hold it (any more). What came from the disk is verified. `reader` names a consumer that reads in order.
+    pub(crate) async fn fetch(
+        &self,
+        at: u64,
+        len: usize,
+        reader: Option<u64>,
+    ) -> Result<Option<SharedSlice>, StoreError> {
         if let Some(slice) = self.window.slice(at, len) {
             return Ok(Some(slice));
         }
@@ -387,7 +397,36 @@ impl<E: Env> Log<E> {
         if to > self.written() || to > self.segment_end(at) || at < self.segments.first() {
             return Ok(None);
         }
-        self.read(at, len).await.map(Some)
+        let place = PhysicalOffset::new(at);
+        let read = self.cold.read(at, len, self.written(), reader, |bytes| verify(bytes, place)).await;
+        read.map(Some).map_err(|error| match error {
+            ColdError::Check(damage) => StoreError::Corrupt { at: place, damage },
+            ColdError::Io(source) => StoreError::Io { op: "read", path: self.segments.path_of(at), source },
+        })
+    }
+
+    /// The first bytes of whatever starts at `at`, unverified; `None` if the log does not hold them.
+    pub(crate) async fn peek(&self, at: u64, len: usize) -> Result<Option<SharedSlice>, StoreError> {
+        if let Some(slice) = self.window.slice(at, len) {
+            return Ok(Some(slice));
+        }
+        let to = at + len as u64;
+        if to > self.written() || to > self.segment_end(at) || at < self.segments.first() {
+            return Ok(None);
+        }
+        self.segments.read(at, len).await.map(Some)
+    }
+
+    /// Forgets what retention has taken.
+    pub(crate) fn forget_cold(&self) {
+        self.cold.forget_below(self.segments.first());
+    }
+}
+
+fn verify(bytes: &[u8], at: PhysicalOffset) -> Result<(), Damage> {
+    match parse(bytes)? {
+        Parsed::Record(record) => record.verify(at, Cover::Whole),
+        Parsed::Blank { .. } => Err(Damage::Magic(MAGIC_BLANK)),
     }
 }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use rt::BLOCK;
 
+use crate::retention::RetentionConfig;
+
 /// Where the window memory lives: a named file that outlives the process, or private memory.
 pub use rt::window::Backing as WindowBacking;
 
@@ -43,6 +45,14 @@ pub struct StoreConfig {
     pub checkpoint_bytes: u64,
     /// Longest time between two checkpoints while there is something new.
     pub checkpoint_interval: Duration,
+    /// Memory for log bytes that were read back from the files.
+    pub cold_cache_bytes: usize,
+    /// Most reads of what has left memory in flight.
+    pub cold_reads: usize,
+    /// When segments go.
+    pub retention: RetentionConfig,
+    /// Time between two looks at what may go (`cleanResourceInterval`).
+    pub retention_interval: Duration,
     /// Next segments to keep ready; 1 is enough unless segments are tiny.
     pub segments_ahead: u32,
     /// Pause after each 1 MiB of zeros while a segment is prepared.
@@ -118,6 +128,10 @@ impl StoreConfig {
             max_message_bytes: 4 << 20,
             checkpoint_bytes: 64 << 20,
             checkpoint_interval: Duration::from_secs(10),
+            cold_cache_bytes: 16 << 20,
+            cold_reads: 8,
+            retention: RetentionConfig::default(),
+            retention_interval: Duration::from_secs(10),
             segments_ahead: 1,
             zeroing_pause: Duration::from_micros(500),
             canary: None,

@@ -352,6 +352,11 @@ impl<E: Env> ConsumeQueues<E> {
         Ok((Self { shared }, recovery))
     }
 
+    /// A second handle, for the task that decides about segments.
+    pub(crate) fn share(&self) -> Self {
+        Self { shared: self.shared.clone() }
+    }
+
     /// The queue, made if need be. `log_end` is the end of the commitlog: records below belong to an earlier queue
     /// of this name, if there was one.
     pub fn queue(&mut self, topic: &str, queue_id: u32, log_end: PhysicalOffset) -> QueueRef {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::PhysicalOffset;
 use crate::consume_queue::QueueError;
+use crate::index::IndexError;
 use crate::record::Damage;
 use crate::tables::TablesError;
 
@@ -71,6 +72,8 @@ pub enum StoreError {
     },
     /// The consume queues cannot be read or saved.
     Queues(QueueError),
+    /// The key index cannot be read or saved.
+    Index(IndexError),
     /// The metadata tables cannot be read or saved.
     Tables(TablesError),
     /// Settings that contradict each other.
@@ -232,6 +235,7 @@ impl fmt::Display for StoreError {
             Self::Window { path: Some(path), source } => write!(f, "log window {}: {source}", path.display()),
             Self::Window { path: None, source } => write!(f, "log window: {source}"),
             Self::Queues(error) => error.fmt(f),
+            Self::Index(error) => error.fmt(f),
             Self::Tables(error) => error.fmt(f),
             Self::Config(reason) => f.write_str(reason),
             Self::NoQueue => f.write_str("no such queue"),
@@ -244,6 +248,7 @@ impl std::error::Error for StoreError {
         match self {
             Self::Io { source, .. } | Self::Window { source, .. } => Some(source),
             Self::Queues(error) => Some(error),
+            Self::Index(error) => Some(error),
             Self::Tables(error) => Some(error),
             Self::RecordTooLarge { .. }
             | Self::BatchTooLarge { .. }

@@ -33,4 +33,5 @@ pub use offset::{PhysicalOffset, QueueOffset, QueueRef};
 pub use read::{
     Boundary, Candidate, OffsetRange, ReadBatch, ReadLimits, ReadStatus, RecoveryReport, StoreStatistics,
 };
+pub use retention::{DeleteWhen, RetentionConfig};
 pub use store::Store;

@@ -10,6 +10,7 @@ use rt::{Class, Disk, Env, Mono, Now, Window};
 use crate::commitlog::Log;
 use crate::commitlog::committer::Committer;
 use crate::consume_queue::{ConsumeQueues, Entry, LogPositions};
+use crate::index::KeyIndex;
 use crate::record::{BLANK_BYTES, Draft, Place, RecordLimit, sys_flag};
 use crate::tables::Tables;
 use crate::{
@@ -21,6 +22,7 @@ mod checkpoints;
 mod hints;
 mod opening;
 mod reading;
+mod retiring;
 
 use checkpoints::Checkpoints;
 use hints::Hints;
@@ -30,6 +32,7 @@ pub struct Store<E: Env> {
     log: Rc<Log<E>>,
     committer: Committer<E>,
     queues: ConsumeQueues<E>,
+    index: KeyIndex<E>,
     tables: Tables<E>,
     hints: Hints,
     checkpoints: Rc<Checkpoints<E>>,
@@ -82,6 +85,7 @@ impl<E: Env> Store<E> {
             .map_err(|error| self.refused(error))?;
         let appended = self.enter(queue, queued, at, draft.bytes(), message.tags_code, stored_at_ms);
         if queued {
+            self.add_keys(message.topic, message.unique_key, message.keys, &appended);
             self.note_numbers(queue, message, appended.queue_offset, 1, at);
         }
         Ok(appended)
@@ -132,6 +136,9 @@ impl<E: Env> Store<E> {
         for (index, item) in items.iter().enumerate() {
             let bytes = Draft::item(shared, item, index < last).expect("checked above").bytes();
             let appended = self.enter(queue, queued, at, bytes, item.tags_code, stored_at_ms);
+            if queued {
+                self.add_keys(shared.topic, item.unique_key, item.keys, &appended);
+            }
             placed.push(appended);
             at = appended.end;
         }
@@ -145,11 +152,9 @@ impl<E: Env> Store<E> {
     /// called again at the latest; the completion of a write brings a turn by itself.
     pub fn end_of_turn(&mut self, now: Now) -> Option<Mono> {
         let deadline = self.committer.turn(now);
-        self.queues.end_of_turn(LogPositions {
-            end: PhysicalOffset::new(self.log.end()),
-            flushed: PhysicalOffset::new(self.log.flushed()),
-            min: PhysicalOffset::new(self.log.segments.first()),
-        });
+        let positions = self.positions();
+        self.queues.end_of_turn(positions);
+        self.index.end_of_turn(positions);
         if let Some(what) = self.queues.failure() {
             self.log.fail(self.log.end(), format!("the queues cannot be saved: {what}"));
         }
@@ -276,6 +281,24 @@ impl<E: Env> Store<E> {
         }
         let full = StoreError::Refused(self.log.window_full());
         Err(self.refused(full))
+    }
+
+    fn positions(&self) -> LogPositions {
+        LogPositions {
+            end: PhysicalOffset::new(self.log.end()),
+            flushed: PhysicalOffset::new(self.log.flushed()),
+            min: PhysicalOffset::new(self.log.segments.first()),
+        }
+    }
+
+    /// Adds the keys of a record to the index, if it has any.
+    fn add_keys(&mut self, topic: &str, unique_key: &str, keys: &str, appended: &Appended) {
+        if unique_key.is_empty() && keys.is_empty() {
+            return;
+        }
+        let unique_key = (!unique_key.is_empty()).then_some(unique_key.as_bytes());
+        let keys = (!keys.is_empty()).then_some(keys.as_bytes());
+        self.index.add(topic.as_bytes(), unique_key, keys, appended.at, appended.stored_at_ms);
     }
 
     fn check_body(&self, body: &[u8]) -> Result<(), StoreError> {

@@ -16,6 +16,7 @@ use rt::{BLOCK, Disk, DiskFile, Env, OpenMode, SharedSlice};
 
 use super::Log;
 use super::signal::Signal;
+use crate::cold::ExtentSource;
 use crate::config::{IoMode, StoreConfig};
 use crate::{PhysicalOffset, Refusal, StoreError, Unusable};
 
@@ -33,6 +34,8 @@ pub(crate) struct Segments<E: Env> {
     wanted: Signal,
     /// What the filesystem said when the next segment could not be made.
     disk_full: RefCell<Option<String>>,
+    /// The filesystem is above the mark where sends are refused.
+    crowded: RefCell<Option<String>>,
     closing: Cell<bool>,
 }
 
@@ -84,6 +87,7 @@ impl<E: Env> Segments<E> {
             files: RefCell::new(files),
             wanted: Signal::default(),
             disk_full: RefCell::default(),
+            crowded: RefCell::default(),
             closing: Cell::new(false),
         })
     }
@@ -108,9 +112,29 @@ impl<E: Env> Segments<E> {
         self.disk_full().unwrap_or(Refusal::SegmentNotReady)
     }
 
-    /// Set while the filesystem has no room for the next segment.
+    /// Set while the filesystem has no room for the next segment or is above the mark.
     pub(crate) fn disk_full(&self) -> Option<Refusal> {
-        self.disk_full.borrow().clone().map(|what| Refusal::DiskFull { what })
+        let what = self.disk_full.borrow().clone().or_else(|| self.crowded.borrow().clone());
+        what.map(|what| Refusal::DiskFull { what })
+    }
+
+    /// Whether sends are refused because the filesystem is too full.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.crowded.borrow().is_some()
+    }
+
+    /// Refuses sends for this reason, or no longer.
+    pub(crate) fn set_crowded(&self, why: Option<String>) {
+        *self.crowded.borrow_mut() = why;
+    }
+
+    /// Whether sends are refused for lack of disk space; cheap, asked for each message.
+    pub(crate) fn is_full_or_crowded(&self) -> bool {
+        self.disk_full.borrow().is_some() || self.crowded.borrow().is_some()
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.get()
     }
 
     /// The cursor stands in the segment that starts at `_start`: another one may be needed ahead.
@@ -166,6 +190,16 @@ impl<E: Env> Segments<E> {
             return Err(io("read", io::ErrorKind::UnexpectedEof.into()));
         }
         Ok(bytes.range(skip, skip + len))
+    }
+
+    /// Reads whole blocks of one segment.
+    async fn read_blocks(&self, at: u64, len: usize) -> io::Result<SharedSlice> {
+        self.file(at).await?.read_at(at % self.segment_bytes, len).await
+    }
+
+    /// Names of segments waiting to be used again.
+    pub(crate) fn spares(&self) -> usize {
+        self.files.borrow().recycled.len()
     }
 
     /// Writes whole blocks of one segment at a block of the log. For recovery.
@@ -276,8 +310,37 @@ impl<E: Env> Segments<E> {
         Ok(())
     }
 
-    fn path_of(&self, at: u64) -> PathBuf {
+    pub(crate) fn path_of(&self, at: u64) -> PathBuf {
         self.dir.join(segment_name(at - at % self.segment_bytes))
+    }
+}
+
+/// The segments as the cold cache reads them.
+pub(crate) struct SegmentExtents<E: Env>(pub(crate) Rc<Segments<E>>);
+
+impl<E: Env> ExtentSource for SegmentExtents<E> {
+    async fn read(&self, at: u64, len: usize) -> io::Result<SharedSlice> {
+        let segments = &self.0;
+        let end = segments.ready_end().min(at + len as u64);
+        let from = at.max(segments.first());
+        let in_one = from / segments.segment_bytes == end.saturating_sub(1) / segments.segment_bytes;
+        if from == at && in_one {
+            return segments.read_blocks(at, (end - at) as usize).await;
+        }
+        // Only where segments are no multiple of an extent; what retention has taken reads as zeros.
+        let mut pieces = Vec::new();
+        let mut next = from;
+        while next < end {
+            let to = end.min(next - next % segments.segment_bytes + segments.segment_bytes);
+            pieces.push((next, segments.read_blocks(next, (to - next) as usize).await?));
+            next = to;
+        }
+        Ok(aligned(end.saturating_sub(at) as usize, |memory| {
+            for (start, piece) in &pieces {
+                let into = (start - at) as usize;
+                memory[into..into + piece.len()].copy_from_slice(piece);
+            }
+        }))
     }
 }
 

@@ -10,11 +10,14 @@ use rt::{BLOCK, Class, Disk, Env};
 use super::Store;
 use super::checkpoints::{Checkpoints, keep_noting};
 use super::hints::{self, Hints};
+use super::retiring::retire_expired;
+use crate::cold::ReadGate;
 use crate::commitlog::Log;
 use crate::commitlog::committer::Committer;
 use crate::commitlog::segments::{Segments, keep_ready};
-use crate::consume_queue::{ConsumeQueues, Entry, LogPositions, QueueConfig, QueueRecovery};
-use crate::record::{Record, sys_flag, tags_code};
+use crate::consume_queue::{ConsumeQueues, Entry, LogPositions, QueueConfig, QueueRecovery, Replayed};
+use crate::index::{IndexConfig, KeyIndex};
+use crate::record::{Record, property, sys_flag, tags_code};
 use crate::recovery::{Recovered, recover};
 use crate::superblock::{Checkpoint, CheckpointFile, LOCK, Superblock};
 use crate::tables::{Tables, TablesConfig};
@@ -48,25 +51,27 @@ impl<E: Env> Store<E> {
                 Superblock::format(&env, &config).await?
             }
         };
-        let segments = Segments::load(&env, &config).await?;
+        let segments = Rc::new(Segments::load(&env, &config).await?);
         let mut checkpoint_file = CheckpointFile::open(&env, &config.dir, &superblock).await?;
         let checkpoint = checkpoint_file.last();
         let identity = WindowIdentity { store_id: superblock.store_id, shard: superblock.shard };
         let leftover = find_leftover(&config, identity, checkpoint, &mut report)?;
 
         let mut tables = open_tables(&env, &config).await?;
-        let (mut queues, queue_recovery) = open_queues(&env, &config).await?;
+        let reads = ReadGate::new(config.cold_reads);
+        let (mut queues, queue_recovery) = open_queues(&env, &config, &reads).await?;
+        let (mut index, index_from) = open_index(&env, &config, &reads).await?;
         let graves: Vec<_> = super::graves(&tables).collect();
         for (topic, log_end) in &graves {
             queues.bury(topic, *log_end);
         }
-        let mut dispatch = |record: &Record<'_>| dispatch_recovered(&mut queues, record);
+        let mut dispatch = |record: &Record<'_>| dispatch_recovered(&mut queues, &mut index, record);
         let recovered = recover(
             &env,
             &config,
             &segments,
             checkpoint,
-            queue_recovery.replay_from.get(),
+            queue_recovery.replay_from.min(index_from).get(),
             leftover.as_ref(),
             &mut report,
             &mut dispatch,
@@ -78,6 +83,9 @@ impl<E: Env> Store<E> {
 
         if recovered.damage.is_none() {
             queues.relieve(report.end).await.map_err(StoreError::Queues)?;
+            let min = PhysicalOffset::new(segments.first());
+            let positions = LogPositions { end: report.end, flushed: report.end, min };
+            index.settle(positions).await.map_err(StoreError::Index)?;
             let boundary = recovered.end;
             let note = Checkpoint { boundary, clean: false, stored_at_ms: recovered.stored_at_ms };
             checkpoint_file.write(note).await?;
@@ -86,7 +94,7 @@ impl<E: Env> Store<E> {
             }
         }
         let window = make_window(&config, identity, &segments, &recovered).await?;
-        let log = Rc::new(Log::new(env.clone(), config, window, segments, recovered.stored_at_ms));
+        let log = Rc::new(Log::new(env.clone(), config, window, segments, reads, recovered.stored_at_ms));
         if let Some((at, damage)) = recovered.damage {
             log.fail(
                 log.end(),
@@ -94,6 +102,7 @@ impl<E: Env> Store<E> {
             );
         } else {
             env.spawn(Class::Housekeeping, keep_ready(log.clone()));
+            env.spawn(Class::Housekeeping, retire_expired(log.clone(), queues.share()));
         }
         let checkpoints = Checkpoints::new(checkpoint_file);
         env.spawn(Class::Housekeeping, keep_noting(log.clone(), checkpoints.clone()));
@@ -103,6 +112,7 @@ impl<E: Env> Store<E> {
             log,
             committer,
             queues,
+            index,
             tables,
             hints,
             checkpoints,
@@ -134,7 +144,9 @@ impl<E: Env> Store<E> {
         }
         let end = PhysicalOffset::new(self.log.end());
         let min = PhysicalOffset::new(self.log.segments.first());
-        self.queues.close(LogPositions { end, flushed: end, min }).await.map_err(StoreError::Queues)?;
+        let positions = LogPositions { end, flushed: end, min };
+        self.queues.close(positions).await.map_err(StoreError::Queues)?;
+        self.index.close(positions).await.map_err(StoreError::Index)?;
         self.tables.close().await.map_err(StoreError::Tables)?;
         let note =
             Checkpoint { boundary: self.log.end(), clean: true, stored_at_ms: self.log.stored_at_ms.get() };
@@ -162,21 +174,35 @@ async fn open_tables<E: Env>(env: &E, config: &StoreConfig) -> Result<Tables<E>,
     Tables::open(env.clone(), settings).await.map_err(StoreError::Tables)
 }
 
+async fn open_index<E: Env>(
+    env: &E,
+    config: &StoreConfig,
+    reads: &Rc<ReadGate>,
+) -> Result<(KeyIndex<E>, PhysicalOffset), StoreError> {
+    let settings = IndexConfig {
+        direct: config.io_mode == IoMode::Direct,
+        ..IndexConfig::new(config.dir.join(INDEX_DIR), reads.clone())
+    };
+    KeyIndex::open(env.clone(), settings).await.map_err(StoreError::Index)
+}
+
 async fn open_queues<E: Env>(
     env: &E,
     config: &StoreConfig,
+    reads: &Rc<ReadGate>,
 ) -> Result<(ConsumeQueues<E>, QueueRecovery), StoreError> {
     let dir = config.dir.join(QUEUES_DIR);
     let settings = QueueConfig {
         direct: config.io_mode == IoMode::Direct,
         segment_bytes: config.segment_bytes,
+        reads: reads.clone(),
         ..QueueConfig::new(dir)
     };
     ConsumeQueues::open(env.clone(), settings).await.map_err(StoreError::Queues)
 }
 
 /// Gives a record met in recovery its place in its queue.
-fn dispatch_recovered<E: Env>(queues: &mut ConsumeQueues<E>, record: &Record<'_>) {
+fn dispatch_recovered<E: Env>(queues: &mut ConsumeQueues<E>, index: &mut KeyIndex<E>, record: &Record<'_>) {
     if sys_flag::stays_out_of_queues(record.sys_flag()) {
         return;
     }
@@ -185,7 +211,12 @@ fn dispatch_recovered<E: Env>(queues: &mut ConsumeQueues<E>, record: &Record<'_>
         size: record.bytes().len() as u32,
         tags_code: tags_code(record.properties()),
     };
-    queues.replay(record.topic(), record.queue_id(), record.queue_offset(), entry);
+    let replayed = queues.replay(record.topic(), record.queue_id(), record.queue_offset(), entry);
+    if replayed != Replayed::Foreign {
+        let (unique_key, keys) =
+            (property(record.properties(), "UNIQ_KEY"), property(record.properties(), "KEYS"));
+        index.add(record.topic().as_bytes(), unique_key, keys, entry.at, record.stored_at_ms());
+    }
 }
 
 /// Loads the durable bounds of numbering; if the log cannot be proved whole, numbering resumes there, for good.
@@ -321,6 +352,7 @@ impl<E: Env> Store<E> {
     }
 }
 
+const INDEX_DIR: &str = "index";
 const QUEUES_DIR: &str = "queues";
 const TABLES_DIR: &str = "tables";
 const DRAIN_POLL: std::time::Duration = std::time::Duration::from_micros(100);

@@ -8,7 +8,7 @@ use rt::{Env, SharedSlice};
 use super::Store;
 use crate::consume_queue::{Entry, Stop};
 use crate::read::CandidateBytes;
-use crate::record::{Cover, Parsed, parse, stated_bytes};
+use crate::record::{Cover, Parsed, parse, property, stated_bytes};
 use crate::{
     Boundary, Candidate, OffsetRange, PhysicalOffset, QueueOffset, QueueRef, ReadBatch, ReadLimits,
     ReadStatus, StoreError,
@@ -117,10 +117,9 @@ impl<E: Env> Store<E> {
                     break;
                 }
                 gather.scanned += 1;
-                let slice = log.fetch(entry.at.get(), entry.size as usize).await?;
+                let slice = log.fetch(entry.at.get(), entry.size as usize, Some(u64::from(queue.0))).await?;
                 // Retention was faster: the next read starts behind what it took.
                 let Some(slice) = slice else { continue };
-                verify(&slice, entry.at)?;
                 let candidate = Candidate {
                     tags_code: entry.tags_code,
                     queue_offset: offset,
@@ -155,13 +154,17 @@ impl<E: Env> Store<E> {
             if room < MIN_RECORD {
                 return Ok(None);
             }
-            let Some(head) = log.fetch(at.get(), MIN_RECORD as usize).await? else { return Ok(None) };
+            let Some(head) = log.peek(at.get(), MIN_RECORD as usize).await? else { return Ok(None) };
             let stated = stated_bytes(&head).map_or(0, u64::from);
             if stated < MIN_RECORD || stated > room || stated > log.config.record_bytes_max() {
                 return Ok(None);
             }
-            let Some(record) = log.fetch(at.get(), stated as usize).await? else { return Ok(None) };
-            Ok(verify(&record, at).is_ok().then_some(record))
+            // From the window the bytes come unverified, and `at` may point into the middle of a body.
+            match log.fetch(at.get(), stated as usize, None).await {
+                Ok(record) => Ok(record.filter(|bytes| is_record_of(bytes, at))),
+                Err(StoreError::Corrupt { .. }) => Ok(None),
+                Err(error) => Err(error),
+            }
         }
     }
 
@@ -179,26 +182,52 @@ impl<E: Env> Store<E> {
         self.queues.offset_by_time(queue, (range.min, range.max), unix_ms, boundary, move |entry| {
             let log = log.clone();
             async move {
-                let slice = log.fetch(entry.at.get(), entry.size as usize).await?;
+                let slice = log.fetch(entry.at.get(), entry.size as usize, None).await?;
                 Ok(slice.as_deref().and_then(stored_at))
             }
         })
     }
 
-    /// Records whose `KEYS` or `UNIQ_KEY` contain `key`, newest last, at most `max`.
+    /// Records of `topic` whose `KEYS` or `UNIQ_KEY` contain `key`, stored from `from_ms` to `to_ms`: the newest `max`,
+    /// newest first.
     ///
     /// # Errors
-    /// [`StoreError::Io`].
+    /// [`StoreError::Index`] or [`StoreError::Io`].
     pub fn query_keys(
         &self,
-        _topic: &str,
-        _key: &str,
-        _max: u32,
-        _from_ms: i64,
-        _to_ms: i64,
+        topic: &str,
+        key: &str,
+        max: u32,
+        from_ms: i64,
+        to_ms: i64,
     ) -> impl Future<Output = Result<Vec<SharedSlice>, StoreError>> + 'static {
-        async { Ok(Vec::new()) }
+        let hits = self.index.query(topic.as_bytes(), key.as_bytes(), max as usize, from_ms, to_ms);
+        let (log, visible) = (self.log.clone(), self.visible());
+        let (topic, key) = (topic.to_owned(), key.to_owned());
+        async move {
+            let mut found = Vec::new();
+            for hit in hits.await.map_err(StoreError::Index)? {
+                let Some(head) = log.peek(hit.at.get(), 8).await? else { continue };
+                let bytes = stated_bytes(&head).map_or(0, u64::from);
+                if bytes < MIN_RECORD || hit.at.plus(bytes) > visible {
+                    continue;
+                }
+                let Some(slice) = log.fetch(hit.at.get(), bytes as usize, None).await? else { continue };
+                if carries(&slice, &topic, &key) {
+                    found.push(slice);
+                }
+            }
+            Ok(found)
+        }
     }
+}
+
+/// Whether a record is of `topic` and has `key`: other keys may hash alike.
+fn carries(bytes: &[u8], topic: &str, key: &str) -> bool {
+    let Ok(Parsed::Record(record)) = parse(bytes) else { return false };
+    let unique = property(record.properties(), "UNIQ_KEY") == Some(key.as_bytes());
+    let keys = property(record.properties(), "KEYS").unwrap_or_default();
+    record.topic() == topic && (unique || keys.split(|byte| *byte == b' ').any(|one| one == key.as_bytes()))
 }
 
 /// Answers a read that begins outside the readable range.
@@ -218,13 +247,8 @@ fn outside(range: OffsetRange, from: QueueOffset, out: &mut ReadBatch) -> Option
     }
 }
 
-fn verify(bytes: &[u8], at: PhysicalOffset) -> Result<(), StoreError> {
-    match parse(bytes) {
-        Ok(Parsed::Record(record)) => record.verify(at, Cover::Whole),
-        Ok(Parsed::Blank { .. }) => Err(crate::record::Damage::Magic(crate::record::MAGIC_BLANK)),
-        Err(damage) => Err(damage),
-    }
-    .map_err(|damage| StoreError::Corrupt { at, damage })
+fn is_record_of(bytes: &[u8], at: PhysicalOffset) -> bool {
+    matches!(parse(bytes), Ok(Parsed::Record(record)) if record.verify(at, Cover::Whole).is_ok())
 }
 
 fn stored_at(bytes: &[u8]) -> Option<i64> {

@@ -220,13 +220,18 @@ fn send_some(env: &SimEnv, store: &mut Store<SimEnv>, model: &mut Model, random:
 /// A body that no other message has.
 fn body(model: &mut Model, random: &Random) -> Vec<u8> {
     model.bodies += 1;
-    let len = if random.chance(10) { random.below(4_000) } else { random.below(300) } as usize;
-    let mut body = model.bodies.to_be_bytes().to_vec();
-    body.extend((0..len).map(|at| (at as u64 ^ model.bodies) as u8));
+    let len = if random.chance(10) { random.below(4_000) } else { random.below(300) };
+    body_of(model.bodies, len as usize)
+}
+
+/// Body number `number`, `len` bytes behind its number.
+pub(crate) fn body_of(number: u64, len: usize) -> Vec<u8> {
+    let mut body = number.to_be_bytes().to_vec();
+    body.extend((0..len).map(|at| (at as u64 ^ number) as u8));
     body
 }
 
-fn message(queue: Queue, body: &[u8]) -> NewMessage<'_> {
+pub(crate) fn message(queue: Queue, body: &[u8]) -> NewMessage<'_> {
     NewMessage {
         topic: TOPICS[queue.0],
         queue_id: queue.1,
