@@ -70,6 +70,7 @@ impl<E: Env> Shard<E> {
         let mut shard = Self::assemble(env, Rc::new(setup.config), identity, store, registration, peers);
         let now = shard.env.now();
         shard.load_tables(now);
+        shard.adopt_queues(now);
         shard.make_system_topics(now);
         shard.arm_periodic(now);
         for address in setup.listen {

@@ -1,5 +1,7 @@
 //! How topics and groups come and go by themselves: made on the fly, made at start, released when deleted.
 
+use std::collections::BTreeMap;
+
 use net::body::SubscriptionGroupConfig;
 use net::names::{self, AUTO_CREATE_TOPIC, DLQ_PREFIX, RETRY_PREFIX};
 use net::requests::SendMessageV2;
@@ -112,6 +114,22 @@ impl<E: Env> Shard<E> {
             while let Some(id) = self.polls.first_of_queue(queue) {
                 self.release(id, now);
             }
+        }
+    }
+
+    /// Gives every queue of the store that has messages a topic. A topic made by a send is flushed within a second,
+    /// its messages are kept at once: when the process is killed between the two, the queues are all that is known.
+    pub(crate) fn adopt_queues(&mut self, now: Now) {
+        let mut orphans: BTreeMap<String, u32> = BTreeMap::new();
+        self.store.for_each_queue(|topic, queue_id, queue| {
+            if self.topics.slot(topic).is_none() && self.store.offsets(queue).max.get() > 0 {
+                let queues = orphans.entry(topic.to_owned()).or_default();
+                *queues = (*queues).max(queue_id + 1);
+            }
+        });
+        for (topic, queues) in orphans {
+            tracing::info!(shard = self.identity.index, topic, queues, "topic known by its queues only, made again");
+            self.put_topic(TopicConfig::new(&topic, queues, READ_WRITE), now);
         }
     }
 

@@ -52,6 +52,11 @@ impl<E: Env> Store<E> {
         self.queues.queue(topic, queue_id, PhysicalOffset::new(self.log.end()))
     }
 
+    /// Every queue: topic, queue id, handle.
+    pub fn for_each_queue(&self, visit: impl FnMut(&str, u32, QueueRef)) {
+        self.queues.for_each(visit);
+    }
+
     /// The handle of a queue, if it exists.
     #[must_use]
     pub fn find_queue(&self, topic: &str, queue_id: u32) -> Option<QueueRef> {
