@@ -4,12 +4,14 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rt::BLOCK;
 use rt::real::checks::{self, Demand, HostError};
 use rt::real::cpus::{self, Layout};
 use rt::real::mesh::{self, Receiver, Sender};
 use rt::real::{Doorbell, ShardError, ShardOptions, ShardThread, Spin, device, start_shard};
+use store::retention::{DeleteWhen, RetentionConfig};
 use store::{StoreConfig, WindowBacking};
 
 use crate::config::{BrokerConfig, FlushMethod, FlushMode, IoMode};
@@ -286,8 +288,11 @@ impl Plan {
             },
             flush_method: self.flush_method,
             io_mode: self.io_mode,
-            flush_interval: std::time::Duration::from_millis(u64::from(config.flush_interval_ms)),
+            flush_interval: Duration::from_millis(u64::from(config.flush_interval_ms)),
             max_message_bytes: config.message_bytes_max,
+            cold_cache_bytes: (config.cold_cache_mib as usize) << 20,
+            retention: retention(config),
+            retention_interval: Duration::from_millis(u64::from(config.retention_interval_ms)),
             ..StoreConfig::new(dir)
         }
     }
@@ -344,6 +349,22 @@ fn flush_method(
             };
             (method, format!("{name} ({reason})"))
         }
+    }
+}
+
+fn retention(config: &BrokerConfig) -> RetentionConfig {
+    let ratio = |percent: u32| f64::from(percent) / 100.0;
+    RetentionConfig {
+        reserved_hours: config.retention_hours,
+        delete_when: match config.retention_window.0.as_slice() {
+            [] => DeleteWhen::Steady,
+            hours => DeleteWhen::Hours(hours.to_vec()),
+        },
+        max_used_ratio: ratio(config.disk_percent_max),
+        clean_forcibly_ratio: ratio(config.disk_percent_force),
+        clean_forcibly: config.retention_forced,
+        warning_ratio: ratio(config.disk_percent_refuse),
+        ..RetentionConfig::default()
     }
 }
 

@@ -128,7 +128,12 @@ impl<E: Env> Shard<E> {
             }
         });
         for (topic, queues) in orphans {
-            tracing::info!(shard = self.identity.index, topic, queues, "topic known by its queues only, made again");
+            tracing::info!(
+                shard = self.identity.index,
+                topic,
+                queues,
+                "topic known by its queues only, made again"
+            );
             self.put_topic(TopicConfig::new(&topic, queues, READ_WRITE), now);
         }
     }

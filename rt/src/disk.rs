@@ -111,7 +111,7 @@ pub struct DirEntry {
 /// Room on a filesystem, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Space {
-    /// Size of the filesystem.
+    /// What is used and what an unprivileged writer may still use, together.
     pub total: u64,
     /// What an unprivileged writer may still use.
     pub available: u64,

@@ -122,7 +122,12 @@ impl crate::Disk for Disk {
 
     fn space(&self, path: &Path) -> io::Result<Space> {
         let facts = rustix::fs::statvfs(path)?;
-        Ok(Space { total: facts.f_blocks * facts.f_frsize, available: facts.f_bavail * facts.f_frsize })
+        // As `df` counts: blocks reserved for root, and those a quota keeps from us, are neither used nor available.
+        let used = facts.f_blocks - facts.f_bfree;
+        Ok(Space {
+            total: (used + facts.f_bavail) * facts.f_frsize,
+            available: facts.f_bavail * facts.f_frsize,
+        })
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<DirLock>> {

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::Duration;
 
 use rt::window::{Backing, Leftover, Window, WindowIdentity};
 use rt::{BLOCK, Class, Disk, Env};
@@ -168,9 +169,17 @@ fn take_lock<E: Env>(disk: &E::Disk, dir: &Path) -> Result<rt::disk::DirLock, St
     }
 }
 
+/// Greatest age of metadata that is not flushed. Whoever hands over consumer offsets adds a delay of its own, and both
+/// together must stay below a second (reliability.md 1).
+const TABLES_FLUSH_INTERVAL: Duration = Duration::from_millis(500);
+
 async fn open_tables<E: Env>(env: &E, config: &StoreConfig) -> Result<Tables<E>, StoreError> {
     let dir = config.dir.join(TABLES_DIR);
-    let settings = TablesConfig { direct: config.io_mode == IoMode::Direct, ..TablesConfig::new(dir) };
+    let settings = TablesConfig {
+        direct: config.io_mode == IoMode::Direct,
+        flush_interval: TABLES_FLUSH_INTERVAL,
+        ..TablesConfig::new(dir)
+    };
     Tables::open(env.clone(), settings).await.map_err(StoreError::Tables)
 }
 
