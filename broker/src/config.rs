@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use settings::{ANY, Addresses, Cpus, Entry, Problem, Resolved, Settings, one_of, within};
+use settings::{ANY, Addresses, Cpus, Entry, Problem, Resolved, one_of, within};
 
 mod host;
 mod java;
@@ -50,12 +50,6 @@ settings::settings! {
         advertise: Option<String> = "auto", "listen.advertise", "brokerIP1", "", Restart, ANY;
         /// Also listen two ports lower, where old clients send ("VIP channel").
         listen_vip: bool = "true", "listen.vip", "", "", Restart, ANY;
-        /// Connections that the kernel holds before they are accepted.
-        listen_backlog: u32 = "1024", "listen.backlog", "serverSocketBacklog", "", Restart, within(1, 1_048_576);
-        /// Socket send buffer; 0 leaves it to the kernel's own tuning, which wins.
-        send_buffer_bytes: u32 = "0", "listen.send_buffer_bytes", "serverSocketSndBufSize", "bytes", Restart, within(0, 1_073_741_824);
-        /// Socket receive buffer; 0 leaves it to the kernel.
-        receive_buffer_bytes: u32 = "0", "listen.receive_buffer_bytes", "serverSocketRcvBufSize", "bytes", Restart, within(0, 1_073_741_824);
         /// A connection that is silent this long is closed. Clients send heartbeats every 30 s.
         idle_seconds: u32 = "120", "listen.idle_seconds", "serverChannelMaxIdleTimeSeconds", "s", Restart, within(1, 86_400);
 
@@ -63,8 +57,6 @@ settings::settings! {
         register_period_ms: u32 = "30000", "register.period_ms", "registerNameServerPeriod", "ms", Restart, within(10_000, 60_000);
         /// How long a name server may take to answer a registration.
         register_timeout_ms: u32 = "24000", "register.timeout_ms", "registerBrokerTimeoutMills", "ms", Restart, within(100, 120_000);
-        /// Register with the whole topic table every time, instead of asking first whether it changed.
-        register_force: bool = "true", "register.force", "forceRegister", "", Restart, ANY;
 
         /// Make a topic when the first message for it comes.
         auto_create_topic: bool = "true", "topics.auto_create", "autoCreateTopicEnable", "", Hot, ANY;
@@ -80,8 +72,6 @@ settings::settings! {
         trace_topic_name: String = "RMQ_SYS_TRACE_TOPIC", "topics.trace_topic_name", "msgTraceTopicName", "", Restart, ANY;
         /// Tell clients to write traces (TRACE_ON of every answer).
         trace_on: bool = "true", "topics.trace_on", "traceOn", "", Restart, ANY;
-        /// Deleting a topic deletes the retry topics made for it.
-        delete_retry_topics: bool = "true", "topics.delete_retry", "clearRetryTopicWhenDeleteTopic", "", Hot, ANY;
         /// Make a consumer group when its first member comes.
         auto_create_group: bool = "true", "groups.auto_create", "autoCreateSubscriptionGroup", "", Hot, ANY;
         /// Tell the members of a group when one comes or leaves, so that they share the queues anew at once.
@@ -106,10 +96,6 @@ settings::settings! {
         segment_bytes: u64 = "1073741824", "store.segment_bytes", "mappedFileSizeCommitLog", "bytes", Restart, within(1_048_576, 1_099_511_627_776);
         /// Largest message body, and largest batch.
         message_bytes_max: u32 = "4194304", "store.message_bytes_max", "maxMessageSize", "bytes", Restart, within(1_024, 16_777_216);
-        /// Check the CRC of bodies while recovering.
-        check_crc: bool = "true", "store.check_crc", "checkCRCOnRecover", "", Restart, ANY;
-        /// Keep an index of message keys.
-        key_index: bool = "true", "store.key_index", "messageIndexEnable", "", Restart, ANY;
         /// Cache for reads of what left the window, per shard.
         cold_cache_mib: u32 = "32", "store.cold_cache_mib", "", "MiB", Restart, within(1, 1_048_576);
 
@@ -158,17 +144,7 @@ settings::settings! {
         long_polling: bool = "true", "read.long_polling", "longPollingEnable", "", Hot, ANY;
         /// How long a pull is held when long polling is off.
         short_poll_ms: u32 = "1000", "read.short_poll_ms", "shortPollingTimeMills", "ms", Hot, within(0, 30_000);
-        /// Answer queries of broadcast consumers from offsets kept here.
-        broadcast_offsets: bool = "true", "read.broadcast_offsets", "enableBroadcastOffsetStore", "", Restart, ANY;
-        /// Offset resets are kept here and handed to the next pull.
-        server_reset: bool = "true", "read.server_reset", "useServerSideResetOffset", "", Restart, ANY;
 
-        /// Refuse early, with the reason, what would wait too long.
-        fast_failure: bool = "true", "overload.fast_failure", "brokerFastFailureEnable", "", Hot, ANY;
-        /// Longest expected wait of a send before it is refused with SYSTEM_BUSY.
-        send_wait_ms: u32 = "200", "overload.send_wait_ms", "waitTimeMillsInSendQueue", "ms", Hot, within(1, 600_000);
-        /// Longest expected wait of a pull.
-        pull_wait_ms: u32 = "5000", "overload.pull_wait_ms", "waitTimeMillsInPullQueue", "ms", Hot, within(1, 600_000);
         /// Sends before this time are refused: lets a migration warm up. 0: at once.
         accept_sends_from_ms: i64 = "0", "overload.accept_sends_from_ms", "startAcceptSendRequestTimeStamp", "ms since 1970", Hot, within(0, i64::MAX);
 
@@ -176,9 +152,6 @@ settings::settings! {
         remote_config: bool = "false", "admin.remote_config", "", "", Restart, ANY;
         /// Networks (CIDR, separated by ;) whose admin writes are taken. This host's always are.
         admin_allow: String = "", "admin.allow", "", "", Hot, ANY;
-        /// Wait between withdrawing from the name servers and refusing sends. Auto: 35 s if another broker has the
-        /// topics and producers are connected, else 0.
-        drain_wait_seconds: Option<u32> = "auto", "drain.wait_seconds", "", "s", Hot, within(0, 3_600);
         /// What is logged: a level, or `target=level` pairs separated by commas.
         log_filter: String = "info", "log.filter", "", "", Hot, ANY;
         /// How a log line looks.
@@ -221,24 +194,6 @@ impl BrokerConfig {
     #[must_use]
     pub fn shard_count(&self) -> u16 {
         self.shards.expect("load decides the number of shards")
-    }
-
-    /// The settings of one shard as Java properties, for tools (GET_BROKER_CONFIG): Java's name where there is one.
-    #[must_use]
-    pub fn java_properties(&self, shard_name: &str, shard_port: u16) -> String {
-        let mut text = String::new();
-        for (index, key) in Self::KEYS.iter().enumerate() {
-            let name = if key.java.is_empty() { key.name } else { key.java };
-            let value = match key.java {
-                "brokerName" => shard_name.to_owned(),
-                "listenPort" => shard_port.to_string(),
-                _ => self.show(index),
-            };
-            text.push_str(&format!("{name}={value}\n"));
-        }
-        // Every shard is a master; tools ask.
-        text.push_str("brokerId=0\nbrokerRole=ASYNC_MASTER\n");
-        text
     }
 
     /// The address that clients are told, without port.

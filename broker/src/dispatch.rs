@@ -28,7 +28,8 @@ impl<E: Env> Shard<E> {
         match request {
             Request::SendMessageV2(request) | Request::SendBatchMessage(request) => self.send(call, request, body),
             Request::SendMessage(request) => self.send(call, &(*request).into(), body),
-            Request::PullMessage(request) | Request::LitePullMessage(request) => self.pull(call, request),
+            Request::PullMessage(request) => self.pull(call, request),
+            Request::LitePullMessage(request) => self.lite_pull(call, request),
 
             Request::HeartBeat(_) => self.heart_beat(call, body),
             Request::UnregisterClient(request) => self.unregister_client(call, request),

@@ -243,6 +243,14 @@ impl<E: Env> Shard<E> {
         (self.config.filter_scan_bytes / ENTRY_BYTES).max(count.min(self.config.pull_count_hot))
     }
 
+    /// The pull of a consumer that chooses its queues itself (361), unless the operator refuses these.
+    pub(crate) fn lite_pull(&mut self, call: &Call<'_>, request: &PullMessage<'_>) -> Outcome {
+        if self.config.reject_pull_consumers {
+            return Err(forbidden(format!("the broker[{}] refuses pull consumers", self.identity.address)));
+        }
+        self.pull(call, request)
+    }
+
     /// The checks of PROTOCOL.md "Pull" up to the subscription; returns the queue id.
     fn check_pull(&mut self, call: &Call<'_>, request: &PullMessage<'_>) -> Result<u32, Refused> {
         if self.config.permission & u32::from(perm::READ) == 0 {

@@ -42,7 +42,7 @@ const REASONS: &[(&str, &str)] = &[
     ("rocksdb", "no effect: the cost of the one store follows messages, not queues"),
     ("other", "no effect: another mechanism does this here"),
     ("paths", "no effect: everything lies under the store directory and needs no ROCKETMQ_HOME"),
-    ("stop", "no effect: every stop drains first; see drain.wait_seconds"),
+    ("stop", "no effect: every stop answers what waits first"),
     ("later", "no effect yet: this feature of RocketMQ is not built"),
     ("replica", "no effect yet: replication is not built, this node is a master without slaves"),
     ("metrics", "no effect yet: the metrics endpoint is not built"),

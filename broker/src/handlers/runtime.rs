@@ -10,6 +10,7 @@ use rt::{Class, Env};
 use store::record::{Parsed, parse};
 
 use crate::call::{Call, Done, Outcome};
+use crate::config::java_properties;
 use crate::shard::Shard;
 use crate::statistics::Counters;
 
@@ -29,13 +30,27 @@ impl<E: Env> Shard<E> {
     }
 
     pub(crate) fn broker_config(&mut self, call: &Call<'_>) -> Outcome {
-        let text = self.config.java_properties(&self.identity.name, self.identity.store_host.port());
+        let text = self.properties_text();
         let version = String::from_utf8(json::to_vec(self.topics.version().wire(), Style::Raw)).ok();
         let header = GetBrokerConfigReply { version: version.as_deref() };
         if let (Some(to), Some(out)) = (call.reply, self.connections.reply(call.conn)) {
             reply::with_body(out, to, ResponseCode::SUCCESS, None, &header, text.as_bytes());
         }
         Ok(Done::Answered)
+    }
+
+    /// The configuration of this shard as Java properties: the node's, with the shard's own name and port.
+    fn properties_text(&self) -> String {
+        let mut text = String::new();
+        for (name, value) in java_properties(&self.config) {
+            let value = match name {
+                "brokerName" => self.identity.name.to_string(),
+                "listenPort" => self.identity.store_host.port().to_string(),
+                _ => value,
+            };
+            text.push_str(&format!("{name}={value}\n"));
+        }
+        text
     }
 
     fn describe_process(&self, now_ms: i64, table: &mut BTreeMap<String, String>) {
