@@ -14,6 +14,8 @@ pub(crate) struct Call<'a> {
     pub(crate) conn: ConnId,
     /// Our view of the peer's address.
     pub(crate) peer: SocketAddr,
+    /// Our end of the connection.
+    pub(crate) local: SocketAddr,
     /// Codec and opaque of the answer; `None` for oneway requests, which are never answered.
     pub(crate) reply: Option<ReplyTo>,
     /// The turn's clock.

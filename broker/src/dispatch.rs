@@ -1,6 +1,7 @@
 //! Which handler serves which request. Every known code has its place here, served or not: the match has no wildcard,
 //! so a new row of the table does not compile until somebody decides.
 
+use net::admin_sources;
 use net::codes::Class;
 use net::{Request, ResponseCode};
 use rt::Env;
@@ -11,16 +12,12 @@ use crate::shard::Shard;
 impl<E: Env> Shard<E> {
     /// Who may ask: admin writes come from this host or from the networks the operator named (reliability.md 7, S2).
     pub(crate) fn admit(&self, call: &Call<'_>, request: &Request<'_>) -> Result<(), Refused> {
-        if request.code().class() != Class::AdminWrite || self.admin.allows(&self.identity, call.peer.ip()) {
+        if request.code().class() != Class::AdminWrite || self.admin.allow(call.peer, call.local) {
             return Ok(());
         }
         Err(Refused::new(
             ResponseCode::NO_PERMISSION,
-            format!(
-                "{} from {} refused: admin writes are taken from this host only; set admin.allow to the networks you trust",
-                request.code(),
-                call.peer.ip()
-            ),
+            format!("{} from {}: {}", request.code(), call.peer.ip(), admin_sources::REFUSAL),
         ))
     }
 

@@ -1,6 +1,6 @@
 //! Who a shard is: names and addresses that go into registrations, routes and message ids.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 /// The shard as clients, name servers and records know it.
@@ -22,11 +22,4 @@ pub(crate) struct Identity {
     pub(crate) ha_address: Rc<str>,
     /// Boot time, Unix milliseconds.
     pub(crate) booted_at_ms: i64,
-}
-
-impl Identity {
-    /// Whether `peer` is this host: its loopback, or the advertised address.
-    pub(crate) fn is_own(&self, peer: IpAddr) -> bool {
-        peer.to_canonical().is_loopback() || peer.to_canonical() == self.store_host.ip().to_canonical()
-    }
 }

@@ -6,7 +6,6 @@
 
 pub mod config;
 
-mod access;
 mod attributes;
 mod call;
 mod clients;

@@ -157,7 +157,7 @@ impl<E: Env> Shard<E> {
         let address = self.registration.servers[at].address;
         let conn = self.registration.servers[at].conn.unwrap_or_else(|| {
             let conn = self.env.net().connect(address);
-            self.connections.connecting(conn, address, now.mono, Session::default());
+            self.connections.connecting(conn, address, now.mono, Session::new(address));
             conn
         });
         let opaque = self.registration.opaque();

@@ -1,13 +1,17 @@
 //! What a shard remembers about one connection.
 
+use std::net::SocketAddr;
+
 use net::connection::ConnectionLimits;
 
 use crate::config::BrokerConfig;
 use crate::topics::{TopicSlot, Topics};
 
 /// State of one connection, inside [`net::connection::Connections`].
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Session {
+    /// Our end of the connection.
+    pub(crate) local: SocketAddr,
     /// The topic of the last send: producers rarely change it, and comparing is cheaper than hashing.
     last_topic: Option<LastTopic>,
 }
@@ -20,6 +24,11 @@ struct LastTopic {
 }
 
 impl Session {
+    /// A connection that came in at `local`, or leads to it.
+    pub(crate) fn new(local: SocketAddr) -> Self {
+        Self { local, last_topic: None }
+    }
+
     /// The slot of `topic` if it was the last one and the topics did not change since.
     pub(crate) fn known(&self, topic: &str, topics: &Topics) -> Option<TopicSlot> {
         let last = self.last_topic.as_ref()?;

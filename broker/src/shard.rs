@@ -12,6 +12,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
+use net::admin_sources::AdminSources;
 use net::connection::{Connections, Ending};
 use net::header::{Header, Scratch};
 use net::message_id::UniqueIds;
@@ -21,7 +22,6 @@ use rt::wheel::Wheel;
 use rt::{Class, ConnId, Env, Event, Now, Reactor, TurnOutcome};
 use store::{Appended, PhysicalOffset, QueueRef, ReadBatch, Store};
 
-use crate::access::AdminAccess;
 use crate::call::{Call, Done, Outcome, Refused};
 use crate::clients::Clients;
 use crate::config::BrokerConfig;
@@ -60,7 +60,7 @@ pub struct Shard<E: Env> {
     pub(crate) registration: Registration,
     pub(crate) peers: Peers,
     pub(crate) unique_ids: UniqueIds,
-    pub(crate) admin: AdminAccess,
+    pub(crate) admin: AdminSources,
     /// Queues that grew and have waiters: served when what they got is visible.
     pub(crate) grown: Vec<QueueRef>,
     pub(crate) phase: Phase,
@@ -112,13 +112,13 @@ impl<E: Env> Shard<E> {
         identity: Identity,
         store: Store<E>,
         registration: Registration,
-        peers: Peers,
+        (peers, admin): (Peers, AdminSources),
     ) -> Self {
         let now = env.now();
         let limits = crate::session::limits(&config);
         Self {
             unique_ids: unique_ids(&env, &identity),
-            admin: AdminAccess::parse(&config.admin_allow),
+            admin,
             config,
             identity,
             store: OpenStore::new(store),
@@ -206,7 +206,9 @@ impl<E: Env> Shard<E> {
 
     fn request(&mut self, conn: ConnId, codec: Codec, header: &Header<'_>, body: &[u8], now: Now) {
         let Some(connection) = self.connections.get(conn) else { return };
-        let call = Call { conn, peer: connection.peer(), reply: ReplyTo::of(codec, header), now, header };
+        let local = connection.state().local;
+        let call =
+            Call { conn, peer: connection.peer(), local, reply: ReplyTo::of(codec, header), now, header };
         let outcome = match Request::decode(header) {
             _ if self.phase >= Phase::Closing => Err(refusals::going_away(call.version())),
             Ok(request) => self.admit(&call, &request).and_then(|()| self.dispatch(&call, &request, body)),
@@ -299,10 +301,10 @@ impl<E: Env> Shard<E> {
 impl<E: Env> Reactor for Shard<E> {
     fn event(&mut self, event: Event<'_>, now: Now) {
         match event {
-            Event::Accepted { conn, peer, .. } => {
+            Event::Accepted { conn, peer, local, .. } => {
                 let net = self.env.net().clone();
                 // A refused connection is closed by `Connections`, which also counts it.
-                let _ = self.connections.accepted(&net, conn, peer, now.mono, Session::default());
+                let _ = self.connections.accepted(&net, conn, peer, now.mono, Session::new(local));
             }
             Event::Connected { conn, .. } => self.connections.connected(conn, now.mono),
             Event::Received { conn, bytes } => self.received(conn, bytes, now),

@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use net::admin_sources::{AdminSources, NotANetwork};
 use rt::{Env, Now, Transport};
 use store::{RecoveryReport, Store, StoreConfig};
 
@@ -36,6 +37,8 @@ pub struct ShardSetup {
 pub enum StartError {
     /// The store cannot be opened: why, in words.
     Store(String),
+    /// `admin.allow` does not parse.
+    Allow(NotANetwork),
     /// An address is taken, or not ours.
     Listen {
         /// Where.
@@ -67,7 +70,9 @@ impl<E: Env> Shard<E> {
             booted_at_ms: env.now().unix_ms,
         };
         let registration = Registration::new(&setup.name_servers);
-        let mut shard = Self::assemble(env, Rc::new(setup.config), identity, store, registration, peers);
+        let admin = AdminSources::parse(&setup.config.admin_allow).map_err(StartError::Allow)?;
+        let mut shard =
+            Self::assemble(env, Rc::new(setup.config), identity, store, registration, (peers, admin));
         let now = shard.env.now();
         shard.load_tables(now);
         shard.adopt_queues(now);
@@ -106,6 +111,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Store(why) => f.write_str(why),
+            Self::Allow(error) => error.fmt(f),
             Self::Listen { address, source } => write!(f, "cannot listen on {address}: {source}"),
         }
     }
