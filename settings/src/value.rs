@@ -266,7 +266,7 @@ macro_rules! words {
                 $(if text.eq_ignore_ascii_case($word) $(|| text.eq_ignore_ascii_case($other))* {
                     return Ok($name::$variant);
                 })*
-                Err($crate::Rejection::NotOneOf(&[$($word),*]))
+                Err($crate::Rejection::NotOneOf(&[$($word $(, $other)*),*]))
             }
             fn show(&self) -> String {
                 match self { $($name::$variant => $word),* }.to_owned()

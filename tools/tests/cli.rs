@@ -65,6 +65,9 @@ fn a_missing_or_broken_file_is_named() {
     let missing = place.run(&["broker", "-c", "nowhere.conf"]);
     assert_eq!(missing.code, Some(2));
     assert!(missing.err.contains("nowhere.conf") && missing.err.contains("No such file"), "{}", missing.err);
+    place.write("b.conf", "flushDiskType=ASYNC\n");
+    let word = place.run(&["broker", "-c", "b.conf"]);
+    assert!(word.err.contains("b.conf:1") && word.err.contains("ASYNC_FLUSH"), "{}", word.err);
     place.write("b.toml", "name = a\n");
     let broken = place.run(&["broker", "-c", "b.toml"]);
     assert_eq!(broken.code, Some(2));
