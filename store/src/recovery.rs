@@ -29,17 +29,25 @@ pub(crate) struct Recovered {
     pub(crate) damage: Option<(u64, Damage)>,
 }
 
-/// Finds the end of the log and makes it durable. `queues_from`: records at or above this are handed to `found`.
+/// What is known before the first record is read.
+pub(crate) struct Known<'a> {
+    pub(crate) checkpoint: Checkpoint,
+    /// Records at or above are wanted by the queues or the index.
+    pub(crate) queues_from: u64,
+    /// What a killed process left in this store's window.
+    pub(crate) leftover: Option<&'a Leftover>,
+}
+
+/// Finds the end of the log and makes it durable; hands the records that the queues want to `found`.
 pub(crate) async fn recover<E: Env>(
     env: &E,
     config: &StoreConfig,
     segments: &Segments<E>,
-    checkpoint: Checkpoint,
-    queues_from: u64,
-    leftover: Option<&Leftover>,
+    known: Known<'_>,
     report: &mut RecoveryReport,
     found: &mut dyn FnMut(&Record<'_>),
 ) -> Result<Recovered, StoreError> {
+    let Known { checkpoint, queues_from, leftover } = known;
     let recovery = Recovery { env, config, segments, checkpoint };
     let from = checkpoint.boundary.min(queues_from).max(segments.first());
     let mut seen = Seen { queues_from, records: 0, stored_at_ms: checkpoint.stored_at_ms, found };

@@ -216,14 +216,14 @@ impl<E: Env> Segments<E> {
         file.flush().await.map_err(|error| io("flush", error))
     }
 
-    /// Makes the next segment durable and adds it.
-    pub(crate) async fn prepare_next(&self) -> Result<(), StoreError> {
+    /// Makes the next segment durable and adds it, resting for `pause` after each 1 MiB.
+    pub(crate) async fn prepare_next(&self, pause: Duration) -> Result<(), StoreError> {
         let start = self.ready_end();
         let path = self.dir.join(segment_name(start));
         let recycled = self.files.borrow_mut().recycled.pop();
         let made = match recycled {
             Some(name) => self.take_recycled(&name, &path).await,
-            None => self.make_zeroed(&path).await,
+            None => self.make_zeroed(&path, pause).await,
         };
         let file = made.map_err(|source| StoreError::Io { op: "prepare", path, source })?;
         self.files.borrow_mut().slots.push_back(Some(file));
@@ -241,7 +241,7 @@ impl<E: Env> Segments<E> {
         Ok(file)
     }
 
-    async fn make_zeroed(&self, path: &std::path::Path) -> io::Result<File<E>> {
+    async fn make_zeroed(&self, path: &std::path::Path, pause: Duration) -> io::Result<File<E>> {
         let disk = self.env.disk();
         let raw = self.dir.join(PREPARING);
         match disk.remove(&raw).await {
@@ -250,7 +250,7 @@ impl<E: Env> Segments<E> {
             Err(error) => return Err(error),
         }
         let file = disk.open(&raw, OpenMode::CreateNew { direct: self.direct }).await?;
-        if let Err(error) = self.fill_with_zeros(&file).await {
+        if let Err(error) = self.fill_with_zeros(&file, pause).await {
             // The space goes back at once: the next try starts over.
             disk.remove(&raw).await?;
             return Err(error);
@@ -260,7 +260,7 @@ impl<E: Env> Segments<E> {
         Ok(file)
     }
 
-    async fn fill_with_zeros(&self, file: &File<E>) -> io::Result<()> {
+    async fn fill_with_zeros(&self, file: &File<E>, pause: Duration) -> io::Result<()> {
         match file.allocate(self.segment_bytes).await {
             Ok(()) => {}
             // Not every filesystem can; the zeros allocate as they go.
@@ -274,8 +274,8 @@ impl<E: Env> Segments<E> {
             let len = piece.min(self.segment_bytes - at);
             file.write_at(at, zeros.range(0, len as usize), false).await?;
             at += len;
-            if !self.pause.is_zero() {
-                self.env.sleep(self.pause).await;
+            if !pause.is_zero() {
+                self.env.sleep(pause).await;
             }
         }
         file.flush().await
@@ -353,7 +353,7 @@ pub(crate) async fn keep_ready<E: Env>(log: Rc<Log<E>>) {
             segments.wanted.heard().await;
             continue;
         }
-        match segments.prepare_next().await {
+        match segments.prepare_next(segments.pause).await {
             Ok(()) => *segments.disk_full.borrow_mut() = None,
             Err(StoreError::Io { source, .. }) if is_full(&source) => {
                 *segments.disk_full.borrow_mut() = Some(source.to_string());

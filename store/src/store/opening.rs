@@ -19,7 +19,7 @@ use crate::commitlog::segments::{Segments, keep_ready};
 use crate::consume_queue::{ConsumeQueues, Entry, LogPositions, QueueConfig, QueueRecovery, Replayed};
 use crate::index::{IndexConfig, KeyIndex};
 use crate::record::{Record, property, sys_flag, tags_code};
-use crate::recovery::{Recovered, recover};
+use crate::recovery::{Known, Recovered, recover};
 use crate::superblock::{Checkpoint, CheckpointFile, LOCK, Superblock};
 use crate::tables::{Tables, TablesConfig};
 use crate::{
@@ -71,9 +71,11 @@ impl<E: Env> Store<E> {
             &env,
             &config,
             &segments,
-            checkpoint,
-            queue_recovery.replay_from.min(index_from).get(),
-            leftover.as_ref(),
+            Known {
+                checkpoint,
+                queues_from: queue_recovery.replay_from.min(index_from).get(),
+                leftover: leftover.as_ref(),
+            },
             &mut report,
             &mut dispatch,
         )
@@ -91,7 +93,8 @@ impl<E: Env> Store<E> {
             let note = Checkpoint { boundary, clean: false, stored_at_ms: recovered.stored_at_ms };
             checkpoint_file.write(note).await?;
             if segments.ready_end() <= recovered.end {
-                segments.prepare_next().await?;
+                // Nobody is served yet, so there is nobody to make room for.
+                segments.prepare_next(Duration::ZERO).await?;
             }
         }
         let window = make_window(&config, identity, &segments, &recovered).await?;
@@ -364,4 +367,4 @@ impl<E: Env> Store<E> {
 const INDEX_DIR: &str = "index";
 const QUEUES_DIR: &str = "queues";
 const TABLES_DIR: &str = "tables";
-const DRAIN_POLL: std::time::Duration = std::time::Duration::from_micros(100);
+const DRAIN_POLL: Duration = Duration::from_micros(100);

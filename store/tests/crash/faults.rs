@@ -29,7 +29,8 @@ impl Bench {
     fn on(disk: SimDisk, promise: Promise) -> Self {
         let (sim, window, settings) = (Simulation::new(1), WindowFile::new(), Settings::new(promise));
         let machine = sim.machine(IP, disk);
-        let (store, _) = sim.block_on(Store::open(machine.env(), settings.config(&window))).unwrap();
+        let opened = sim.block_on(Store::open(machine.env(), settings.config(&window)));
+        let (store, _) = opened.expect("a new store opens");
         Self { sim, machine, store, window, settings }
     }
 
@@ -61,7 +62,7 @@ impl Bench {
     }
 
     fn body_at(&self, sent: &Appended) -> Option<Vec<u8>> {
-        let slice = self.sim.block_on(self.store.record_at(sent.at)).unwrap()?;
+        let slice = self.sim.block_on(self.store.record_at(sent.at)).expect("what is durable is read")?;
         match store::record::parse(&slice) {
             Ok(store::record::Parsed::Record(record)) => Some(record.body().to_vec()),
             _ => None,
@@ -70,15 +71,14 @@ impl Bench {
 
     /// Stops in an orderly way and returns the disk.
     fn close(self) -> (SimDisk, WindowFile, Settings) {
-        self.sim.block_on(self.store.close()).unwrap();
+        self.sim.block_on(self.store.close()).expect("a healthy store closes");
         (self.machine.disk().snapshot(), self.window, self.settings)
     }
 }
 
-fn reopen(
-    disk: &SimDisk,
-    config: StoreConfig,
-) -> (Simulation, SimMachine, Result<(Store<SimEnv>, store::RecoveryReport), StoreError>) {
+type Opened = Result<(Store<SimEnv>, store::RecoveryReport), StoreError>;
+
+fn reopen(disk: &SimDisk, config: StoreConfig) -> (Simulation, SimMachine, Opened) {
     let sim = Simulation::new(2);
     let machine = sim.machine(IP, disk.snapshot());
     let opened = sim.block_on(Store::open(machine.env(), config));
