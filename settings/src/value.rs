@@ -263,7 +263,8 @@ macro_rules! words {
 
         impl $crate::Value for $name {
             fn parse(text: &str, _: &$crate::Limits) -> Result<Self, $crate::Rejection> {
-                $(if text.eq_ignore_ascii_case($word) $(|| text.eq_ignore_ascii_case($other))* {
+                // Ours is lower case; RocketMQ's enums are read as it does, in any case. ASYNC is neither.
+                $(if text == $word $(|| text.eq_ignore_ascii_case($other))* {
                     return Ok($name::$variant);
                 })*
                 Err($crate::Rejection::NotOneOf(&[$($word $(, $other)*),*]))

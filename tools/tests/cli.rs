@@ -65,13 +65,19 @@ fn a_missing_or_broken_file_is_named() {
     let missing = place.run(&["broker", "-c", "nowhere.conf"]);
     assert_eq!(missing.code, Some(2));
     assert!(missing.err.contains("nowhere.conf") && missing.err.contains("No such file"), "{}", missing.err);
-    place.write("b.conf", "flushDiskType=ASYNC\n");
-    let word = place.run(&["broker", "-c", "b.conf"]);
-    assert!(word.err.contains("b.conf:1") && word.err.contains("ASYNC_FLUSH"), "{}", word.err);
     place.write("b.toml", "name = a\n");
     let broken = place.run(&["broker", "-c", "b.toml"]);
     assert_eq!(broken.code, Some(2));
     assert!(broken.err.contains("b.toml:1"), "{}", broken.err);
+}
+
+#[test]
+fn a_word_that_is_almost_one_is_refused_with_the_words_that_are() {
+    let place = Place::new("word");
+    place.write("b.conf", "flushDiskType=ASYNC\nbindAddress=127.0.0.1\n");
+    let word = place.run(&["config", "show", "-c", "b.conf"]);
+    assert_eq!(word.code, Some(2));
+    assert!(word.err.contains("b.conf:1") && word.err.contains("ASYNC_FLUSH"), "{}", word.err);
 }
 
 #[test]
