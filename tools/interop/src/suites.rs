@@ -35,7 +35,7 @@ pub struct Selection {
 }
 
 /// No suite takes longer, or it hangs.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(420);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
 
 #[derive(Clone, Copy, Debug)]
 enum Suite {

@@ -1,5 +1,7 @@
 //! The command line.
 
+use std::path::PathBuf;
+
 use interop::{Make, Selection};
 
 /// What to run, in this order.
@@ -31,11 +33,13 @@ pub(crate) struct Arguments {
     pub(crate) selection: Selection,
     /// Cargo profile of the binary under test.
     pub(crate) profile: String,
+    /// A binary built before, instead of building one.
+    pub(crate) binary: Option<PathBuf>,
 }
 
 const USAGE: &str =
     "usage: cargo xtask test [--only fmt|clippy|cargo|doc|interop]... [--suite NAME]... [--scenario NAME]...
-                        [--oracle java|java-broker] [--jobs N] [--profile release|dev]
+                        [--oracle java|java-broker] [--jobs N] [--profile release|dev] [--binary FILE]
        cargo xtask capture [--suite NAME]...     records frames of real clients for net/tests/fixtures/captured
   --suite, --scenario   run only interop suites and scenarios whose name contains NAME
   --oracle java         run the interop scenarios against the Java servers instead of ours
@@ -60,6 +64,7 @@ impl Arguments {
             jobs: 2,
         };
         let mut profile = "release".to_owned();
+        let mut binary = None;
         while let Some(flag) = words.next() {
             let value = words.next().ok_or_else(|| format!("{flag} needs a value\n{USAGE}"))?;
             let wrong = || format!("{flag} does not take '{value}'\n{USAGE}");
@@ -76,13 +81,14 @@ impl Arguments {
                 "--oracle" if value == "java-broker" => selection.brokers = Make::Java,
                 "--jobs" => selection.jobs = value.parse().map_err(|_| wrong())?,
                 "--profile" => profile = value,
+                "--binary" => binary = Some(value.into()),
                 _ => return Err(wrong()),
             }
         }
         if steps.is_empty() {
             steps.extend(Step::ALL.map(|(_, step)| step));
         }
-        Ok(Self { capture, steps, selection, profile })
+        Ok(Self { capture, steps, selection, profile, binary })
     }
 }
 

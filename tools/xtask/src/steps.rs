@@ -80,7 +80,7 @@ fn count(line: &str, word: &str) -> usize {
 
 fn interop(arguments: &Arguments) -> Tally {
     let workshop = workshop(arguments);
-    if arguments.selection.name_servers == Make::Ours {
+    if arguments.selection.name_servers == Make::Ours && arguments.binary.is_none() {
         let built = checked(&["build", "--package", "ringmq", "--profile", &arguments.profile]);
         if built.failed > 0 {
             return built;
@@ -107,7 +107,7 @@ fn workshop(arguments: &Arguments) -> Workshop {
     Workshop {
         sources: root().join("tools/interop"),
         products: target().join("interop"),
-        ringmq: target().join(folder).join("ringmq"),
+        ringmq: arguments.binary.clone().unwrap_or_else(|| target().join(folder).join("ringmq")),
     }
 }
 
