@@ -279,7 +279,8 @@ fn bad_configuration(it: &Shop<'_>) -> Result<(), Trouble> {
     for (extra, named) in cases {
         let (file, store, port) = it.config("bad", extra)?;
         let line = format!("broker -c {}", file.display());
-        let done = finish(&mut it.command(&line), b"", REFUSAL)?;
+        let done = finish(&mut it.command(&line), b"", REFUSAL)
+            .map_err(|e| Trouble::Answer(format!("'{}' is not refused: {e}", extra.trim())))?;
         let what = format!("exit code 2 and {named:?} for '{}'", extra.trim());
         expect(done.code() == 2 && named.iter().all(|part| done.stderr.contains(part)), &what, &line, &done)?;
         that(!store.exists(), || format!("'{}' was refused, but the store was made", extra.trim()))?;
