@@ -269,7 +269,7 @@ fn bad_configuration(it: &Shop<'_>) -> Result<(), Trouble> {
     // What is added to a good file, and what the message must name.
     let cases: [(&str, &[&str]); 7] = [
         ("brokerIp1=127.0.0.1\n", &["brokerIp1", "bad.conf:8", "brokerIP1"]),
-        ("flushDiskType=ASYNC\n", &["flushDiskType", "bad.conf:8", "ASYNC_FLUSH"]),
+        ("flushDiskType=ASYNK_FLUSH\n", &["flushDiskType", "bad.conf:8", "ASYNC_FLUSH"]),
         ("listenPort=99999\n", &["listenPort", "bad.conf:8"]),
         ("maxMessageSize=many\n", &["maxMessageSize", "bad.conf:8"]),
         ("enableControllerMode=true\n", &["enableControllerMode"]),

@@ -181,7 +181,9 @@ impl Cluster {
         let server = &mut self.servers[at];
         let end = Instant::now() + READY;
         loop {
-            if ask.iter().all(|&port| registered(port, &server.masters)) {
+            // Registered may be what a process killed a moment ago left behind; so each shard must answer as well.
+            let shards = (0..server.masters.len()).map(|shard| server.port + 10 * shard as u16);
+            if ask.iter().all(|&port| registered(port, &server.masters)) && shards.into_iter().all(answers) {
                 return Ok(());
             }
             let process = server.process.as_mut().expect("spawned before");
@@ -311,6 +313,13 @@ fn addresses(servers: &[Server]) -> String {
     let all: Vec<String> =
         servers.iter().filter(|s| s.masters.is_empty()).map(|s| format!("127.0.0.1:{}", s.port)).collect();
     all.join(";")
+}
+
+/// Whether the broker at `port` answers.
+fn answers(port: u16) -> bool {
+    const GET_BROKER_RUNTIME_INFO: i32 = 28;
+    Wire::connect(port, Duration::from_secs(2))
+        .is_ok_and(|mut wire| wire.succeed(GET_BROKER_RUNTIME_INFO, &[], &[]).is_ok())
 }
 
 /// Whether the name server at `port` routes `topic` to all of `masters`.
