@@ -324,11 +324,12 @@ impl<E: Env> Reactor for Shard<E> {
         self.serve_grown(now);
         let timer_deadline = self.fire_timers(now);
         let register_deadline = self.register_if_due(now);
-        self.stop_if_quiet(now);
         let net = self.env.net().clone();
         self.connections.flush_dirty(&net, now.mono);
         self.resume(now);
         let sweep_deadline = self.connections.sweep(&net, now.mono);
+        // Last: it may close the store, which everything above uses.
+        self.stop_if_quiet(now);
         let deadline =
             [store_deadline, timer_deadline, register_deadline, sweep_deadline].into_iter().flatten().min();
         TurnOutcome { deadline, stop: self.phase == Phase::Stopped }

@@ -92,7 +92,6 @@ impl<E: Env> Shard<E> {
             self.release(id, now);
         }
         self.unregister(now);
-        self.stop_if_quiet(now);
     }
 
     /// Ends when every stored send is answered and the name servers heard of it (or did not in time).

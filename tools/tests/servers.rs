@@ -245,6 +245,30 @@ fn a_broker_with_a_java_configuration_keeps_messages_and_progress_over_restarts(
 }
 
 #[test]
+fn a_broker_without_name_servers_serves_and_stops() {
+    let place = Place::new("alone");
+    let (_, port) = ports();
+    let mut command = place.ringmq();
+    command.args(["broker", "--set", "listen.address=127.0.0.1", "--set", "shards=1", "--set", "name=alone"]);
+    command.args([
+        "--set",
+        "store.segment_bytes=16777216",
+        "--set",
+        "store.window_mib=16",
+        "--set",
+        "log.filter=warn",
+    ]);
+    command.arg("--set").arg(format!("listen.port={port}"));
+    command.arg("--set").arg(format!("store.dir={}", place.dir.join("store").display()));
+    let broker = Server::start(command, "The broker[alone, ");
+    assert_eq!(
+        broker.lines,
+        [format!("The broker[alone, 127.0.0.1:{port}] boot success. serializeType=JSON")]
+    );
+    assert_eq!(broker.interrupt(), Some(0));
+}
+
+#[test]
 fn a_second_broker_on_the_same_store_is_refused_and_the_first_goes_on() {
     let place = Place::new("second");
     let (names, port) = ports();
