@@ -102,6 +102,7 @@ func run(s scenario, options map[string]string) {
 
 var (
 	saying sync.Mutex
+	asking sync.Mutex // one request at a time; its answer is the next line of input
 	input  = bufio.NewReader(os.Stdin)
 )
 
@@ -113,6 +114,8 @@ func say(line string) {
 
 // Asks the harness to stop, kill or start a server; returns once it is done.
 func ask(command string) {
+	asking.Lock()
+	defer asking.Unlock()
 	say("DO " + command)
 	answer, err := input.ReadString('\n')
 	must(err)

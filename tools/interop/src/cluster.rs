@@ -117,11 +117,14 @@ impl Cluster {
     }
 
     /// `stop|kill|start broker-0|namesrv-1|...`; a start returns when the server is registered or answers.
+    /// `committed GROUP TOPIC OFFSET` waits for that offset of queue 0 at the first master.
     /// `topic NAME` makes a topic of four queues on every master, for clients that cannot.
     pub(crate) fn obey(&mut self, command: &str) -> Result<(), Trouble> {
         let (verb, name) = command.split_once(' ').unwrap_or((command, ""));
-        if verb == "topic" {
-            return self.make_topic(name, 4);
+        match verb {
+            "topic" => return self.make_topic(name, 4),
+            "committed" => return self.await_committed(name),
+            _ => {}
         }
         let at = self.find(name)?;
         match verb {
@@ -142,6 +145,23 @@ impl Cluster {
     pub(crate) fn launch(&mut self, name: &str) -> Result<(), Trouble> {
         let at = self.find(name)?;
         self.servers[at].spawn()
+    }
+
+    fn await_committed(&self, what: &str) -> Result<(), Trouble> {
+        let words: Vec<&str> = what.split(' ').collect();
+        let [group, topic, offset] = words[..] else {
+            return Err(Trouble::Answer(format!("unknown command 'committed {what}'")));
+        };
+        let wanted = offset.parse::<i64>().ok();
+        let mut wire = Wire::connect_to(&self.addresses()[0], Duration::from_secs(5))?;
+        let end = Instant::now() + Duration::from_secs(15);
+        while wire.consumer_offset(group, topic, 0)? != wanted {
+            if Instant::now() > end {
+                return Err(Trouble::Late { awaited: format!("offset {offset} of {group}"), log: None });
+            }
+            sleep(Duration::from_millis(20));
+        }
+        Ok(())
     }
 
     /// A topic with `queues` queues on every master, routed when this returns.
