@@ -1,11 +1,25 @@
-//! Micro-benchmarks and side-by-side runs.
+//! Load generators and side-by-side runs.
+#![forbid(unsafe_code)]
 
-mod echo;
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod clock;
+mod echo;
+mod load;
+mod options;
+mod phases;
+mod pull;
+mod records;
+mod send;
+mod tally;
+mod template;
+mod topic;
+mod usage;
+
 #[derive(Debug, Parser)]
-#[command(name = "benches", about = "Micro-benchmarks of RingMQ")]
+#[command(name = "benches", about = "Load generators of RingMQ, and comparisons with the Java broker")]
 struct Arguments {
     #[command(subcommand)]
     benchmark: Benchmark,
@@ -15,10 +29,28 @@ struct Arguments {
 enum Benchmark {
     /// What the pump costs over a bare io_uring loop: 1 KiB in, 128 B out.
     Echo(echo::Options),
+    /// Sends in a closed loop, pipelined.
+    Send(send::Options),
+    /// Pulls of the hot tail, one in flight per consumer.
+    Pull(pull::Options),
 }
 
-fn main() -> std::io::Result<()> {
-    match Arguments::parse().benchmark {
-        Benchmark::Echo(options) => echo::run(&options),
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().benchmark {
+        Benchmark::Echo(options) => echo::run(&options).map(|()| ExitCode::SUCCESS),
+        Benchmark::Send(options) => send::run(&options).map(print),
+        Benchmark::Pull(options) => pull::run(&options).map(print),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("benches: {error}");
+            ExitCode::FAILURE
+        }
     }
+}
+
+fn print(figures: tally::Figures) -> ExitCode {
+    println!("{figures}");
+    if figures.faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
