@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod clock;
+mod e2e;
 mod echo;
 mod load;
 mod options;
@@ -33,6 +34,8 @@ enum Benchmark {
     Send(send::Options),
     /// Pulls of the hot tail, one in flight per consumer.
     Pull(pull::Options),
+    /// From intended send to delivery, at a fixed rate.
+    E2e(e2e::Options),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Benchmark::Echo(options) => echo::run(&options).map(|()| ExitCode::SUCCESS),
         Benchmark::Send(options) => send::run(&options).map(print),
         Benchmark::Pull(options) => pull::run(&options).map(print),
+        Benchmark::E2e(options) => e2e::run(&options).map(print),
     };
     match outcome {
         Ok(code) => code,

@@ -68,6 +68,7 @@ impl Tally {
             others_cpu: used.others().as_secs_f64(),
             percentiles_us: [at(0.5), at(0.99), at(0.999), self.latencies.max() as f64 / 1e3],
             refused: self.refused.clone(),
+            lag_p999_us: None,
             faults: Vec::new(),
         }
     }
@@ -94,6 +95,8 @@ pub(crate) struct Figures {
     pub(crate) percentiles_us: [f64; 4],
     /// Answers by code, without successes.
     pub(crate) refused: BTreeMap<i32, (u64, String)>,
+    /// How late an open-loop generator was, at p99.9.
+    pub(crate) lag_p999_us: Option<f64>,
     /// What makes the run worthless: lost messages, wrong bytes.
     pub(crate) faults: Vec<String>,
 }
@@ -149,6 +152,9 @@ impl fmt::Display for Figures {
         }
         write!(f, "  generator {:.0} %", self.own_cpu * 100.0 / self.seconds)?;
         write!(f, "  others {:.0} %", self.others_percent())?;
+        if let Some(lag) = self.lag_p999_us {
+            write!(f, "  lag {lag:.0} us")?;
+        }
         for (code, (count, remark)) in &self.refused {
             write!(f, "  code {code}: {count} ({remark})")?;
         }
