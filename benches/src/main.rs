@@ -14,6 +14,7 @@ mod phases;
 mod pull;
 mod records;
 mod send;
+mod side;
 mod tally;
 mod template;
 mod topic;
@@ -36,6 +37,8 @@ enum Benchmark {
     Pull(pull::Options),
     /// From intended send to delivery, at a fixed rate.
     E2e(e2e::Options),
+    /// The Java broker and ours in turns, with the targets beside.
+    SideBySide(Box<side::Options>),
 }
 
 fn main() -> ExitCode {
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         Benchmark::Send(options) => send::run(&options).map(print),
         Benchmark::Pull(options) => pull::run(&options).map(print),
         Benchmark::E2e(options) => e2e::run(&options).map(print),
+        Benchmark::SideBySide(options) => side::run(*options).map(|valid| ExitCode::from(u8::from(!valid))),
     };
     match outcome {
         Ok(code) => code,

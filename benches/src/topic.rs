@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use net::client::{Client, ClientError, ClientOptions};
-use net::requests::{GetMaxOffset, GetMinOffset, OffsetReply, UpdateAndCreateTopic};
+use net::requests::{GetMaxOffset, OffsetReply, UpdateAndCreateTopic};
 
 /// A topic and the broker that has it.
 #[derive(Clone, Debug)]
@@ -49,20 +49,6 @@ impl Topic {
         let mut client = self.client()?;
         let ask = |queue_id| {
             let request = GetMaxOffset { topic: &self.name, queue_id, committed: true };
-            let answer = client.call(&request, &[]).and_then(|answer| answer.success()).map_err(said)?;
-            answer.reply::<OffsetReply>().map(|reply| reply.offset).map_err(io::Error::other)
-        };
-        (0..i32::try_from(self.queues).expect("few queues")).map(ask).collect()
-    }
-
-    /// The offset of the oldest message of each queue.
-    ///
-    /// # Errors
-    /// When the broker cannot be reached or says no.
-    pub(crate) fn min_offsets(&self) -> io::Result<Vec<i64>> {
-        let mut client = self.client()?;
-        let ask = |queue_id| {
-            let request = GetMinOffset { topic: &self.name, queue_id };
             let answer = client.call(&request, &[]).and_then(|answer| answer.success()).map_err(said)?;
             answer.reply::<OffsetReply>().map(|reply| reply.offset).map_err(io::Error::other)
         };

@@ -1,0 +1,255 @@
+//! `side-by-side`: the Java broker and ours in turns on one core, the generator on another, targets beside ratios.
+//!
+//! A-B-A-B: the Java broker is started and warmed once per flush mode and then stands still (SIGSTOP) while ours has its
+//! turn; ours starts each turn with an empty store, which is thrown away after it. Both are pinned, with everything they
+//! start, to the same core.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::options::seconds;
+
+use self::report::{Pair, Report};
+use self::scenario::{Run, Scenario};
+use self::server::{Flush, Kind, Server, Workshop};
+
+mod footprint;
+mod java;
+mod machine;
+mod process;
+mod report;
+mod scenario;
+mod server;
+
+/// Options of `benches side-by-side`.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Which scenarios; all if none is named.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    scenario: Vec<Scenario>,
+    /// Pairs of runs per scenario.
+    #[arg(long, default_value_t = 3)]
+    pairs: usize,
+    /// Measured time of a run.
+    #[arg(long, default_value = "10s", value_parser = seconds)]
+    seconds: Duration,
+    /// Load before the measured time of a run.
+    #[arg(long, default_value = "3s", value_parser = seconds)]
+    warmup: Duration,
+    /// Load on the fresh JVM before the first run of each scenario.
+    #[arg(long, default_value = "25s", value_parser = seconds)]
+    java_warmup: Duration,
+    /// One short pair of everything: checks that it works, the figures mean nothing.
+    #[arg(long)]
+    quick: bool,
+    /// Also measures start, restart, idleness, and the memory of connections and parked pulls.
+    #[arg(long)]
+    footprint: bool,
+    /// Only that.
+    #[arg(long, conflicts_with = "scenario")]
+    footprint_only: bool,
+    /// Core of the brokers.
+    #[arg(long, default_value_t = 0)]
+    broker_cpu: usize,
+    /// Core of the generator.
+    #[arg(long, default_value_t = 1)]
+    load_cpu: usize,
+    /// MiB of the Java broker's heap.
+    #[arg(long, default_value_t = 2048)]
+    heap_mib: u32,
+    /// Name of the result; its folder is benches/results/DATE-NAME.
+    #[arg(long)]
+    name: Option<String>,
+    /// Directory for stores and logs, on the filesystem to be measured [default: in the target directory].
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// Takes this binary instead of building one.
+    #[arg(long)]
+    ringmq: Option<PathBuf>,
+}
+
+/// Runs the comparison; true if no run was invalid.
+///
+/// # Errors
+/// When something cannot be built, started or reached. Servers are ended in any case.
+pub(crate) fn run(mut options: Options) -> io::Result<bool> {
+    if options.quick {
+        options.pairs = 1;
+        options.seconds = options.seconds.min(Duration::from_secs(3));
+        options.warmup = Duration::from_secs(1);
+        options.java_warmup = Duration::from_secs(4);
+    }
+    if options.scenario.is_empty() && !options.footprint_only {
+        options.scenario = Scenario::ALL.to_vec();
+    }
+    process::end_servers_with_us()?;
+    let target = target_dir()?;
+    let workshop = Workshop {
+        dir: options.dir.clone().unwrap_or_else(|| target.join("side-by-side")),
+        ringmq: options.ringmq.clone().map_or_else(|| build(&target), Ok)?,
+        classpath: java::classpath(&target)?,
+        cpu: options.broker_cpu,
+        heap_mib: options.heap_mib,
+    };
+    fs::create_dir_all(&workshop.dir)?;
+    let mut side =
+        Side { options, workshop, report: Report::default(), configurations: Vec::new(), valid: true };
+    for flush in [Flush::Async, Flush::Sync] {
+        side.scenarios(flush)?;
+    }
+    if side.options.footprint || side.options.footprint_only {
+        footprint::measure(&side.workshop, side.options.quick, &mut side.report)?;
+    }
+    side.publish()
+}
+
+struct Side {
+    options: Options,
+    workshop: Workshop,
+    report: Report,
+    /// Configuration files of the servers, each once.
+    configurations: Vec<String>,
+    valid: bool,
+}
+
+impl Side {
+    /// All scenarios of one flush mode, with one JVM.
+    fn scenarios(&mut self, flush: Flush) -> io::Result<()> {
+        let chosen = self.options.scenario.iter().copied();
+        let chosen: Vec<Scenario> = chosen.filter(|scenario| scenario.flush() == flush).collect();
+        if chosen.is_empty() {
+            return Ok(());
+        }
+        let java = self.start(Kind::Java, flush)?;
+        for scenario in chosen {
+            let pairs = self.pairs(scenario, &java)?;
+            self.report.compare(scenario, &pairs);
+        }
+        java.stop()
+    }
+
+    fn pairs(&mut self, scenario: Scenario, java: &Server) -> io::Result<Vec<Pair>> {
+        let title = scenario.title();
+        self.report
+            .say(&format!("{title}: warming the JVM for {:.0} s", self.options.java_warmup.as_secs_f64()));
+        java.thaw();
+        let warm = Run { warmup: Duration::ZERO, duration: self.options.java_warmup, ..self.run_of() };
+        scenario.run(java, warm)?;
+        let mut pairs = Vec::new();
+        for pair in 0..self.options.pairs {
+            java.thaw();
+            let theirs = scenario.run(java, self.run_of())?;
+            self.report.say(&format!("{title}, pair {pair}, java:   {theirs}"));
+            java.freeze();
+            let server = self.start(Kind::Ours, scenario.flush())?;
+            let ours = scenario.run(&server, self.run_of())?;
+            self.report.say(&format!("{title}, pair {pair}, ringmq: {ours}"));
+            server.stop()?;
+            self.valid &= theirs.faults.is_empty() && ours.faults.is_empty();
+            pairs.push((theirs, ours));
+        }
+        java.thaw();
+        Ok(pairs)
+    }
+
+    fn start(&mut self, kind: Kind, flush: Flush) -> io::Result<Server> {
+        let server = self.workshop.start(kind, flush)?;
+        let configuration = server.configuration.replace(&self.workshop.dir.display().to_string(), "DIR");
+        let text = format!("{} {flush:?}:\n\n```text\n{configuration}```\n", kind.name());
+        let ports_gone = without_ports(&text);
+        if !self.configurations.contains(&ports_gone) {
+            self.configurations.push(ports_gone);
+        }
+        Ok(server)
+    }
+
+    fn run_of(&self) -> Run {
+        Run {
+            cpu: self.options.load_cpu,
+            warmup: self.options.warmup,
+            duration: self.options.seconds,
+            max_mib: room_mib(&self.workshop.dir),
+        }
+    }
+
+    fn publish(&self) -> io::Result<bool> {
+        let tree = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let fallback = if self.options.quick { "quick" } else { "side-by-side" };
+        let name = self.options.name.as_deref().unwrap_or(fallback);
+        let name = format!("{}-{name}", machine::date());
+        let java = format!("-Xms{0}m -Xmx{0}m -XX:+UseG1GC", self.options.heap_mib);
+        let about = format!(
+            "{}- command: `{}`\n- servers on core {}, generator on core {}; JVM {java}, warmed {:.0} s per scenario\n\n{}",
+            machine::describe(&self.workshop.dir, tree),
+            command_line(),
+            self.options.broker_cpu,
+            self.options.load_cpu,
+            self.options.java_warmup.as_secs_f64(),
+            self.configurations.join("\n"),
+        );
+        println!("\n{}", self.report.table());
+        let dir = self.report.write(tree, &name, &about)?;
+        println!("written to {}", dir.display());
+        if !self.valid {
+            println!("INVALID: a run lost messages or broke a rule; see above");
+        }
+        Ok(self.valid)
+    }
+}
+
+/// The command as somebody would type it in the tree.
+fn command_line() -> String {
+    let arguments = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
+    format!("cargo run --release -p benches -- {arguments}")
+}
+
+/// Ports differ from run to run and mean nothing.
+fn without_ports(text: &str) -> String {
+    let mut out = String::new();
+    let mut digits = String::new();
+    for letter in text.chars().chain(['\0']) {
+        if letter.is_ascii_digit() {
+            digits.push(letter);
+            continue;
+        }
+        out.push_str(if digits.len() == 5 { "PORT" } else { &digits });
+        digits.clear();
+        if letter != '\0' {
+            out.push(letter);
+        }
+    }
+    out
+}
+
+/// The cargo target directory this binary lies in.
+fn target_dir() -> io::Result<PathBuf> {
+    let binary = std::env::current_exe()?;
+    let target = binary.ancestors().nth(2).map(Path::to_owned);
+    target.ok_or_else(|| {
+        io::Error::other("benches does not lie in a target directory: give --dir and --ringmq")
+    })
+}
+
+/// Builds the release binary that is measured.
+fn build(target: &Path) -> io::Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(["build", "--release", "-q", "-p", "ringmq", "--target-dir"])
+        .arg(target)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status()?;
+    if status.success() {
+        Ok(target.join("release").join("ringmq"))
+    } else {
+        Err(io::Error::other(format!("cargo build: {status}")))
+    }
+}
+
+/// MiB of bodies a run may store: a third of what is free, at most 12 GiB.
+fn room_mib(dir: &Path) -> u64 {
+    let free = rustix::fs::statvfs(dir).map_or(0, |facts| facts.f_bavail * facts.f_frsize);
+    ((free >> 20) / 3).min(12 << 10)
+}

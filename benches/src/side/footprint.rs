@@ -1,0 +1,245 @@
+//! What a node costs beside its messages: start, restart, idleness, connections, parked pulls.
+
+use std::io;
+use std::time::Duration;
+
+use net::client::{RequestHead, encode};
+use net::requests::{GetMaxOffset, RequestHeader};
+use net::{Codec, Header};
+use rt::real::Spin;
+use rt::{Mono, Now};
+
+use crate::load::{self, Lines, Next, Plan, Work, opaque_of};
+use crate::pull::{self, Ask};
+use crate::topic::Topic;
+use crate::usage::{Memory, cpu_time};
+use crate::{clock, send};
+
+use super::report::{Report, number};
+use super::server::{Flush, Kind, Server, Workshop};
+
+/// Measures all of it and adds it to `report`.
+///
+/// # Errors
+/// When a server does not start or fails.
+pub(crate) fn measure(workshop: &Workshop, quick: bool, report: &mut Report) -> io::Result<()> {
+    let idle_for = Duration::from_secs(if quick { 5 } else { 20 });
+    let java = workshop.start(Kind::Java, Flush::Async)?;
+    let java_start = java.started_in;
+    let java_idle = idle(&java, idle_for)?;
+    java.stop()?;
+    let ours_start = starts(workshop, if quick { 2 } else { 5 })?;
+    let mut server = workshop.start(Kind::Ours, Flush::Async)?;
+    let ours_idle = idle(&server, idle_for)?;
+    report.say(&format!("start: java {java_start:?}, ringmq {ours_start:?} (listening, registered)"));
+    report.say(&format!("idle: java {java_idle:?}, ringmq {ours_idle:?}"));
+    let ms = |time: Duration| time.as_secs_f64() * 1e3;
+    let pair = |java: f64, ours: f64| (number(java), number(ours));
+    let listening = (ms(java_start.0), ms(ours_start.0));
+    report.single(
+        "start, empty store",
+        "ms until it listens",
+        pair(listening.0, listening.1),
+        Some((listening.1, 100.0)),
+    );
+    report.single(
+        "start, empty store",
+        "ms until registered",
+        pair(ms(java_start.1), ms(ours_start.1)),
+        None,
+    );
+
+    let connection = connections(&server, if quick { 500 } else { 5_000 }, report)?;
+    let parked = parked(&server, if quick { 500 } else { 5_000 }, report)?;
+    let stored = if quick { 10_000 } else { 200_000 };
+    let topic = Topic { broker: server.at, name: "BenchRestart".into(), queues: 4 };
+    topic.create()?;
+    send::fill(server.at, &topic, 1024, stored / 4)?;
+    let before = topic.max_offsets()?;
+    let restarted = server.restart()?;
+    server = restarted.0;
+    if topic.max_offsets()? != before {
+        return Err(io::Error::other("offsets changed over a restart"));
+    }
+    report.say(&format!(
+        "restart with {stored} messages: stopped in {:?}, listening in {:?}",
+        restarted.1, restarted.2
+    ));
+    let restart = ms(restarted.2);
+    report.single(
+        "restart, clean stop",
+        "ms until it listens",
+        ("-".into(), number(restart)),
+        Some((restart, 1_000.0)),
+    );
+    let private = |idle: &Idle| mebibytes(idle.memory.resident.saturating_sub(idle.memory.shared));
+    report.single(
+        "idle, one shard",
+        "resident MiB beside the window",
+        pair(private(&java_idle), private(&ours_idle)),
+        Some((private(&ours_idle), 64.0)),
+    );
+    let cpu = |idle: &Idle| idle.cpu_percent;
+    let idle_cpu = (cpu(&ours_idle), 0.5);
+    report.single(
+        "idle, one shard",
+        "percent of a core",
+        pair(cpu(&java_idle), cpu(&ours_idle)),
+        Some(idle_cpu),
+    );
+    report.single(
+        "idle connection",
+        "bytes of user memory",
+        ("-".into(), number(connection)),
+        Some((connection, 8_192.0)),
+    );
+    report.single("parked pull", "bytes of user memory", ("-".into(), number(parked)), Some((parked, 200.0)));
+    server.stop()
+}
+
+/// Median times of some starts with an empty store.
+fn starts(workshop: &Workshop, times: usize) -> io::Result<(Duration, Duration)> {
+    let mut all = Vec::new();
+    for _ in 0..times {
+        let server = workshop.start(Kind::Ours, Flush::Async)?;
+        all.push(server.started_in);
+        server.stop()?;
+    }
+    all.sort();
+    Ok(all[all.len() / 2])
+}
+
+/// What an idle broker uses.
+#[derive(Clone, Copy, Debug)]
+struct Idle {
+    memory: Memory,
+    cpu_percent: f64,
+}
+
+fn idle(server: &Server, span: Duration) -> io::Result<Idle> {
+    clock::pause(SETTLE);
+    let pid = server.pid().to_string();
+    let before = cpu_time(&pid)?;
+    clock::pause(span);
+    let used = cpu_time(&pid)?.saturating_sub(before);
+    Ok(Idle {
+        memory: Memory::of(server.pid())?,
+        cpu_percent: used.as_secs_f64() * 100.0 / span.as_secs_f64(),
+    })
+}
+
+/// Bytes of the broker's own memory per connection that asked one thing and is silent now.
+fn connections(server: &Server, count: usize, report: &mut Report) -> io::Result<f64> {
+    raise_descriptor_limit()?;
+    let topic = Topic { broker: server.at, name: "BenchIdle".into(), queues: 4 };
+    topic.create()?;
+    let before = Memory::of(server.pid())?;
+    let during = crowd(server, &topic, count, 0)?;
+    let each = per(before, during, count);
+    report.say(&format!("{count} idle connections: {before:?} to {during:?}, {each:.0} bytes each"));
+    Ok(each)
+}
+
+/// Bytes of the broker's own memory per parked pull, on a fixed number of connections.
+fn parked(server: &Server, count: usize, report: &mut Report) -> io::Result<f64> {
+    let topic = Topic { broker: server.at, name: "BenchParked".into(), queues: 4 };
+    topic.create()?;
+    let before = crowd(server, &topic, PARKING_CONNECTIONS, 0)?;
+    let during = crowd(server, &topic, PARKING_CONNECTIONS, count / PARKING_CONNECTIONS)?;
+    let each = per(before, during, count);
+    report.say(&format!("{count} parked pulls: {before:?} to {during:?}, {each:.0} bytes each"));
+    Ok(each)
+}
+
+fn per(before: Memory, during: Memory, count: usize) -> f64 {
+    during.anonymous.saturating_sub(before.anonymous) as f64 / count as f64
+}
+
+/// The broker's memory while `connections` connections exist, each with `pulls` parked pulls.
+fn crowd(server: &Server, topic: &Topic, connections: usize, pulls: usize) -> io::Result<Memory> {
+    let plan = Plan { addresses: vec![server.at], connections, cpu: None, spin: Spin::Off };
+    let work = Crowd {
+        topic: topic.name.clone(),
+        ends: topic.max_offsets()?,
+        pulls,
+        pid: server.pid(),
+        unanswered: connections,
+        look_at: None,
+        outcome: None,
+    };
+    let work = load::run(&plan, work)?;
+    work.outcome.unwrap_or_else(|| Err(io::Error::other("a parked pull was answered")))
+}
+
+/// Connects, asks one thing on each connection, parks its pulls, and looks at the broker's memory.
+struct Crowd {
+    topic: String,
+    /// Where nothing is yet, per queue.
+    ends: Vec<i64>,
+    pulls: usize,
+    pid: u32,
+    unanswered: usize,
+    look_at: Option<Mono>,
+    outcome: Option<io::Result<Memory>>,
+}
+
+impl Work for Crowd {
+    fn start(&mut self, lines: &mut Lines, _: Now) {
+        let request = GetMaxOffset { topic: &self.topic, queue_id: 0, committed: true };
+        let head =
+            RequestHead { codec: Codec::Json, code: GetMaxOffset::CODE, opaque: opaque_of(0), oneway: false };
+        for line in 0..lines.len() {
+            encode(lines.out(line).bytes(), head, &request, &[]);
+        }
+    }
+
+    fn answer(&mut self, line: usize, header: &Header<'_>, _: &[u8], lines: &mut Lines, now: Now) {
+        if header.opaque != opaque_of(0) {
+            self.look_at = Some(now.mono);
+            self.pid = 0;
+            return;
+        }
+        for pull in 0..self.pulls {
+            let queue = (line + pull) % self.ends.len();
+            let ask = Ask {
+                codec: Codec::Json,
+                topic: &self.topic,
+                queue,
+                from: self.ends[queue],
+                count: 32,
+                suspend_ms: PARKED_MS,
+            };
+            pull::append(lines.out(line).bytes(), opaque_of(1 + pull), &ask);
+        }
+        self.unanswered -= 1;
+        if self.unanswered == 0 {
+            self.look_at = Some(now.mono.plus_ms(u64::try_from(SETTLE.as_millis()).expect("seconds")));
+        }
+    }
+
+    fn turn(&mut self, _: &mut Lines, now: Now) -> Next {
+        match self.look_at {
+            Some(at) if at <= now.mono => {
+                self.outcome = (self.pid != 0).then(|| Memory::of(self.pid));
+                Next::Done
+            }
+            Some(at) => Next::Until(at),
+            None => Next::Until(now.mono.plus_ms(1_000)),
+        }
+    }
+}
+
+fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
+
+fn raise_descriptor_limit() -> io::Result<()> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    Ok(setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?)
+}
+
+/// How long a server is left alone before its memory is read.
+const SETTLE: Duration = Duration::from_secs(3);
+const PARKING_CONNECTIONS: usize = 50;
+const PARKED_MS: i64 = 30_000;

@@ -1,0 +1,181 @@
+//! The scenarios of performance.md 7 that are compared, each with the figures that count and their targets.
+
+use std::io;
+use std::time::Duration;
+
+use crate::options::{Connect, Span, Spelling};
+use crate::tally::Figures;
+use crate::{e2e, pull, send};
+
+use super::server::{Flush, Server};
+
+/// A scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Scenario {
+    /// Pipelined sends: 4 connections x 64, ASYNC_FLUSH.
+    B1,
+    /// Batches of 32: 4 connections x 8, ASYNC_FLUSH.
+    B2,
+    /// Pipelined sends: 4 connections x 64, SYNC_FLUSH.
+    B6,
+    /// Hot pulls of 32: 4 consumers.
+    B7,
+    /// End to end at 1,000/s, long-polling consumer.
+    B9,
+}
+
+/// How a run is made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run {
+    /// Core of the generator.
+    pub(crate) cpu: usize,
+    /// Time before the measured window.
+    pub(crate) warmup: Duration,
+    /// The measured window.
+    pub(crate) duration: Duration,
+    /// MiB of bodies after which a run of sends ends early.
+    pub(crate) max_mib: u64,
+}
+
+/// A figure that counts.
+pub(crate) struct Measure {
+    /// Its name and unit.
+    pub(crate) name: &'static str,
+    /// Reads it.
+    pub(crate) of: fn(&Figures) -> f64,
+    /// More is better; otherwise less is.
+    pub(crate) more: bool,
+    /// What our figure has to be.
+    pub(crate) target: Target,
+}
+
+/// What a figure has to be (the table "What it must reach").
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Target {
+    /// So many times better than Java.
+    Times(f64),
+    /// At most this.
+    AtMost(f64),
+    /// Reported only.
+    None,
+}
+
+impl Scenario {
+    /// All of them.
+    pub(crate) const ALL: [Self; 5] = [Self::B1, Self::B2, Self::B7, Self::B9, Self::B6];
+
+    /// For tables.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::B1 => "B1 send, 4 x 64, 1 KiB, ASYNC_FLUSH",
+            Self::B2 => "B2 batches of 32, 4 x 8, 1 KiB, ASYNC_FLUSH",
+            Self::B6 => "B6 send, 4 x 64, 1 KiB, SYNC_FLUSH",
+            Self::B7 => "B7 hot pull of 32 x 1 KiB, 4 consumers",
+            Self::B9 => "B9 end to end, 1,000/s, long polling",
+        }
+    }
+
+    /// The mode the broker runs in.
+    pub(crate) fn flush(self) -> Flush {
+        if self == Self::B6 { Flush::Sync } else { Flush::Async }
+    }
+
+    /// What is compared.
+    pub(crate) fn measures(self) -> Vec<Measure> {
+        let rate = |times| Measure {
+            name: "messages/s",
+            of: Figures::rate,
+            more: true,
+            target: Target::Times(times),
+        };
+        let cpu = |us| Measure {
+            name: "broker CPU us/message",
+            of: |figures| figures.cpu_per_message_us().unwrap_or(f64::NAN),
+            more: false,
+            target: Target::AtMost(us),
+        };
+        match self {
+            Self::B1 => vec![rate(10.0), cpu(2.0), P99],
+            Self::B2 => vec![rate(10.0), cpu(0.9), P99],
+            Self::B6 => vec![rate(8.0), cpu(3.0), P99],
+            Self::B7 => vec![
+                Measure {
+                    name: "MiB/s",
+                    of: Figures::mib_per_second,
+                    more: true,
+                    target: Target::Times(3.0),
+                },
+                Measure {
+                    name: "broker CPU us/pull",
+                    of: |figures| figures.cpu_per_request_us().unwrap_or(f64::NAN),
+                    more: false,
+                    target: Target::AtMost(25.0),
+                },
+            ],
+            Self::B9 => vec![
+                Measure {
+                    name: "p50 us",
+                    of: |figures| figures.percentiles_us[0],
+                    more: false,
+                    target: Target::Times(5.0),
+                },
+                P99,
+                Measure {
+                    name: "p99.9 us",
+                    of: |figures| figures.percentiles_us[2],
+                    more: false,
+                    target: Target::None,
+                },
+            ],
+        }
+    }
+
+    /// Runs it against `server`, on a topic of its own.
+    ///
+    /// # Errors
+    /// When the broker fails.
+    pub(crate) fn run(self, server: &Server, run: Run) -> io::Result<Figures> {
+        let connect = Connect {
+            addr: vec![server.at],
+            topic: format!("Bench{self:?}"),
+            queues: 4,
+            connections: 4,
+            cpu: Some(run.cpu),
+            pid: Some(server.pid()),
+            // A generator that sleeps would add its own wake-ups to a latency; both sides get the same.
+            spin: if self == Self::B9 { -1 } else { 0 },
+            header: Spelling::Json,
+        };
+        let span = Span { warmup: run.warmup, duration: run.duration };
+        let sends = |connect, inflight, batch| send::Options {
+            connect,
+            span,
+            inflight,
+            size: 1024,
+            batch,
+            bare: false,
+            max_mib: run.max_mib,
+        };
+        match self {
+            Self::B1 | Self::B6 => send::run(&sends(connect, 64, 1)),
+            Self::B2 => send::run(&sends(connect, 8, 32)),
+            Self::B7 => {
+                pull::run(&pull::Options { connect, span, consumers: 4, count: 32, size: 1024, tail: 4096 })
+            }
+            Self::B9 => e2e::run(&e2e::Options { connect, span, rate: 1_000, size: 1024 }),
+        }
+    }
+}
+
+const P99: Measure =
+    Measure { name: "p99 us", of: |figures| figures.percentiles_us[1], more: false, target: Target::None };
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Times(times) => write!(f, "{times} x"),
+            Self::AtMost(value) => write!(f, "at most {value}"),
+            Self::None => f.write_str(""),
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! [`Server`]: a name server and a broker of either kind, started the same way and asked the same questions.
+
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use net::client::{Client, ClientOptions};
+use net::requests::GetBrokerClusterInfo;
+
+use crate::clock;
+
+use super::java;
+use super::process::Process;
+
+/// Who runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Apache RocketMQ.
+    Java,
+    /// This tree.
+    Ours,
+}
+
+/// When a message is acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flush {
+    /// When it is in memory.
+    Async,
+    /// When it is on the device.
+    Sync,
+}
+
+/// What servers are started from.
+#[derive(Clone, Debug)]
+pub(crate) struct Workshop {
+    /// Stores, logs and configurations of servers; emptied by each start.
+    pub(crate) dir: PathBuf,
+    /// The release binary of this tree.
+    pub(crate) ringmq: PathBuf,
+    /// Class path of the Java servers.
+    pub(crate) classpath: String,
+    /// Core of the servers.
+    pub(crate) cpu: usize,
+    /// MiB of the Java broker's heap.
+    pub(crate) heap_mib: u32,
+}
+
+/// A running pair of name server and broker.
+#[derive(Debug)]
+pub(crate) struct Server {
+    kind: Kind,
+    dir: PathBuf,
+    workshop: Workshop,
+    namesrv: Process,
+    broker: Process,
+    names: SocketAddr,
+    /// Where the broker listens.
+    pub(crate) at: SocketAddr,
+    /// The broker's configuration file, as written.
+    pub(crate) configuration: String,
+    /// From starting the broker to a connection, and to its being registered.
+    pub(crate) started_in: (Duration, Duration),
+}
+
+impl Workshop {
+    /// Starts name server and broker with an empty store, and waits until the broker is registered.
+    ///
+    /// # Errors
+    /// When one of them does not start.
+    pub(crate) fn start(&self, kind: Kind, flush: Flush) -> io::Result<Server> {
+        let dir = self.dir.join(kind.name());
+        let _ = fs::remove_dir_all(&dir);
+        fs::create_dir_all(&dir)?;
+        let (names, at) = free_ports()?;
+        let namesrv_file = dir.join("namesrv.conf");
+        fs::write(&namesrv_file, kind.namesrv_configuration(&dir, names))?;
+        let configuration = kind.broker_configuration(&dir, at, names, flush, self.cpu);
+        fs::write(dir.join(kind.broker_file()), &configuration)?;
+        let command = self.namesrv_command(kind, &dir, &namesrv_file);
+        let namesrv = Process::start("the name server", command, &dir.join("namesrv.log"))?;
+        wait_for(SLOW, || TcpStream::connect(names).is_ok())?;
+        let (broker, started_in) = self.start_broker(kind, &dir, names, at)?;
+        let workshop = self.clone();
+        Ok(Server { kind, dir, workshop, namesrv, broker, names, at, configuration, started_in })
+    }
+
+    fn start_broker(
+        &self,
+        kind: Kind,
+        dir: &Path,
+        names: SocketAddr,
+        at: SocketAddr,
+    ) -> io::Result<(Process, (Duration, Duration))> {
+        let log = dir.join("broker.log");
+        let command = self.broker_command(kind, dir, names);
+        let began = clock::now();
+        let mut broker = Process::start("the broker", command, &log)?;
+        let mut told = |ready: &dyn Fn() -> bool| {
+            let outcome = wait_for(SLOW, || broker.check().is_err() || ready());
+            outcome.and_then(|()| broker.check()).map_err(|error| with_log(&error, &log))?;
+            Ok::<_, io::Error>(began.elapsed())
+        };
+        let listening = told(&|| TcpStream::connect(at).is_ok())?;
+        let registered = told(&|| is_registered(kind, names))?;
+        Ok((broker, (listening, registered)))
+    }
+
+    fn namesrv_command(&self, kind: Kind, dir: &Path, file: &Path) -> Command {
+        let mut command = self.pinned();
+        match kind {
+            Kind::Java => {
+                command.args(java::command(dir, &self.classpath, 256));
+                command.arg("org.apache.rocketmq.namesrv.NamesrvStartup").arg("-c").arg(file);
+            }
+            Kind::Ours => {
+                command.arg(&self.ringmq).arg("namesrv").arg("-c").arg(file);
+            }
+        }
+        command
+    }
+
+    fn broker_command(&self, kind: Kind, dir: &Path, names: SocketAddr) -> Command {
+        let file = dir.join(kind.broker_file());
+        let mut command = self.pinned();
+        match kind {
+            Kind::Java => {
+                command.args(java::command(dir, &self.classpath, self.heap_mib));
+                command.arg("org.apache.rocketmq.broker.BrokerStartup").arg("-c").arg(file);
+            }
+            Kind::Ours => {
+                command.arg(&self.ringmq).arg("broker").arg("-c").arg(file).args(["-n", &names.to_string()]);
+            }
+        }
+        command
+    }
+
+    /// Everything a server starts runs on its core, kernel helper threads included.
+    fn pinned(&self) -> Command {
+        let mut command = Command::new("taskset");
+        command.args(["-c", &self.cpu.to_string()]);
+        command
+    }
+}
+
+impl Kind {
+    /// Short and fit for a path.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Kind::Java => "java",
+            Kind::Ours => "ringmq",
+        }
+    }
+
+    fn broker_file(self) -> &'static str {
+        match self {
+            Kind::Java => "broker.conf",
+            Kind::Ours => "broker.toml",
+        }
+    }
+
+    fn namesrv_configuration(self, dir: &Path, names: SocketAddr) -> String {
+        let own = match self {
+            Kind::Java => String::new(),
+            Kind::Ours => format!("kvConfigPath={}\n", dir.join("kvConfig.json").display()),
+        };
+        format!("bindAddress=127.0.0.1\nlistenPort={}\n{own}", names.port())
+    }
+
+    fn broker_configuration(
+        self,
+        dir: &Path,
+        at: SocketAddr,
+        names: SocketAddr,
+        flush: Flush,
+        cpu: usize,
+    ) -> String {
+        let (port, store) = (at.port(), dir.join("store"));
+        let store = store.display();
+        match self {
+            Kind::Java => format!(
+                "brokerName=java\nbrokerIP1=127.0.0.1\nlistenPort={port}\nnamesrvAddr={names}\nstorePathRootDir={store}\n\
+                 storePathCommitLog={store}/commitlog\nflushDiskType={}\nautoCreateTopicEnable=true\n",
+                if flush == Flush::Sync { "SYNC_FLUSH" } else { "ASYNC_FLUSH" },
+            ),
+            Kind::Ours => format!(
+                "name = \"ringmq\"\nshards = 1\ncpus = \"{cpu}\"\n\n[listen]\naddress = \"127.0.0.1\"\nport = {port}\n\n\
+                 [store]\ndir = \"{store}\"\n\n[flush]\nmode = \"{}\"\n",
+                if flush == Flush::Sync { "sync" } else { "async" },
+            ),
+        }
+    }
+}
+
+impl Server {
+    /// Number of the broker's process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.broker.pid()
+    }
+
+    /// Both stand still until [`Server::thaw`], so that they do not disturb the other kind's turn.
+    pub(crate) fn freeze(&self) {
+        self.namesrv.freeze();
+        self.broker.freeze();
+    }
+
+    /// Both go on.
+    pub(crate) fn thaw(&self) {
+        self.namesrv.thaw();
+        self.broker.thaw();
+    }
+
+    /// Stops the broker and starts it again on the same store; how long both took: to end, to take a connection.
+    ///
+    /// # Errors
+    /// When it does not stop cleanly or does not start.
+    pub(crate) fn restart(self) -> io::Result<(Self, Duration, Duration)> {
+        let Self { kind, dir, workshop, namesrv, broker, names, at, configuration, .. } = self;
+        let stopped = broker.stop()?;
+        let (broker, started_in) = workshop.start_broker(kind, &dir, names, at)?;
+        let listening = started_in.0;
+        let server = Self { kind, dir, workshop, namesrv, broker, names, at, configuration, started_in };
+        Ok((server, stopped, listening))
+    }
+
+    /// Stops both and removes what they stored.
+    ///
+    /// # Errors
+    /// When one does not stop cleanly.
+    pub(crate) fn stop(self) -> io::Result<()> {
+        self.broker.stop()?;
+        self.namesrv.stop()?;
+        fs::remove_dir_all(self.dir.join("store")).or(Ok(()))
+    }
+}
+
+fn is_registered(kind: Kind, names: SocketAddr) -> bool {
+    let Ok(mut client) = Client::connect(names, ClientOptions::default()) else { return false };
+    let Ok(answer) = client.call(&GetBrokerClusterInfo {}, &[]) else { return false };
+    let name = format!("\"{}\"", kind.name());
+    String::from_utf8_lossy(&answer.body).contains(&name)
+}
+
+/// Looks every millisecond.
+fn wait_for(limit: Duration, mut ready: impl FnMut() -> bool) -> io::Result<()> {
+    let began: Instant = clock::now();
+    while !ready() {
+        if began.elapsed() > limit {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "a server did not become ready"));
+        }
+        clock::pause(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
+fn with_log(error: &io::Error, log: &Path) -> io::Error {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let tail: Vec<&str> = text.lines().rev().take(12).collect();
+    let tail: Vec<&str> = tail.into_iter().rev().collect();
+    io::Error::other(format!("{error}\n{}", tail.join("\n")))
+}
+
+/// A port for a name server and one for a broker with its neighbours, free a moment ago.
+fn free_ports() -> io::Result<(SocketAddr, SocketAddr)> {
+    let local = |port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let free = |port: u16| TcpListener::bind(local(port)).is_ok();
+    (0..200_u16)
+        .map(|step| 18_000 + (u16::try_from(std::process::id() % 100).expect("below 100")) * 20 + step * 40)
+        .find(|port| [0, 8, 10, 11].iter().all(|aside| free(port + aside)))
+        .map(|port| (local(port), local(port + 10)))
+        .ok_or_else(|| io::Error::other("no free ports"))
+}
+
+/// A cold JVM on a busy machine.
+const SLOW: Duration = Duration::from_secs(90);
