@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use rt::BLOCK;
@@ -25,6 +26,9 @@ const MESH_CAPACITY: usize = 1_024;
 /// Connections that the limit of open files must allow for. Less is no production host; how many more it takes is the
 /// operator's choice, up to the bound of `net::connection`.
 const CONNECTIONS: u64 = 8_192;
+
+/// How long a start waits for a name server's answer.
+const REGISTRATION_PATIENCE: Duration = Duration::from_secs(3);
 
 /// A running node.
 pub struct Node {
@@ -98,15 +102,16 @@ impl Node {
         }
         let senders: Vec<Sender<PeerMessage>> =
             channels.iter().map(|(_, (sender, _))| sender.clone()).collect();
-        let (started, ready) = std::sync::mpsc::channel();
+        let (started, ready) = mpsc::channel();
+        let (confirmed, registered) = mpsc::channel();
         let mut shards = Vec::new();
         for (index, (doorbell, (control, receiver))) in (0u16..).zip(channels) {
             let setup = plan.setup(config, index);
             let others = others(&senders, usize::from(index));
-            let started = started.clone();
+            let (started, confirmed) = (started.clone(), confirmed.clone());
             let options = plan.options(config, index, doorbell);
             let thread = start_shard(options, move |env| async move {
-                let link = Box::new(MeshLink { others, receiver });
+                let link = Box::new(MeshLink { others, receiver, confirmed });
                 let (shard, report) = Shard::open(env, setup, link).await?;
                 tracing::info!(shard = index, ?report, "serving at {}", shard.address());
                 // Nobody listens any more if another shard failed; this one is stopped then.
@@ -116,7 +121,7 @@ impl Node {
             .map_err(NodeError::Thread)?;
             shards.push(RunningShard { thread, control });
         }
-        drop(started);
+        drop((started, confirmed));
         let node = Self { shards, facts: plan.facts };
         // Ends early when a shard drops its sender without a word.
         let listening = ready.iter().take(node.shards.len()).count();
@@ -127,7 +132,21 @@ impl Node {
                 .err()
                 .unwrap_or(NodeError::Thread(io::Error::other("a shard ended at start"))));
         }
+        if !config.namesrv.0.is_empty() {
+            node.wait_until_registered(&registered);
+        }
         Ok(node)
+    }
+
+    /// Waits, not for long, until every shard is registered somewhere: who reads the boot line wants to send. A node
+    /// whose name servers are down starts all the same and registers when they come.
+    fn wait_until_registered(&self, registered: &mpsc::Receiver<()>) {
+        for _ in &self.shards {
+            if registered.recv_timeout(REGISTRATION_PATIENCE).is_err() {
+                tracing::warn!("no name server has confirmed yet; trying on");
+                return;
+            }
+        }
     }
 
     /// What was decided at start.
@@ -386,6 +405,7 @@ fn others(senders: &[Sender<PeerMessage>], me: usize) -> Vec<Sender<PeerMessage>
 struct MeshLink {
     others: Vec<Sender<PeerMessage>>,
     receiver: Receiver<PeerMessage>,
+    confirmed: mpsc::Sender<()>,
 }
 
 impl PeerLink for MeshLink {
@@ -402,6 +422,11 @@ impl PeerLink for MeshLink {
 
     fn receive(&mut self) -> Option<PeerMessage> {
         self.receiver.try_recv()
+    }
+
+    fn registered(&mut self) {
+        // Nobody listens any more once the start is over.
+        let _ = self.confirmed.send(());
     }
 }
 

@@ -24,6 +24,8 @@ pub trait PeerLink {
     fn broadcast(&mut self, message: PeerMessage);
     /// The next message for this shard.
     fn receive(&mut self) -> Option<PeerMessage>;
+    /// The shard is registered at a name server for the first time. Told once.
+    fn registered(&mut self) {}
 }
 
 /// A link to nobody: a node of one shard in a simulation or test.

@@ -28,6 +28,8 @@ const SECOND_ROUND_MS: u64 = 10_000;
 pub(crate) struct Registration {
     servers: Vec<NameServer>,
     next_opaque: i32,
+    /// Whether a name server has ever confirmed.
+    confirmed: bool,
     /// Until when a stopping shard waits.
     leaving_until: Option<Mono>,
 }
@@ -56,7 +58,7 @@ impl Registration {
             registered: None,
             rounds: 0,
         });
-        Self { servers: servers.collect(), next_opaque: 0, leaving_until: None }
+        Self { servers: servers.collect(), next_opaque: 0, confirmed: false, leaving_until: None }
     }
 
     /// The topic table changed: every name server hears of it in this turn.
@@ -110,6 +112,10 @@ impl<E: Env> Shard<E> {
         }
         server.waiting = None;
         if header.code == ResponseCode::SUCCESS.0 {
+            if !std::mem::replace(&mut self.registration.confirmed, true) {
+                self.peers.registered();
+            }
+            let server = &mut self.registration.servers[at];
             if server.registered.replace(true) != Some(true) {
                 let address = server.address;
                 tracing::info!(shard = self.identity.index, %address, "registered at the name server");
