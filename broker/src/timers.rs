@@ -18,7 +18,8 @@ pub(crate) enum Timer {
     Clients,
 }
 
-/// Consumer offsets regress by a second at most after a crash: this, and the store's half second until they are flushed.
+/// Consumer offsets regress by a second at most after a crash: this, and a fifth of a second
+/// until the store writes them.
 const OFFSETS_MS_MAX: u64 = 300;
 const SECOND_MS: u64 = 1_000;
 const CLIENTS_MS: u64 = 10_000;

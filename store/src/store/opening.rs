@@ -174,7 +174,7 @@ fn take_lock<E: Env>(disk: &E::Disk, dir: &Path) -> Result<rt::disk::DirLock, St
 
 /// Greatest age of metadata that is not flushed. Whoever hands over consumer offsets adds a delay of its own, and both
 /// together must stay below a second (reliability.md 1).
-const TABLES_FLUSH_INTERVAL: Duration = Duration::from_millis(500);
+const TABLES_FLUSH_INTERVAL: Duration = Duration::from_millis(200);
 
 async fn open_tables<E: Env>(env: &E, config: &StoreConfig) -> Result<Tables<E>, StoreError> {
     let dir = config.dir.join(TABLES_DIR);

@@ -20,6 +20,8 @@ pub(super) struct Committer<E: Env> {
     pub(super) failure: Option<TablesError>,
     /// A task sleeps until the flush interval is over.
     pub(super) armed: bool,
+    /// The interval of later changes was over while a commit ran: another one follows at once.
+    again: bool,
     waiting: Vec<Waker>,
     /// Somebody waits for the changes up to here.
     pub(super) wanted: u64,
@@ -34,6 +36,7 @@ impl<E: Env> Committer<E> {
             refused: None,
             failure: None,
             armed: false,
+            again: false,
             waiting: Vec::new(),
             wanted: 0,
             spare: Vec::new(),
@@ -54,7 +57,11 @@ pub(super) fn start<E: Env>(shared: &Rc<Shared<E>>) {
         return;
     }
     committer.refused = None;
-    let Some(journal) = committer.journal.take() else { return };
+    let Some(journal) = committer.journal.take() else {
+        // The commit that runs took its changes before these were made.
+        committer.again = true;
+        return;
+    };
     drop(committer);
     let shared = shared.clone();
     let env = shared.env.clone();
@@ -112,7 +119,8 @@ async fn run<E: Env>(shared: &Rc<Shared<E>>, mut journal: Journal<E>) {
         if committer.failure.is_some() {
             return;
         }
-        if !done || committer.durable >= committer.wanted {
+        let again = mem::take(&mut committer.again);
+        if !done || (committer.durable >= committer.wanted && !again) {
             committer.journal = Some(journal);
             drop(committer);
             if !done {

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use proptest::prelude::*;
-use rt::sim::{Crash, FaultRule, OpKind, Repeat, SimDisk, SimEnv, Simulation, for_each_seed};
+use rt::sim::{Crash, FaultRule, OpKind, Repeat, SimDisk, SimEnv, Simulation, Verdict, for_each_seed};
 
 use super::*;
 
@@ -90,6 +90,29 @@ fn a_crash_anywhere_leaves_a_state_between_the_last_awaited_and_the_last_put() {
         let states = &history[*durable.borrow()..];
         assert!(states.contains(&found), "neither durable nor put, finished: {}", finished.is_some());
         assert_eq!(reopened(disk).0, found, "recovery twice equals once");
+    });
+}
+
+#[test]
+fn a_put_during_a_slow_commit_needs_no_later_put_to_be_saved() {
+    for_each_seed(20, |seed| {
+        let sim = Simulation::new(seed);
+        let machine = sim.machine([10, 0, 0, 1], SimDisk::new());
+        let interval = config().flush_interval;
+        let expected = sim.block_on(async {
+            let env = machine.env();
+            let mut tables = Tables::open(env.clone(), config()).await.unwrap();
+            machine.disk().on_operation(move |operation| match operation.kind {
+                OpKind::Flush => Verdict::Delay(3 * interval),
+                _ => Verdict::Proceed,
+            });
+            tables.put(1, b"first", b"1").unwrap();
+            env.sleep(interval + interval / 4).await;
+            tables.put(1, b"second", b"2").unwrap();
+            env.sleep(5 * interval).await;
+            all(&tables)
+        });
+        assert_eq!(reopened(machine.crash(Crash::Process)).0, expected, "seed {seed:#x}");
     });
 }
 
