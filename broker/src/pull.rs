@@ -15,7 +15,7 @@ use store::{OffsetRange, QueueOffset, QueueRef, ReadBatch, ReadLimits, ReadStatu
 use crate::call::{Call, Done, Outcome, Refused};
 use crate::long_poll::ParkedId;
 use crate::refusals;
-use crate::shard::Shard;
+use crate::shard::{Phase, Shard};
 use crate::subscription::TagFilter;
 use crate::timers::Timer;
 use crate::topics::perm;
@@ -62,18 +62,20 @@ impl<E: Env> Shard<E> {
             self.offsets.commit(request.consumer_group, request.topic, queue_id, request.commit_offset);
         }
         let Some(reply) = call.reply else { return Ok(Done::Answered) };
-        let Ok(from) = u64::try_from(request.queue_offset) else {
-            return Err(Refused::invalid(format!("queueOffset {} is negative", request.queue_offset)));
-        };
         let queue = self.queue_of(request.topic, queue_id);
+        let from = u64::try_from(request.queue_offset);
         let wanted = Wanted {
             reply,
             queue,
-            from: QueueOffset::new(from),
+            from: QueueOffset::new(from.unwrap_or(0)),
             count: u32::try_from(request.max_msg_nums).unwrap_or(0).max(1),
             filter,
         };
-        self.serve(call.conn, wanted, self.hold_ms(request), call.now);
+        match from {
+            Ok(_) => self.serve(call.conn, wanted, self.hold_ms(request), call.now),
+            // A negative offset lies before every queue.
+            Err(_) => self.answer_pull(call.conn, &wanted, ReadStatus::TooSmall, &mut ReadBatch::default()),
+        }
         Ok(Done::Later)
     }
 
@@ -192,7 +194,11 @@ impl<E: Env> Shard<E> {
             filter.as_ref().is_none_or(|filter| filter.accepts(entry.tags_code))
         };
         let work = self.store.read_cold(wanted.queue, wanted.from, limits, accept);
-        self.later(Class::ColdRead, work, move |shard, result, _| shard.answer_cold(conn, &wanted, result));
+        self.connections.request_held(conn, 0);
+        self.later(Class::ColdRead, work, move |shard, result, _| {
+            shard.connections.request_done(conn, 0);
+            shard.answer_cold(conn, &wanted, result);
+        });
     }
 
     fn answer_cold(
@@ -229,7 +235,8 @@ impl<E: Env> Shard<E> {
     }
 
     fn hold_ms(&self, request: &PullMessage<'_>) -> Option<u64> {
-        if request.sys_flag & SUSPEND == 0 {
+        // A shard that stops has answered those it held and holds nobody else.
+        if request.sys_flag & SUSPEND == 0 || self.phase != Phase::Serving {
             return None;
         }
         let asked = request.suspend_timeout_ms.min(HOLD_MS_MAX);

@@ -159,16 +159,19 @@ impl<E: Env> Shard<E> {
         });
     }
 
-    /// As [`Shard::later`] for a request: the outcome of `then` becomes the answer.
+    /// As [`Shard::later`] for a request: the outcome of `then` becomes the answer. It counts against the requests that
+    /// its connection may have in flight.
     pub(crate) fn answer_later<T: 'static>(
-        &self,
+        &mut self,
         call: &Call<'_>,
         class: Class,
         work: impl Future<Output = T> + 'static,
         then: impl FnOnce(&mut Self, ConnId, Option<ReplyTo>, T, Now) -> Outcome + 'static,
     ) -> Outcome {
         let (conn, reply) = (call.conn, call.reply);
+        self.connections.request_held(conn, 0);
         self.later(class, work, move |shard, result, now| {
+            shard.connections.request_done(conn, 0);
             let outcome = then(shard, conn, reply, result, now);
             shard.conclude(conn, reply, outcome);
         });
