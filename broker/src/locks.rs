@@ -58,6 +58,12 @@ impl QueueLocks {
         }
     }
 
+    /// Whether the group holds any lock that has not expired.
+    #[must_use]
+    pub(crate) fn any_held(&self, group: &str, now: Mono) -> bool {
+        self.groups.get(group).is_some_and(|locks| locks.values().any(|lock| !lock.is_expired(now)))
+    }
+
     /// Forgets expired locks, so that the table is bounded by what lives.
     pub(crate) fn drop_expired(&mut self, now: Mono) {
         self.groups.retain(|_, locks| {

@@ -1,4 +1,4 @@
-//! Stored messages whose producers wait for the commit: one queue in log order, answered from its front.
+//! Stored messages whose senders wait for the commit: one queue in log order, answered from its front.
 //!
 //! Answers leave in the order of the log, in one pass per commit, without a task or an allocation per message.
 
@@ -9,13 +9,15 @@ use rt::{ConnId, Mono};
 use smallvec::SmallVec;
 use store::PhysicalOffset;
 
-/// What a producer is told about one stored send.
+/// What a client is told about one stored send.
 #[derive(Clone, Debug)]
 pub(crate) struct Receipt {
     /// Whom to tell.
     pub(crate) conn: ConnId,
     /// How.
     pub(crate) reply: ReplyTo,
+    /// What.
+    pub(crate) answer: Answer,
     /// The answer may leave when the log is safe up to here.
     pub(crate) end: PhysicalOffset,
     /// When the frame was taken, for latency and `syncFlushTimeout`.
@@ -30,6 +32,15 @@ pub(crate) struct Receipt {
     pub(crate) request_bytes: u32,
     /// `UNIQ_KEY`, which clients get back as the transaction id.
     pub(crate) unique_key: UniqueKey,
+}
+
+/// The two kinds of requests that store messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// A producer's, who is told where its message lies.
+    Placed,
+    /// A consumer's that gave a message back, and wants to know only whether it may forget it.
+    Plain,
 }
 
 /// Unique keys are 32 characters (IPv4) or 56 (IPv6): the common ones lie inline.
@@ -108,6 +119,7 @@ mod tests {
         Receipt {
             conn: ConnId { index: 0, generation: 0 },
             reply: ReplyTo { codec: Codec::Json, opaque: 1 },
+            answer: Answer::Placed,
             end: PhysicalOffset::new(end),
             taken: Mono(taken),
             queue_id: 0,

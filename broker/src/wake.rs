@@ -6,7 +6,7 @@ use net::{ResponseCode, reply};
 use rt::{Env, Mono, Now};
 use store::QueueRef;
 
-use crate::receipts::Receipt;
+use crate::receipts::{Answer, Receipt};
 use crate::shard::Shard;
 
 impl<E: Env> Shard<E> {
@@ -90,6 +90,11 @@ impl<E: Env> Shard<E> {
     ) {
         self.statistics.put_latency(now.since(receipt.taken));
         let Some(out) = self.connections.reply(receipt.conn) else { return };
+        if receipt.answer == Answer::Plain {
+            // A consumer knows success and failure only; on failure it sends the message by itself.
+            let code = if code == ResponseCode::SUCCESS { code } else { ResponseCode::SYSTEM_ERROR };
+            return reply::plain(out, receipt.reply, code, remark);
+        }
         let ids = &mut self.memory.ids;
         ids.clear();
         for (place, at) in self.memory.positions.iter().enumerate() {

@@ -50,12 +50,7 @@ impl SendProperties {
     ) -> Self {
         stored.clear();
         let mut found = Self { wait: true, ..Self::default() };
-        for entry in sent.as_bytes().split(|byte| *byte == ENTRY_END) {
-            let Some(end) = entry.iter().position(|byte| *byte == NAME_VALUE) else { continue };
-            let (name, value) = (&entry[..end], &entry[end + 1..]);
-            if name.is_empty() || value.is_empty() {
-                continue;
-            }
+        for (_, entry, name, value) in entries(sent.as_bytes()) {
             found.notice(name, value, stored.len());
             if !CONSUMED.contains(&name) && !OWN.contains(&name) && !name.starts_with(TRANSIENT_PREFIX) {
                 stored.extend_from_slice(entry);
@@ -70,6 +65,15 @@ impl SendProperties {
         push(stored, "MSG_REGION", additions.region);
         push(stored, "TRACE_ON", if additions.trace_on { "true" } else { "false" });
         push(stored, "CLUSTER", additions.cluster);
+        found
+    }
+
+    /// Scans properties that are stored as they came: those of an item of a batch.
+    pub(crate) fn scan(sent: &[u8]) -> Self {
+        let mut found = Self { wait: true, ..Self::default() };
+        for (at, _, name, value) in entries(sent) {
+            found.notice(name, value, at);
+        }
         found
     }
 
@@ -101,7 +105,10 @@ impl SendProperties {
     }
 
     /// Refuses kinds of messages that would otherwise be delivered at once, as if they were plain ones.
-    pub(crate) fn check_supported(&self, transaction_bits: bool) -> Result<(), Refused> {
+    ///
+    /// `tried_again`: it goes to a retry or dead letter topic, where clients ask for a delay that is not kept yet and
+    /// would lose the message without it.
+    pub(crate) fn check_supported(&self, transaction_bits: bool, tried_again: bool) -> Result<(), Refused> {
         if self.transactional || transaction_bits {
             let remark =
                 "transactional messages are not supported by this version: send it as a plain message";
@@ -109,6 +116,7 @@ impl SendProperties {
         }
         match self.timed {
             None => Ok(()),
+            Some("DELAY") if tried_again => Ok(()),
             Some(name) => Err(Refused::new(
                 ResponseCode::MESSAGE_ILLEGAL,
                 format!(
@@ -117,6 +125,18 @@ impl SendProperties {
             )),
         }
     }
+}
+
+/// The entries that are some: where each begins, all of it, its name, its value. Neither of the two is empty.
+fn entries(sent: &[u8]) -> impl Iterator<Item = (usize, &[u8], &[u8], &[u8])> {
+    let mut next = 0;
+    sent.split(|byte| *byte == ENTRY_END).filter_map(move |entry| {
+        let at = next;
+        next += entry.len() + 1;
+        let end = entry.iter().position(|byte| *byte == NAME_VALUE)?;
+        let (name, value) = (&entry[..end], &entry[end + 1..]);
+        (!name.is_empty() && !value.is_empty()).then_some((at, entry, name, value))
+    })
 }
 
 fn text<'a>(stored: &'a [u8], place: &Range<usize>) -> &'a str {
@@ -154,7 +174,7 @@ mod tests {
             "k1 k2|U|KEYS\u{1}k1 k2\u{2}UNIQ_KEY\u{1}U\u{2}TAGS\u{1}TagA\u{2}a\u{1}b\u{2}MSG_REGION\u{1}R\u{2}TRACE_ON\u{1}true\u{2}CLUSTER\u{1}C\u{2}"
         );
         assert_eq!(found.tags_code, 2_598_919);
-        assert!(found.wait && found.check_supported(false).is_ok());
+        assert!(found.wait && found.check_supported(false, false).is_ok());
     }
 
     #[test]
@@ -177,11 +197,11 @@ mod tests {
     fn kinds_that_need_more_than_an_append_are_refused() {
         for sent in ["DELAY\u{1}3", "TIMER_DELAY_SEC\u{1}5", "TIMER_DELIVER_MS\u{1}5", "TIMER_DELAY_MS\u{1}5"]
         {
-            let refused = rewrite(sent).0.check_supported(false).expect_err(sent);
+            let refused = rewrite(sent).0.check_supported(false, false).expect_err(sent);
             assert_eq!(refused.code, ResponseCode::MESSAGE_ILLEGAL);
         }
-        assert!(rewrite("DELAY\u{1}0").0.check_supported(false).is_ok(), "level 0 is no delay");
-        assert!(rewrite("TRAN_MSG\u{1}true").0.check_supported(false).is_err());
-        assert!(rewrite("").0.check_supported(true).is_err());
+        assert!(rewrite("DELAY\u{1}0").0.check_supported(false, false).is_ok(), "level 0 is no delay");
+        assert!(rewrite("TRAN_MSG\u{1}true").0.check_supported(false, false).is_err());
+        assert!(rewrite("").0.check_supported(true, false).is_err());
     }
 }

@@ -3,16 +3,16 @@
 //! The hot path of the broker: no allocation and no copy of the body but the one into the log window.
 
 use net::message_id::UNIQUE_ID_CHARS;
-use net::names;
+use net::names::{self, DLQ_PREFIX};
 use net::properties::{self, PROPERTIES_BYTES_MAX};
 use net::requests::SendMessageV2;
 use net::{ResponseCode, batch};
 use rt::Env;
-use store::{Appended, BatchItem, NewMessage, QueueRef};
+use store::{Appended, BatchItem, NewMessage, PhysicalOffset, QueueRef};
 
 use super::properties::{Additions, SendProperties};
 use crate::call::{Call, Done, Outcome, Refused};
-use crate::receipts::{Receipt, UniqueKey};
+use crate::receipts::{Answer, Receipt, UniqueKey};
 use crate::refusals;
 use crate::shard::{Phase, Shard};
 use crate::topics::{TopicSlot, perm};
@@ -31,11 +31,13 @@ impl<E: Env> Shard<E> {
     pub(crate) fn send(&mut self, call: &Call<'_>, request: &SendMessageV2<'_>, body: &[u8]) -> Outcome {
         self.accepts_sends(call)?;
         let slot = self.topic_for_send(call, request)?;
-        let is_batch = request.batch == Some(true);
         let target = self.queue_for_send(call, slot, request.queue_id)?;
         self.check_bytes(request, body)?;
-        let outcome = if is_batch {
+        let outcome = if request.batch == Some(true) {
             self.append_batch(call, request, body, target)
+        } else if let Some(topic) = self.dead_letters_instead(call, request) {
+            let target = Target { queue_id: 0, queue: self.queue_of(&topic, 0) };
+            self.append_one(call, &SendMessageV2 { topic: &topic, ..*request }, body, target)
         } else {
             self.append_one(call, request, body, target)
         };
@@ -79,7 +81,10 @@ impl<E: Env> Shard<E> {
         if properties.len() > PROPERTIES_BYTES_MAX {
             return Err(refusals::properties_too_large(properties.len()));
         }
-        scanned.check_supported(request.sys_flag & TRANSACTION_MASK != 0)?;
+        // A message that is tried again is delivered at once, as by request 36.
+        let tried_again =
+            names::retry_group(request.topic).is_some() || request.topic.starts_with(DLQ_PREFIX);
+        scanned.check_supported(request.sys_flag & TRANSACTION_MASK != 0, tried_again)?;
         let message = NewMessage {
             topic: request.topic,
             queue_id: target.queue_id,
@@ -117,6 +122,7 @@ impl<E: Env> Shard<E> {
             let remark = format!("batch request does not support retry group {}", request.topic);
             return Err(Refused::new(ResponseCode::MESSAGE_ILLEGAL, remark));
         }
+        SendProperties::default().check_supported(request.sys_flag & TRANSACTION_MASK != 0, false)?;
         let items = batch_items(body)?;
         let shared = NewMessage {
             topic: request.topic,
@@ -174,6 +180,7 @@ impl<E: Env> Shard<E> {
         let receipt = Receipt {
             conn: call.conn,
             reply,
+            answer: Answer::Placed,
             end: last.end,
             taken: call.now.mono,
             queue_id: i32::try_from(target.queue_id).expect("queue ids come from an i32"),
@@ -182,17 +189,26 @@ impl<E: Env> Shard<E> {
             request_bytes: u32::try_from(request_bytes).expect("a body fits a frame"),
             unique_key: UniqueKey::from_slice(unique_key),
         };
-        let positions = placed.iter().map(|one| one.at);
         let safe = if wait { self.store.acknowledgeable() } else { self.store.kept() };
-        if last.end <= safe {
+        Ok(self.answer_when_safe(receipt, placed.iter().map(|one| one.at), safe))
+    }
+
+    /// Answers a stored message now if it ends at or below `safe`, else when the mode allows it.
+    pub(crate) fn answer_when_safe(
+        &mut self,
+        receipt: Receipt,
+        positions: impl Iterator<Item = PhysicalOffset>,
+        safe: PhysicalOffset,
+    ) -> Done {
+        if receipt.end <= safe {
             self.memory.positions.clear();
             self.memory.positions.extend(positions);
-            self.write_receipt(&receipt, ResponseCode::SUCCESS, None, call.now.mono);
-            return Ok(Done::Answered);
+            self.write_receipt(&receipt, ResponseCode::SUCCESS, None, receipt.taken);
+            return Done::Answered;
         }
-        self.connections.request_held(call.conn, request_bytes);
+        self.connections.request_held(receipt.conn, receipt.request_bytes as usize);
         self.receipts.push(receipt, positions);
-        Ok(Done::Later)
+        Done::Later
     }
 
     /// Whether sends are taken at all at the moment.
@@ -239,6 +255,19 @@ impl<E: Env> Shard<E> {
         Ok(slot)
     }
 
+    /// The dead letter topic of a group, for a message that a client sends to the group's retry topic by itself after
+    /// it was tried often enough, or while the group consumes in order, where nobody waits for it (behaviour.md 15.3).
+    fn dead_letters_instead(&mut self, call: &Call<'_>, request: &SendMessageV2<'_>) -> Option<String> {
+        let group = names::retry_group(request.topic)?;
+        let limit = match request.max_reconsume_times {
+            Some(limit) => limit,
+            None => self.groups.get(group)?.retry_max_times,
+        };
+        let is_enough = request.reconsume_times.unwrap_or(0) > limit;
+        (is_enough || self.locks.any_held(group, call.now.mono))
+            .then(|| self.ensure_dead_letter_topic(group, call.now))
+    }
+
     fn queue_for_send(&mut self, call: &Call<'_>, slot: TopicSlot, asked: i32) -> Result<Target, Refused> {
         let topic = self.topics.at(slot);
         let queues = topic.config.queues();
@@ -274,6 +303,12 @@ impl<E: Env> Shard<E> {
             );
             return Err(Refused::new(ResponseCode::MESSAGE_ILLEGAL, remark));
         }
+        if body.is_empty() {
+            return Err(Refused::new(
+                ResponseCode::MESSAGE_ILLEGAL,
+                "the message has no body; send at least one byte",
+            ));
+        }
         let properties = request.properties.map_or(0, str::len);
         if properties > PROPERTIES_BYTES_MAX {
             return Err(refusals::properties_too_large(properties));
@@ -287,23 +322,21 @@ fn batch_items(body: &[u8]) -> Result<Vec<BatchItem<'_>>, Refused> {
     let mut items = Vec::new();
     for item in batch::items(body) {
         let item = item.map_err(|error| Refused::new(ResponseCode::MESSAGE_ILLEGAL, error.to_string()))?;
+        let found = SendProperties::scan(item.properties);
+        found.check_supported(false, false)?;
         items.push(BatchItem {
             body: item.body,
             properties: item.properties,
             flag: item.flag,
-            tags_code: properties::tags_code(text(item.properties, "TAGS")),
-            keys: text(item.properties, "KEYS"),
-            unique_key: text(item.properties, "UNIQ_KEY"),
+            tags_code: found.tags_code,
+            keys: found.keys(item.properties),
+            unique_key: found.unique_key(item.properties),
         });
     }
     if items.is_empty() {
         return Err(Refused::new(ResponseCode::MESSAGE_ILLEGAL, "the batch has no message"));
     }
     Ok(items)
-}
-
-fn text<'a>(properties: &'a [u8], name: &str) -> &'a str {
-    properties::find(properties, name).and_then(|value| str::from_utf8(value).ok()).unwrap_or_default()
 }
 
 /// A number below `limit` from 64 random bits.

@@ -9,9 +9,10 @@ use net::properties;
 use net::requests::ConsumerSendMsgBack;
 use rt::{Class, Env, Now, SharedSlice};
 use store::record::{Parsed, Record, parse};
-use store::{NewMessage, PhysicalOffset};
+use store::{Appended, NewMessage, PhysicalOffset};
 
 use crate::call::{Call, Done, Outcome, Refused};
+use crate::receipts::{Answer, Receipt, UniqueKey};
 use crate::refusals;
 use crate::shard::{Phase, Shard};
 use crate::topics::perm;
@@ -45,15 +46,35 @@ impl<E: Env> Shard<E> {
             max_times: request.max_reconsume_times.unwrap_or(config.retry_max_times),
         };
         let work = self.store.record_at(at);
-        self.answer_later(call, Class::ColdRead, work, move |shard, _, _, found, now| {
+        self.answer_later(call, Class::ColdRead, work, move |shard, conn, reply, found, now| {
             let record =
                 found.map_err(|error| refusals::of_read(&error, &shard.identity))?.ok_or_else(not_found)?;
-            shard.store_again(&record, &returned, now)
+            let appended = shard.store_again(&record, &returned, now)?;
+            let Some(reply) = reply else { return Ok(Done::Answered) };
+            let receipt = Receipt {
+                conn,
+                reply,
+                answer: Answer::Plain,
+                end: appended.end,
+                taken: now.mono,
+                queue_id: 0,
+                queue_offset: 0,
+                count: 1,
+                request_bytes: 0,
+                unique_key: UniqueKey::new(),
+            };
+            let safe = shard.store.acknowledgeable();
+            Ok(shard.answer_when_safe(receipt, std::iter::once(appended.at), safe))
         })
     }
 
     /// Stores a message under the retry or dead letter topic of its group.
-    fn store_again(&mut self, record: &SharedSlice, returned: &Returned, now: Now) -> Outcome {
+    fn store_again(
+        &mut self,
+        record: &SharedSlice,
+        returned: &Returned,
+        now: Now,
+    ) -> Result<Appended, Refused> {
         let Ok(Parsed::Record(record)) = parse(record) else {
             return Err(Refused::system("the record cannot be read"));
         };
@@ -91,7 +112,7 @@ impl<E: Env> Shard<E> {
         self.statistics.counters.put_messages += 1;
         self.statistics.counters.put_bytes += u64::from(appended.bytes);
         self.grew(queue);
-        Ok(Done::Success)
+        Ok(appended)
     }
 }
 
