@@ -1,0 +1,27 @@
+//! The broker shard on the simulated machine: one file per behaviour, clients that speak frames, virtual time.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+mod admin_access;
+mod auto_create;
+mod disk_trouble;
+mod durability;
+mod groups;
+mod locks;
+mod long_poll;
+mod membership;
+mod offsets;
+mod oneway;
+mod overload;
+mod pull_checks;
+mod queries;
+mod registration;
+mod restart;
+mod send_and_read_back;
+mod send_back;
+mod send_checks;
+mod stopping;
+mod topics;
+mod two_shards;
+mod unsupported;
