@@ -50,7 +50,7 @@ pub(crate) fn broker(
 /// The name server's configuration.
 ///
 /// # Errors
-/// As [`broker`].
+/// As [`broker()`].
 pub(crate) fn namesrv(file: Option<&Path>, set: &[String]) -> Result<Resolved<NamesrvConfig>, Failure> {
     let mut all = file.map(read_file).transpose()?.unwrap_or_default();
     all.extend(environment::<NamesrvConfig>(variables(), NO_KEYS));

@@ -3,7 +3,7 @@
 
 mod ringmq;
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -19,18 +19,19 @@ struct Server {
 impl Server {
     /// Starts it and reads its output up to the line that starts with `ready`.
     fn start(mut command: Command, ready: &str) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        let mut lines = Vec::new();
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut server = Self { child, lines: Vec::new() };
+        let mut out = BufReader::new(server.child.stdout.take().unwrap());
         loop {
             let mut line = String::new();
             if out.read_line(&mut line).unwrap() == 0 {
-                let rest = child.wait_with_output().unwrap();
-                panic!("{lines:#?}\n{}", String::from_utf8_lossy(&rest.stderr));
+                let mut errors = String::new();
+                server.child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+                panic!("{:#?}\n{errors}", server.lines);
             }
-            lines.push(line.trim_end().to_owned());
+            server.lines.push(line.trim_end().to_owned());
             if line.starts_with(ready) {
-                return Self { child, lines };
+                return server;
             }
         }
     }
