@@ -1,6 +1,6 @@
 //! The name server: brokers register, clients ask for routes.
 //!
-//! [`start`] runs one on a thread of its own; [`NameServer`] is the reactor itself, for other pumps (simulation, `dev`
+//! [`start()`] runs one on a thread of its own; [`NameServer`] is the reactor itself, for other pumps (simulation, `dev`
 //! mode). The tables are [`registry`] (soft, rebuilt from registrations) and [`kv`] (kept in a file).
 #![forbid(unsafe_code)]
 

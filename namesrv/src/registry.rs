@@ -4,7 +4,7 @@
 //! connection", "tell these brokers") come out. It knows no socket and no wire form. Everything in it is soft state:
 //! a broker registers again every 30 s, so a name server that starts empty is complete half a minute later.
 //!
-//! Invariants, held by [`Registry::check`] in every test:
+//! Invariants, held by `Registry::check` in every test:
 //! - a broker has at least one address, no address twice, and its name is in the set of its cluster;
 //! - every queue entry belongs to a known broker, every topic has an entry, and `routes` counts the entries;
 //! - a cluster has at least one broker.

@@ -1,7 +1,7 @@
 //! Typed settings: one table of keys per server, filled from flags, environment and files, strictly.
 //!
 //! [`settings!`] turns a table (field, type, default, native name, Java name, unit, when it applies, limits) into a
-//! plain struct plus the [`Key`]s that `config explain` and the servers' property dumps are made of. [`resolve`] lays
+//! plain struct plus the [`Key`]s that `config explain` and the servers' property dumps are made of. [`resolve()`] lays
 //! the sources over each other; what it does not understand is a [`Problem`] with its place and what to write
 //! instead. Nothing is dropped in silence: a key of RocketMQ's that has no effect here becomes a [`Note`].
 //!

@@ -1,8 +1,8 @@
-//! [`settings!`]: a table of keys as a struct.
+//! `settings!`: a table of keys as a struct.
 
 use crate::{Key, Rejection};
 
-/// A struct made by [`settings!`]: its fields are the values of its keys, in the same order.
+/// A struct made by `settings!`: its fields are the values of its keys, in the same order.
 pub trait Settings: Default {
     /// The keys, in the order of the table.
     const KEYS: &'static [Key];

@@ -1,4 +1,4 @@
-//! [`bare_echo`]: the least server that can be made of a [`Ring`], as the yardstick for the pump.
+//! [`bare_echo`]: the least server that can be made of a `Ring`, as the yardstick for the pump.
 //!
 //! Same ring, buffers, fixed files and multishot operations; no executor, no generations, no events, no errors worth
 //! mentioning. `cargo run --release -p benches -- echo` compares the two. Not for anything else.

@@ -4,7 +4,7 @@
 //! per connection. A connection costs one small slot and no buffer while it is idle.
 //!
 //! A slot is released in order: every operation of it has completed (what is in flight is cancelled), its file slot
-//! is closed, then [`Event::Closed`] is delivered and the slot is free with a new generation. So no completion ever
+//! is closed, then [`crate::Event::Closed`] is delivered and the slot is free with a new generation. So no completion ever
 //! meets a newer connection.
 //!
 //! Accepts come as ordinary descriptors, not directly into the file table: the peer's address can only be asked of a

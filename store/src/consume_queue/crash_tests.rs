@@ -101,7 +101,8 @@ async fn check(queues: &ConsumeQueues<SimEnv>, log: &Log) {
 
 /// Does random things until the disk freezes or `steps` are over.
 async fn live(sim: &Simulation, env: SimEnv, log: &RefCell<Log>, steps: u32, durable: &Cell<u64>) {
-    let (mut queues, _) = recover(env.clone(), &log.borrow().clone()).await;
+    let before = log.borrow().clone();
+    let (mut queues, _) = recover(env.clone(), &before).await;
     for _ in 0..steps {
         let random = sim.random();
         match random.below(20) {
@@ -146,7 +147,8 @@ async fn live(sim: &Simulation, env: SimEnv, log: &RefCell<Log>, steps: u32, dur
         queues.end_of_turn(log.positions);
     }
     env.sleep(std::time::Duration::from_millis(100)).await;
-    check(&queues, &log.borrow().clone()).await;
+    let after = log.borrow().clone();
+    check(&queues, &after).await;
 }
 
 /// Drives `work` to its end, or for a minute if the disk is frozen.

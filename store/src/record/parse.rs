@@ -66,7 +66,7 @@ pub enum Damage {
     BatchCut,
 }
 
-/// The first word of a record: how many bytes to read before [`parse`] can say more. `None` below 8 bytes.
+/// The first word of a record: how many bytes to read before [`parse()`] can say more. `None` below 8 bytes.
 #[must_use]
 pub fn stated_bytes(bytes: &[u8]) -> Option<u32> {
     if bytes.len() < 8 { None } else { Some(u32_at(bytes, TOTAL)) }

@@ -140,7 +140,8 @@ fn what_a_crash_cut_off_never_comes_back_behind_later_puts() {
                     tables.durable().await.unwrap();
                 }
                 tables.put(0, b"in doubt", &[life as u8; 9000]).unwrap();
-                tables.durable()
+                // Kept alive: what is put is on its way while the world goes on.
+                [tables.durable()]
             });
             sim.run_steps(sim.random().below(12));
             drop(in_doubt);
