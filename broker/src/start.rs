@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use net::admin_sources::{AdminSources, NotANetwork};
-use rt::{Env, Now, Transport};
+use rt::{Env, Now, listen_patiently};
 use store::{RecoveryReport, Store, StoreConfig};
 
 use crate::config::BrokerConfig;
@@ -79,7 +79,8 @@ impl<E: Env> Shard<E> {
         shard.make_system_topics(now);
         shard.arm_periodic(now);
         for address in setup.listen {
-            shard.env.net().listen(address).map_err(|source| StartError::Listen { address, source })?;
+            let listening = listen_patiently(&shard.env, address).await;
+            listening.map_err(|source| StartError::Listen { address, source })?;
         }
         Ok((shard, report))
     }

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use net::admin_sources::{AdminSources, NotANetwork};
 use net::connection::{ConnectionLimits, Connections, Ending};
 use net::{Frame, Header, ReplyTo, Scratch};
-use rt::{ConnId, Env, Event, Mono, Now, Reactor, Transport, TurnOutcome};
+use rt::{ConnId, Env, Event, Mono, Now, Reactor, Transport, TurnOutcome, listen_patiently};
 
 use crate::config::NamesrvConfig;
 use crate::handlers::{self, Reply};
@@ -90,7 +90,7 @@ impl<E: Env> NameServer<E> {
         let admin = AdminSources::parse(&config.admin_allow).map_err(StartError::Allow)?;
         let kv = Kv::open(env.clone(), &config.kv_file).await.map_err(StartError::Kv)?;
         let at = SocketAddr::new(config.listen_address, config.listen_port);
-        let listened = env.net().listen(at);
+        let listened = listen_patiently(&env, at).await;
         let (_, address) = listened.map_err(|source| StartError::Listen { at, source })?;
         let now = env.now().mono;
         Ok(Self {

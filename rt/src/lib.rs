@@ -18,7 +18,7 @@ pub use disk::{DirEntry, Disk, DiskFile, OpenMode, Space};
 pub use env::{Class, Env, Mono, Now};
 pub use reactor::{Reactor, TurnOutcome};
 pub use slice::{Pinned, SharedSlice};
-pub use transport::{CloseReason, ConnId, Event, ListenerId, Outbox, Transport};
+pub use transport::{CloseReason, ConnId, Event, ListenerId, Outbox, Transport, listen_patiently};
 pub use wheel::{TimerId, Wheel};
 pub use window::{AllocationJob, Backing, Full, Leftover, LeftoverDamage, Window, WindowIdentity};
 

@@ -5,10 +5,11 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use crate::SharedSlice;
+use crate::{Env, SharedSlice};
 
 /// The sockets of one shard (or name server, or tool thread).
 pub trait Transport: Clone + 'static {
@@ -29,6 +30,27 @@ pub trait Transport: Clone + 'static {
     /// Closes at once, dropping what is unsent. [`Event::Closed`] follows, and after it nothing of this connection.
     fn close(&self, conn: ConnId);
 }
+
+/// Listens at `at`, waiting for a former owner to let go of it: the kernel frees the sockets of a killed process that
+/// used io_uring some time after the process itself is gone.
+///
+/// # Errors
+/// The last refusal, when the address is still taken after [`LISTEN_PATIENCE_MS`]; any other one at once.
+pub async fn listen_patiently<E: Env>(env: &E, at: SocketAddr) -> io::Result<(ListenerId, SocketAddr)> {
+    let until = env.now().mono.plus_ms(LISTEN_PATIENCE_MS);
+    loop {
+        match env.net().listen(at) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && env.now().mono < until => {
+                env.sleep(LISTEN_PAUSE).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// How long [`listen_patiently`] waits.
+pub const LISTEN_PATIENCE_MS: u64 = 3_000;
+const LISTEN_PAUSE: Duration = Duration::from_millis(20);
 
 /// What happened on the sockets.
 #[derive(Debug)]
