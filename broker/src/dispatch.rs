@@ -1,5 +1,5 @@
-//! Which handler serves which request. Every known code has its place here, served or not: the match has no wildcard,
-//! so a new row of the table does not compile until somebody decides.
+//! Which handler serves which request. Every known code has its place here, served or not: the match of
+//! `dispatch_rare` has no wildcard, so a new row of the table does not compile until somebody decides.
 
 use net::admin_sources;
 use net::codes::Class;
@@ -23,10 +23,24 @@ impl<E: Env> Shard<E> {
 
     pub(crate) fn dispatch(&mut self, call: &Call<'_>, request: &Request<'_>, body: &[u8]) -> Outcome {
         match request {
-            Request::SendMessageV2(request) | Request::SendBatchMessage(request) => self.send(call, request, body),
+            // Anybody's, and most of all there is: the class of the others is looked up first.
+            Request::SendMessageV2(request) | Request::SendBatchMessage(request) => {
+                self.send(call, request, body)
+            }
             Request::SendMessage(request) => self.send(call, &(*request).into(), body),
             Request::PullMessage(request) => self.pull(call, request),
             Request::LitePullMessage(request) => self.lite_pull(call, request),
+            _ => self.admit(call, request).and_then(|()| self.dispatch_rare(call, request, body)),
+        }
+    }
+
+    fn dispatch_rare(&mut self, call: &Call<'_>, request: &Request<'_>, body: &[u8]) -> Outcome {
+        match request {
+            Request::SendMessageV2(_)
+            | Request::SendBatchMessage(_)
+            | Request::SendMessage(_)
+            | Request::PullMessage(_)
+            | Request::LitePullMessage(_) => unreachable!("dispatched above"),
 
             Request::HeartBeat(_) => self.heart_beat(call, body),
             Request::UnregisterClient(request) => self.unregister_client(call, request),

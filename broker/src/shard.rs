@@ -214,7 +214,7 @@ impl<E: Env> Shard<E> {
             Call { conn, peer: connection.peer(), local, reply: ReplyTo::of(codec, header), now, header };
         let outcome = match Request::decode(header) {
             _ if self.phase >= Phase::Closing => Err(refusals::going_away(call.version())),
-            Ok(request) => self.admit(&call, &request).and_then(|()| self.dispatch(&call, &request, body)),
+            Ok(request) => self.dispatch(&call, &request, body),
             Err(error @ RequestError::UnknownCode { .. }) => {
                 Err(Refused::new(ResponseCode::REQUEST_CODE_NOT_SUPPORTED, error.to_string()))
             }
