@@ -171,7 +171,9 @@ final class Pulls {
         consumer.start();
         consumer.assign(List.of(queue));
         consumer.seek(queue, 25);
-        Check.same(List.of("m25", "m26", "m27", "m28", "m29"), poll(consumer, 5), "from offset 25");
+        // What the client had pulled between assign and seek may still come first: its own race, seen with 5.5.0.
+        List<String> tail = pollUntil(consumer, "m29");
+        Check.same(List.of("m25", "m26", "m27", "m28", "m29"), tail.subList(tail.lastIndexOf("m25"), tail.size()), "from offset 25");
         consumer.seekToBegin(queue);
         List<String> all = poll(consumer, 30);
         Check.same("m0", all.get(0), "the first after seeking to the beginning");
@@ -183,6 +185,15 @@ final class Pulls {
         Check.same(List.of("fresh"), poll(consumer, 1), "after seeking to the end");
         long time = c.drain(queue, 0).get(0).getStoreTimestamp();
         Check.same(0L, consumer.offsetForTimestamp(queue, time - 10_000), "offset for a time before everything");
+    }
+
+    private static List<String> pollUntil(DefaultLitePullConsumer consumer, String last) throws Exception {
+        List<String> bodies = Collections.synchronizedList(new ArrayList<>());
+        Check.await(30, () -> last + ", not " + bodies, () -> {
+            consumer.poll(200).forEach(m -> bodies.add(Context.text(m)));
+            return bodies.contains(last) && bodies.contains("m25");
+        });
+        return bodies;
     }
 
     private static List<String> poll(DefaultLitePullConsumer consumer, int count) throws Exception {
