@@ -8,6 +8,8 @@ use clap::{Parser, Subcommand};
 mod clock;
 mod e2e;
 mod echo;
+#[cfg(test)]
+mod hot_path;
 mod load;
 mod options;
 mod phases;

@@ -95,8 +95,8 @@ pub(crate) fn run(mut options: Options) -> io::Result<bool> {
         heap_mib: options.heap_mib,
     };
     fs::create_dir_all(&workshop.dir)?;
-    let mut side =
-        Side { options, workshop, report: Report::default(), configurations: Vec::new(), valid: true };
+    let report = Report::default();
+    let mut side = Side { options, workshop, report, configurations: Vec::new(), disturbed: 0, valid: true };
     for flush in [Flush::Async, Flush::Sync] {
         side.scenarios(flush)?;
     }
@@ -112,6 +112,8 @@ struct Side {
     report: Report,
     /// Configuration files of the servers, each once.
     configurations: Vec<String>,
+    /// Runs during which something else used too much of the machine.
+    disturbed: usize,
     valid: bool,
 }
 
@@ -148,6 +150,9 @@ impl Side {
             let ours = scenario.run(&server, self.run_of())?;
             self.report.say(&format!("{title}, pair {pair}, ringmq: {ours}"));
             server.stop()?;
+            let disturbed =
+                [&theirs, &ours].into_iter().filter(|run| run.others_percent() > OTHERS_MAX).count();
+            self.disturbed += disturbed;
             self.valid &= theirs.faults.is_empty() && ours.faults.is_empty();
             pairs.push((theirs, ours));
         }
@@ -182,12 +187,14 @@ impl Side {
         let name = format!("{}-{name}", machine::date());
         let java = format!("-Xms{0}m -Xmx{0}m -XX:+UseG1GC", self.options.heap_mib);
         let about = format!(
-            "{}- command: `{}`\n- servers on core {}, generator on core {}; JVM {java}, warmed {:.0} s per scenario\n\n{}",
+            "{}- command: `{}`\n- servers on core {}, generator on core {}; JVM {java}, warmed {:.0} s per scenario\n\
+             - {} runs in which others used over {OTHERS_MAX} % of a core: they count for nothing\n\n{}",
             machine::describe(&self.workshop.dir, tree),
             command_line(),
             self.options.broker_cpu,
             self.options.load_cpu,
             self.options.java_warmup.as_secs_f64(),
+            self.disturbed,
             self.configurations.join("\n"),
         );
         println!("\n{}", self.report.table());
@@ -199,6 +206,9 @@ impl Side {
         Ok(self.valid)
     }
 }
+
+/// Percent of a core that others may use during a run (performance.md 9).
+const OTHERS_MAX: f64 = 5.0;
 
 /// The command as somebody would type it in the tree.
 fn command_line() -> String {
