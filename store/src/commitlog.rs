@@ -1,8 +1,8 @@
 //! The commitlog: records appended in the turn into the log window, written and flushed behind it.
 //!
 //! Invariants: `flushed <= written <= issued <= window end`; every byte below `written` is readable in its segment,
-//! every byte below `flushed` is on the medium; a record never crosses a segment; a segment is durable as a file
-//! before its first byte is appended; after the first failed write or flush nothing more is written.
+//! every byte below `flushed` is on the medium; a record never crosses a segment; bytes are appended only where the
+//! segment is durable as a file, zeroed and flushed ([`Segments::usable_end`]); after the first failed write or flush nothing more is written.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
@@ -232,11 +232,13 @@ impl<E: Env> Log<E> {
     fn roll_if_needed(&self, bytes: u64) -> Result<(), StoreError> {
         let end = self.end();
         let segment_end = self.segment_end(end);
-        let ready = self.segments.ready_end();
-        if bytes + BLANK_BYTES <= segment_end - end && segment_end <= ready {
+        let usable = self.segments.usable_end();
+        let fits = bytes + BLANK_BYTES <= segment_end - end;
+        if fits && end + bytes <= usable {
             return Ok(());
         }
-        if segment_end + self.config.segment_bytes > ready {
+        // What fits and is not usable yet will be: that is no reason to end the segment.
+        if fits || segment_end + self.config.segment_bytes > usable {
             self.segments.want();
             return Err(StoreError::Refused(self.segments.refusal()));
         }
@@ -353,7 +355,8 @@ impl<E: Env> Log<E> {
     /// Everything below `to` is on the medium.
     fn flush_done(&self, to: u64) {
         assert!(to <= self.written(), "flushed {to} beyond written {}", self.written());
-        if to > self.flushed() {
+        // Another flush of the same file may have failed meanwhile and taken this one's bytes with it.
+        if to > self.flushed() && self.failed.get().is_none() {
             self.flushed.set(to);
             self.counters.commits.set(self.counters.commits.get() + 1);
             self.progress.ring();

@@ -55,6 +55,10 @@ pub struct StoreConfig {
     pub retention_interval: Duration,
     /// Next segments to keep ready; 1 is enough unless segments are tiny.
     pub segments_ahead: u32,
+    /// How much of an empty store's first segment is zeroed and flushed before the store opens, a multiple of
+    /// [`BLOCK`]; the rest follows in parts of this size while the store works. A segment that is no larger is zeroed
+    /// whole. Small enough for a quick start, large enough that sends do not outrun the zeros at once.
+    pub zeroing_part_bytes: u64,
     /// Pause after each 1 MiB of zeros while a segment is prepared.
     pub zeroing_pause: Duration,
     /// A defect to build in on purpose. Tests only.
@@ -133,6 +137,7 @@ impl StoreConfig {
             retention: RetentionConfig::default(),
             retention_interval: Duration::from_secs(10),
             segments_ahead: 1,
+            zeroing_part_bytes: 16 << 20,
             zeroing_pause: Duration::from_micros(500),
             canary: None,
         }
@@ -152,6 +157,8 @@ impl StoreConfig {
             Some("the shard's number must be below the number of shards")
         } else if self.segment_bytes == 0 || !self.segment_bytes.is_multiple_of(block) {
             Some("the segment size must be a multiple of 4096")
+        } else if self.zeroing_part_bytes == 0 || !self.zeroing_part_bytes.is_multiple_of(block) {
+            Some("the part of a segment that is zeroed at once must be a multiple of 4096")
         } else if self.window_bytes == 0 || !self.window_bytes.is_multiple_of(BLOCK) {
             Some("the window size must be a multiple of 4096")
         } else if self.segment_bytes < self.record_bytes_max() + BLANK {

@@ -85,6 +85,8 @@ impl<E: Env> Journal<E> {
         if let Some(parent) = directory.parent() {
             disk.sync_dir(parent).await.map_err(on(parent, "sync"))?;
         }
+        // A process may have died between a rename and its flush: what is seen here must also survive the power.
+        disk.sync_dir(&directory).await.map_err(on(&directory, "sync"))?;
         let mut generations = Vec::new();
         for entry in disk.list(&directory).await.map_err(on(&directory, "list"))? {
             match generation_of(&entry.name) {
@@ -106,6 +108,8 @@ impl<E: Env> Journal<E> {
         let nonce = env.random();
         let mut journal =
             Self { env, settings, generation, file, end: 0, chain: 0, group: 0, nonce, base_bytes: 0 };
+        // The same for a frame that was written and not flushed: who reads it here relies on it.
+        journal.file.flush().await.map_err(on(&path, "flush"))?;
         journal.find_end(&path).await?;
         let mut reader = Reader::new(journal.file.clone(), journal.settings.kind, generation);
         while reader.position() < journal.end {

@@ -3,11 +3,16 @@
 //! A segment is made before it is needed: created under another name, filled with zeros, flushed, renamed and its
 //! directory flushed. Only then may the cursor enter it. A segment that retention gave up is renamed instead and not
 //! zeroed again: its old records carry other physical offsets, and recovery compares.
+//!
+//! Nobody waits for the zeros of a whole segment at a start: the segment of the cursor may be *growing*. Its name then
+//! ends in `.zeroing`, it has its full length and space, and only what lies below [`Segments::usable_end`] is zeroed,
+//! flushed and open to the cursor. The housekeeping task moves that limit and takes the suffix away in the end. A
+//! growing segment is always the last, and it alone needs proof after a crash: it is zeroed again behind the log.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -29,7 +34,12 @@ pub(crate) struct Segments<E: Env> {
     segment_bytes: u64,
     ahead: u64,
     pause: Duration,
+    part: u64,
     files: RefCell<Files<File<E>>>,
+    /// While the last segment is growing: everything below is zeroed and flushed. A multiple of [`BLOCK`].
+    zeroed_end: Cell<Option<u64>>,
+    /// The housekeeping task is writing.
+    busy: Cell<bool>,
     /// Rung when a segment was entered or is missing.
     wanted: Signal,
     /// What the filesystem said when the next segment could not be made.
@@ -56,15 +66,22 @@ impl<E: Env> Segments<E> {
     pub(crate) async fn load(env: &E, config: &StoreConfig) -> Result<Self, StoreError> {
         let dir = config.dir.join(COMMITLOG_DIR);
         let io = |op, source| StoreError::Io { op, path: dir.clone(), source };
+        // A process may have died between a rename and its flush: what is seen here must also survive the power.
+        env.disk().sync_dir(&dir).await.map_err(|error| io("flush", error))?;
         let entries = env.disk().list(&dir).await.map_err(|error| io("list", error))?;
         let unusable = |reason| StoreError::Unusable { dir: config.dir.clone(), reason };
         let mut files = Files { first: 0, slots: VecDeque::new(), recycled: Vec::new() };
+        let mut growing = None;
         for entry in entries {
             if entry.name.starts_with(RECYCLED_PREFIX) {
                 files.recycled.push(entry.name);
                 continue;
             }
-            let Some(start) = start_of(&entry.name) else { continue };
+            let (name, is_growing) = match entry.name.strip_suffix(GROWING_SUFFIX) {
+                Some(name) => (name, true),
+                None => (entry.name.as_str(), false),
+            };
+            let Some(start) = start_of(name) else { continue };
             if entry.bytes != config.segment_bytes || !start.is_multiple_of(config.segment_bytes) {
                 return Err(unusable(Unusable::SegmentLength { name: entry.name, bytes: entry.bytes }));
             }
@@ -72,10 +89,12 @@ impl<E: Env> Segments<E> {
                 files.first = start;
             }
             let expected = files.first + files.slots.len() as u64 * config.segment_bytes;
-            if start != expected {
+            // Only the last segment can be growing.
+            if start != expected || growing.is_some() {
                 return Err(unusable(Unusable::SegmentGap { at: PhysicalOffset::new(expected) }));
             }
             files.slots.push_back(None);
+            growing = is_growing.then_some(start);
         }
         Ok(Self {
             env: env.clone(),
@@ -84,7 +103,11 @@ impl<E: Env> Segments<E> {
             segment_bytes: config.segment_bytes,
             ahead: u64::from(config.segments_ahead),
             pause: config.zeroing_pause,
+            part: config.zeroing_part_bytes,
             files: RefCell::new(files),
+            // Nothing of it is proven; `open_growing` goes on behind the log.
+            zeroed_end: Cell::new(growing),
+            busy: Cell::new(false),
             wanted: Signal::default(),
             disk_full: RefCell::default(),
             crowded: RefCell::default(),
@@ -101,6 +124,16 @@ impl<E: Env> Segments<E> {
     pub(crate) fn ready_end(&self) -> u64 {
         let files = self.files.borrow();
         files.first + files.slots.len() as u64 * self.segment_bytes
+    }
+
+    /// The cursor never passes this: everything below is zeroed (or older data) and flushed.
+    pub(crate) fn usable_end(&self) -> u64 {
+        self.zeroed_end.get().unwrap_or_else(|| self.ready_end())
+    }
+
+    /// Whether the last segment is not zeroed to its end.
+    pub(crate) fn is_growing(&self) -> bool {
+        self.zeroed_end.get().is_some()
     }
 
     pub(crate) fn count(&self) -> u64 {
@@ -152,6 +185,11 @@ impl<E: Env> Segments<E> {
         self.wanted.ring();
     }
 
+    /// Whether the keeper task may still write zeros; after [`Segments::close`] it soon does not.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.busy.get()
+    }
+
     /// The file of the segment with byte `at`.
     pub(crate) async fn file(&self, at: u64) -> io::Result<File<E>> {
         let (index, start) = {
@@ -165,7 +203,7 @@ impl<E: Env> Segments<E> {
             }
             (index, files.first + index as u64 * self.segment_bytes)
         };
-        let path = self.dir.join(segment_name(start));
+        let path = self.path_of(start);
         let file = self.env.disk().open(&path, OpenMode::Write { direct: self.direct }).await?;
         let mut files = self.files.borrow_mut();
         // Retention may have moved the slots while the file was opened.
@@ -223,14 +261,82 @@ impl<E: Env> Segments<E> {
         let recycled = self.files.borrow_mut().recycled.pop();
         let made = match recycled {
             Some(name) => self.take_recycled(&name, &path).await,
-            None => self.make_zeroed(&path, pause).await,
+            None => self.make_zeroed(&path, self.segment_bytes, pause).await,
         };
         let file = made.map_err(|source| StoreError::Io { op: "prepare", path, source })?;
         self.files.borrow_mut().slots.push_back(Some(file));
         Ok(())
     }
 
-    async fn take_recycled(&self, name: &str, path: &std::path::Path) -> io::Result<File<E>> {
+    /// Makes room for the cursor at `end`, before anybody is served: the first part of a new segment, or the next part
+    /// of one that was growing when the store stopped.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]; the next start tries again.
+    pub(crate) async fn make_room(&self, end: u64) -> Result<(), StoreError> {
+        if self.is_growing() {
+            return self.open_growing(end).await;
+        }
+        let start = self.ready_end();
+        if start > end {
+            return Ok(());
+        }
+        if self.part >= self.segment_bytes || !self.files.borrow().recycled.is_empty() {
+            return self.prepare_next(Duration::ZERO).await;
+        }
+        let path = self.dir.join(growing_name(start));
+        let made = self.make_zeroed(&path, self.part, Duration::ZERO).await;
+        let file = made.map_err(|source| StoreError::Io { op: "prepare", path, source })?;
+        self.files.borrow_mut().slots.push_back(Some(file));
+        self.zeroed_end.set(Some(start + self.part));
+        Ok(())
+    }
+
+    /// Goes on with the segment that was growing: nothing behind the log counts as zeroed.
+    async fn open_growing(&self, end: u64) -> Result<(), StoreError> {
+        let start = self.ready_end() - self.segment_bytes;
+        let io = |op, source| StoreError::Io { op, path: self.path_of(start), source };
+        let file = self.file(start).await.map_err(|error| io("open", error))?;
+        // The space is there already. To allocate also waits for direct writes that a killed process had in flight:
+        // none of its zeros may land behind our back.
+        match file.allocate(self.segment_bytes).await {
+            Err(error) if error.kind() != io::ErrorKind::Unsupported => return Err(io("allocate", error)),
+            _ => {}
+        }
+        self.zeroed_end.set(Some(end.max(start).next_multiple_of(BLOCK as u64)));
+        self.grow(Duration::ZERO).await
+    }
+
+    /// Zeroes and flushes the next part of the growing segment, then opens it to the cursor.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]; the limit is where it was.
+    async fn grow(&self, pause: Duration) -> Result<(), StoreError> {
+        let from = self.usable_end();
+        let segment_end = self.ready_end();
+        let start = segment_end - self.segment_bytes;
+        let growing = self.path_of(start);
+        let io = |op, source| StoreError::Io { op, path: growing.clone(), source };
+        let to = segment_end.min(from + self.part);
+        if from < to {
+            let file = self.file(start).await.map_err(|error| io("open", error))?;
+            let zeroed = self.zero(&file, from - start, to - start, pause).await;
+            zeroed.map_err(|error| io("prepare", error))?;
+            file.flush().await.map_err(|error| io("flush", error))?;
+            self.zeroed_end.set(Some(to));
+        }
+        if to == segment_end {
+            // Whoever reads has the file open: `grow` opened it at the latest.
+            let disk = self.env.disk();
+            let renamed = disk.rename(&growing, &self.dir.join(segment_name(start))).await;
+            renamed.map_err(|error| io("rename", error))?;
+            self.zeroed_end.set(None);
+            disk.sync_dir(&self.dir).await.map_err(|error| io("flush", error))?;
+        }
+        Ok(())
+    }
+
+    async fn take_recycled(&self, name: &str, path: &Path) -> io::Result<File<E>> {
         let disk = self.env.disk();
         let file = disk.open(&self.dir.join(name), OpenMode::Write { direct: self.direct }).await?;
         if file.len().await? != self.segment_bytes {
@@ -241,7 +347,7 @@ impl<E: Env> Segments<E> {
         Ok(file)
     }
 
-    async fn make_zeroed(&self, path: &std::path::Path, pause: Duration) -> io::Result<File<E>> {
+    async fn make_zeroed(&self, path: &Path, upto: u64, pause: Duration) -> io::Result<File<E>> {
         let disk = self.env.disk();
         let raw = self.dir.join(PREPARING);
         match disk.remove(&raw).await {
@@ -250,7 +356,7 @@ impl<E: Env> Segments<E> {
             Err(error) => return Err(error),
         }
         let file = disk.open(&raw, OpenMode::CreateNew { direct: self.direct }).await?;
-        if let Err(error) = self.fill_with_zeros(&file, pause).await {
+        if let Err(error) = self.fill_with_zeros(&file, upto, pause).await {
             // The space goes back at once: the next try starts over.
             disk.remove(&raw).await?;
             return Err(error);
@@ -260,25 +366,37 @@ impl<E: Env> Segments<E> {
         Ok(file)
     }
 
-    async fn fill_with_zeros(&self, file: &File<E>, pause: Duration) -> io::Result<()> {
+    /// Reserves the space of a new segment and makes zeros of `0..upto`; they and its length are durable on return.
+    async fn fill_with_zeros(&self, file: &File<E>, upto: u64, pause: Duration) -> io::Result<()> {
         match file.allocate(self.segment_bytes).await {
             Ok(()) => {}
             // Not every filesystem can; the zeros allocate as they go.
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                file.truncate(self.segment_bytes).await?
+            }
             Err(error) => return Err(error),
         }
-        let piece = self.segment_bytes.min(ZEROING_BYTES);
-        let zeros = aligned(piece as usize, |_| {});
-        let mut at = 0;
-        while at < self.segment_bytes {
-            let len = piece.min(self.segment_bytes - at);
+        self.zero(file, 0, upto, pause).await?;
+        file.flush().await
+    }
+
+    /// Writes zeros to `from..to` of a file; gives up between two pieces when the store closes.
+    async fn zero(&self, file: &File<E>, from: u64, to: u64, pause: Duration) -> io::Result<()> {
+        let piece = (to - from).min(ZEROING_BYTES);
+        let zeros = aligned(usize::try_from(piece).expect("at most 1 MiB"), |_| {});
+        let mut at = from;
+        while at < to {
+            if self.closing.get() {
+                return Err(io::Error::new(io::ErrorKind::Interrupted, "the store is closing"));
+            }
+            let len = piece.min(to - at);
             file.write_at(at, zeros.range(0, len as usize), false).await?;
             at += len;
             if !pause.is_zero() {
                 self.env.sleep(pause).await;
             }
         }
-        file.flush().await
+        Ok(())
     }
 
     /// Gives up the oldest segment: it is renamed for reuse, or removed if one is waiting already.
@@ -311,7 +429,9 @@ impl<E: Env> Segments<E> {
     }
 
     pub(crate) fn path_of(&self, at: u64) -> PathBuf {
-        self.dir.join(segment_name(at - at % self.segment_bytes))
+        let start = at - at % self.segment_bytes;
+        let is_growing = self.is_growing() && start + self.segment_bytes == self.ready_end();
+        self.dir.join(if is_growing { growing_name(start) } else { segment_name(start) })
     }
 }
 
@@ -349,16 +469,28 @@ pub(crate) async fn keep_ready<E: Env>(log: Rc<Log<E>>) {
     let segments = &log.segments;
     while !segments.closing.get() {
         let target = log.segment_end(log.end()) + segments.ahead * segments.segment_bytes;
-        if segments.ready_end() >= target || log.failure().is_some() {
+        let nothing_to_do = segments.ready_end() >= target && !segments.is_growing();
+        if nothing_to_do || log.failure().is_some() {
             segments.wanted.heard().await;
             continue;
         }
-        match segments.prepare_next(segments.pause).await {
+        segments.busy.set(true);
+        let growing = segments.is_growing();
+        let made = if growing {
+            segments.grow(segments.pause).await
+        } else {
+            segments.prepare_next(segments.pause).await
+        };
+        segments.busy.set(false);
+        match made {
             Ok(()) => *segments.disk_full.borrow_mut() = None,
-            Err(StoreError::Io { source, .. }) if is_full(&source) => {
+            Err(StoreError::Io { op, source, .. }) if is_full(&source) && !(growing && op == "flush") => {
                 *segments.disk_full.borrow_mut() = Some(source.to_string());
                 log.env.sleep(RETRY_WHEN_FULL).await;
             }
+            Err(_) if segments.closing.get() => return,
+            // The failed flush may have covered records of the same file; nobody will hear of them again.
+            Err(error) if growing => log.fail(log.flushed(), error.to_string()),
             Err(error) => log.fail(log.end(), error.to_string()),
         }
         log.env.kick();
@@ -373,12 +505,18 @@ pub(crate) fn segment_name(start: u64) -> String {
     format!("{start:020}")
 }
 
+fn growing_name(start: u64) -> String {
+    format!("{start:020}{GROWING_SUFFIX}")
+}
+
 fn start_of(name: &str) -> Option<u64> {
     (name.len() == 20 && name.bytes().all(|byte| byte.is_ascii_digit())).then(|| name.parse().ok()).flatten()
 }
 
 pub(crate) const COMMITLOG_DIR: &str = "commitlog";
 const PREPARING: &str = "preparing";
+/// Ends the name of a segment that is not zeroed to its end.
+const GROWING_SUFFIX: &str = ".zeroing";
 const RECYCLED_PREFIX: &str = "recycled-";
 const ZEROING_BYTES: u64 = 1 << 20;
 const RETRY_WHEN_FULL: Duration = Duration::from_secs(1);

@@ -215,6 +215,8 @@ pub(super) async fn open_all<E: Env>(
     if let Some(parent) = directory.parent() {
         disk.sync_dir(parent).await.map_err(io("sync"))?;
     }
+    // A run that a dead process renamed must not go with the power while later ones continue it.
+    disk.sync_dir(directory).await.map_err(io("sync"))?;
     let (mut found, mut unwanted, mut next_name) = (Vec::new(), Vec::new(), 1);
     for entry in disk.list(directory).await.map_err(io("list"))? {
         let path = directory.join(&entry.name);

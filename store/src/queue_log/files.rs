@@ -37,6 +37,8 @@ impl<E: Env> LogFiles<E> {
         if let Some(parent) = directory.parent() {
             disk.sync_dir(parent).await.map_err(|error| ("sync", error))?;
         }
+        // Files that a dead process made must not go with the power while checkpoints name them.
+        disk.sync_dir(&directory).await.map_err(|error| ("sync", error))?;
         let names = disk.list(&directory).await.map_err(|error| ("list", error))?;
         let segments = names.iter().filter_map(|entry| segment_of(&entry.name)).collect();
         let files = Self {

@@ -92,10 +92,7 @@ impl<E: Env> Store<E> {
             let boundary = recovered.end;
             let note = Checkpoint { boundary, clean: false, stored_at_ms: recovered.stored_at_ms };
             checkpoint_file.write(note).await?;
-            if segments.ready_end() <= recovered.end {
-                // Nobody is served yet, so there is nobody to make room for.
-                segments.prepare_next(Duration::ZERO).await?;
-            }
+            segments.make_room(recovered.end).await?;
         }
         let window = make_window(&config, identity, &segments, &recovered).await?;
         let log = Rc::new(Log::new(env.clone(), config, window, segments, reads, recovered.stored_at_ms));
@@ -142,6 +139,10 @@ impl<E: Env> Store<E> {
             env.sleep(DRAIN_POLL).await;
         }
         self.log.segments.close();
+        // Zeros that land after the lock is given up would land in somebody else's log.
+        while self.log.segments.is_busy() {
+            env.sleep(DRAIN_POLL).await;
+        }
         if let Some(refusal) = self.log.failure().cloned() {
             self.checkpoints.close(&env, None).await?;
             return Err(StoreError::Refused(refusal));

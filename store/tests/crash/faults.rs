@@ -220,7 +220,9 @@ fn damage_below_the_checkpoint_is_reported_and_nothing_is_written() {
 
 #[test]
 fn arbitrary_bytes_as_a_segment_neither_panic_nor_hang_recovery() {
-    let bench = Bench::new(Promise::SyncFdatasync);
+    let mut bench = Bench::new(Promise::SyncFdatasync);
+    // Until the segment is zeroed and has its name.
+    bench.run(Duration::from_millis(50));
     let (disk, window, settings) = bench.close();
     for seed in 0..60 {
         let random = Random::new(seed);

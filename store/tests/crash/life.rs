@@ -16,13 +16,28 @@ use crate::settings::{Settings, WindowFile};
 /// Lives in a chain.
 const LIVES: u64 = 6;
 
-/// Runs one chain; returns how many crash states it visited, or what was wrong.
-pub(crate) fn chain(seed: u64, settings: &Settings) -> Result<u64, String> {
+/// How many crash states were visited.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Visited {
+    pub(crate) states: u64,
+    /// Those in which a segment was not zeroed to its end.
+    pub(crate) growing: u64,
+}
+
+impl Visited {
+    fn note(&mut self, disk: &SimDisk) {
+        self.states += 1;
+        self.growing += u64::from(disk.files().iter().any(|name| name.ends_with(".zeroing")));
+    }
+}
+
+/// Runs one chain; returns what it visited, or what was wrong.
+pub(crate) fn chain(seed: u64, settings: &Settings) -> Result<Visited, String> {
     let random = Random::new(seed);
     let window = WindowFile::new();
     let mut disk = SimDisk::new();
     let mut model = Model::default();
-    let mut states = 0;
+    let mut visited = Visited::default();
     let mut kind = None;
     for life in 0..LIVES {
         let sim = Simulation::new(random.next());
@@ -39,7 +54,7 @@ pub(crate) fn chain(seed: u64, settings: &Settings) -> Result<u64, String> {
             let again = crash_kind(&random);
             disk = end(machine, again, &window);
             kind = worse(kind, Some(again));
-            states += 1;
+            visited.note(&disk);
         }
         let machine = sim.machine([10, 0, 0, 1], disk);
         let (store, report) =
@@ -65,9 +80,9 @@ pub(crate) fn chain(seed: u64, settings: &Settings) -> Result<u64, String> {
         let crash = crash_kind(&random);
         disk = end(machine, crash, &window);
         kind = Some(crash);
-        states += 1;
+        visited.note(&disk);
     }
-    Ok(states)
+    Ok(visited)
 }
 
 fn crash_kind(random: &Random) -> Crash {

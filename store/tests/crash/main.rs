@@ -13,15 +13,21 @@ use settings::{Promise, Settings};
 
 /// Crash states of one test in CI; four tests make 5,000.
 const STATES: u64 = 1_250;
+/// Crash states per promise while the first segment is zeroed slowly.
+const ZEROING_STATES: u64 = 400;
 
-/// Visits crash states until `states` are done; a failure names its seed.
-fn visit(settings: &Settings, states: u64) {
+/// Visits crash states until `states` are done; a failure names its seed. Returns in how many of them a segment was
+/// not zeroed to its end.
+fn visit(settings: &Settings, states: u64) -> u64 {
     let only = number("RINGMQ_CRASH_SEED");
     let wanted = number("RINGMQ_CRASH_STATES").unwrap_or(states);
-    let (mut visited, mut seed) = (0, only.unwrap_or(1));
+    let (mut visited, mut growing, mut seed) = (0, 0, only.unwrap_or(1));
     while visited < wanted {
         match life::chain(seed, settings) {
-            Ok(count) => visited += count,
+            Ok(more) => {
+                visited += more.states;
+                growing += more.growing;
+            }
             Err(what) => panic!("{what}\nreplay with RINGMQ_CRASH_SEED={seed}, settings {settings:?}"),
         }
         if only.is_some() {
@@ -29,12 +35,21 @@ fn visit(settings: &Settings, states: u64) {
         }
         seed += 1;
     }
-    println!("{visited} crash states, {} seeds", seed);
+    println!("{visited} crash states, {growing} while zeroing, {seed} seeds");
+    growing
 }
 
 fn number(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{variable}={text} is no number")))
+}
+
+#[test]
+fn a_crash_while_the_first_segment_is_zeroed_loses_no_more_than_any_other() {
+    for promise in [Promise::AsyncNamed, Promise::AsyncPrivate, Promise::SyncFdatasync, Promise::SyncDsync] {
+        let slow = Settings { slow_zeroing: true, ..Settings::new(promise) };
+        assert!(visit(&slow, ZEROING_STATES) > 0, "{promise:?}: no crash met a growing segment");
+    }
 }
 
 #[test]

@@ -25,11 +25,13 @@ pub(crate) struct Settings {
     pub(crate) canary: Option<Canary>,
     /// One flush fails with EIO somewhere.
     pub(crate) failing_flush: bool,
+    /// The first segment is zeroed in small parts and so slowly that most lives end before it is done.
+    pub(crate) slow_zeroing: bool,
 }
 
 impl Settings {
     pub(crate) fn new(promise: Promise) -> Self {
-        Self { promise, canary: None, failing_flush: false }
+        Self { promise, canary: None, failing_flush: false, slow_zeroing: false }
     }
 
     pub(crate) fn is_sync(&self) -> bool {
@@ -47,6 +49,11 @@ impl Settings {
         config.unflushed_bytes_max = 64 << 10;
         config.checkpoint_bytes = 24 << 10;
         config.zeroing_pause = Duration::ZERO;
+        config.zeroing_part_bytes = 24 << 10;
+        if self.slow_zeroing {
+            config.zeroing_part_bytes = 8 << 10;
+            config.zeroing_pause = Duration::from_millis(4);
+        }
         config.segments_ahead = 2;
         config.window = match self.promise {
             Promise::AsyncPrivate => WindowBacking::Private,
