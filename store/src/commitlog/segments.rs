@@ -399,15 +399,15 @@ impl<E: Env> Segments<E> {
         Ok(())
     }
 
-    /// Gives up the oldest segment: it is renamed for reuse, or removed if one is waiting already.
+    /// Gives up the oldest segment: it is renamed for reuse, or removed.
     ///
     /// # Errors
     /// [`StoreError::Io`]; the segment is then still there under one of both names and recovery finds it.
-    pub(crate) async fn retire_first(&self) -> Result<(), StoreError> {
-        let (start, keep) = {
+    pub(crate) async fn retire_first(&self, keep: bool) -> Result<(), StoreError> {
+        let start = {
             let files = self.files.borrow();
             assert!(files.slots.len() > 1, "the segment of the cursor stays");
-            (files.first, (files.recycled.len() as u64) < self.ahead)
+            files.first
         };
         let path = self.dir.join(segment_name(start));
         let spare = format!("{RECYCLED_PREFIX}{}", segment_name(start));

@@ -62,8 +62,8 @@ async fn look<E: Env>(
         requested: false,
     };
     let decision = decide(&log.config.retention, &facts, &segments);
-    for _ in 0..decision.segments {
-        log.segments.retire_first().await?;
+    for number in 0..decision.segments {
+        log.segments.retire_first(number < decision.recycle).await?;
     }
     if decision.segments > 0 {
         log.forget_cold();

@@ -1,0 +1,7 @@
+//! The store as the broker uses it: reading, searching, deleting, retention, over restarts and crashes, on a simulated
+//! machine with small segments and a small window.
+
+mod bench;
+mod reading;
+mod retention;
+mod start;
