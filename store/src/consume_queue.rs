@@ -386,6 +386,10 @@ impl<E: Env> ConsumeQueues<E> {
     /// records come in commitlog order, from the position that [`Self::open`] returned.
     pub fn replay(&mut self, topic: &str, queue_id: u32, offset: QueueOffset, entry: Entry) -> Replayed {
         let mut state = self.shared.state.borrow_mut();
+        // A record of a deleted topic must not even make the queue: whoever lists queues would take the topic for alive.
+        if state.find(topic, queue_id).is_none() && entry.at.get() < state.grave(topic) {
+            return Replayed::Foreign;
+        }
         let handle = state.find_or_new(topic, queue_id, 0);
         let queue = &state.queues[handle as usize];
         if entry.at.get() < queue.born_at {

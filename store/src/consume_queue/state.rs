@@ -133,8 +133,12 @@ impl State {
         if let Some(handle) = self.find(topic, queue_id) {
             return handle;
         }
-        let grave = self.names.topic(topic).and_then(|topic| self.graves.get(&topic)).copied().unwrap_or(0);
-        self.insert(topic, queue_id, self.next_number, born_at.max(grave))
+        self.insert(topic, queue_id, self.next_number, born_at.max(self.grave(topic)))
+    }
+
+    /// Records of the topic below belong to one of this name that was deleted.
+    pub(super) fn grave(&self, topic: &str) -> u64 {
+        self.names.topic(topic).and_then(|topic| self.graves.get(&topic)).copied().unwrap_or(0)
     }
 
     /// Adds a queue that is not there yet under a `number` of the disk.

@@ -129,6 +129,16 @@ impl Bench {
         }
     }
 
+    /// As [`Bench::run`], in turns that are far apart.
+    pub(crate) fn idle(&mut self, time: Duration) {
+        let env = self.machine.env();
+        let end = env.now().mono.0 + time.as_nanos() as u64;
+        while env.now().mono.0 < end {
+            self.sim.run_for(Duration::from_millis(20));
+            self.store.end_of_turn(env.now());
+        }
+    }
+
     /// Turns until everything sent may be answered.
     pub(crate) fn settle(&mut self) {
         for _ in 0..100_000 {

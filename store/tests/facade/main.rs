@@ -3,5 +3,7 @@
 
 mod bench;
 mod reading;
+mod recycling;
 mod retention;
 mod start;
+mod topics;

@@ -48,7 +48,7 @@ fn has_moved(bench: &mut Bench) {
     let begin = begins_at(bench);
     assert!(begin > 0, "nothing went");
     assert_eq!(begin % SEGMENT, 0);
-    let queue = bench.store.find_queue(TOPIC, 0).unwrap();
+    let queue = bench.store.find_queue(TOPIC, 0).expect("it has messages");
     let range = bench.store.offsets(queue);
     assert!(range.min.get() > 0 && range.min < range.max, "{range:?}");
     let (status, batch) = bench.hot(queue, QueueOffset::default());
@@ -58,11 +58,11 @@ fn has_moved(bench: &mut Bench) {
     for (offset, body) in all {
         assert_eq!(body, body_of(offset, 600));
     }
-    let slow = bench.store.find_queue("Slow", 0).unwrap();
+    let slow = bench.store.find_queue("Slow", 0).expect("a queue outlives its messages");
     let range = bench.store.offsets(slow);
     assert_eq!((range.min.get(), range.max.get()), (1, 1), "its message is gone, its numbering is not");
-    let gone = bench.sim.block_on(bench.store.record_at(store::PhysicalOffset::new(0))).unwrap();
-    assert!(gone.is_none());
+    let gone = bench.sim.block_on(bench.store.record_at(store::PhysicalOffset::new(0)));
+    assert!(matches!(gone, Ok(None)), "{gone:?}");
     let next = bench.send(&message("Slow", b"twice"), 1);
     assert_eq!(next.queue_offset.get(), 1);
 }
