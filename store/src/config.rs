@@ -138,7 +138,7 @@ impl StoreConfig {
             retention_interval: Duration::from_secs(10),
             segments_ahead: 1,
             zeroing_part_bytes: 16 << 20,
-            zeroing_pause: Duration::from_micros(500),
+            zeroing_pause: Duration::from_micros(100),
             canary: None,
         }
     }
