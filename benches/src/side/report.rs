@@ -113,6 +113,15 @@ fn all(results: &Path) -> io::Result<String> {
         .collect();
     names.sort_by(|a, b| b.cmp(a));
     let mut text = String::from(INTRODUCTION);
+    let mut others: Vec<String> = fs::read_dir(results)?
+        .flatten()
+        .filter(|entry| entry.path().extension().is_some_and(|extension| extension == "md"))
+        .map(|entry| entry.file_name().display().to_string())
+        .collect();
+    others.sort();
+    for other in others {
+        let _ = write!(text, "\nBeside them: [results/{other}](results/{other})\n");
+    }
     for name in names {
         let table = fs::read_to_string(results.join(&name).join("table.md"))?;
         let _ = write!(

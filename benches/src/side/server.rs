@@ -81,7 +81,7 @@ impl Workshop {
         fs::write(dir.join(kind.broker_file()), &configuration)?;
         let command = self.namesrv_command(kind, &dir, &namesrv_file);
         let namesrv = Process::start("the name server", command, &dir.join("namesrv.log"))?;
-        wait_for(SLOW, || TcpStream::connect(names).is_ok())?;
+        wait_for(kind.look_every(), || TcpStream::connect(names).is_ok())?;
         let (broker, started_in) = self.start_broker(kind, &dir, names, at)?;
         let workshop = self.clone();
         Ok(Server { kind, dir, workshop, namesrv, broker, names, at, configuration, started_in })
@@ -98,13 +98,15 @@ impl Workshop {
         let command = self.broker_command(kind, dir, names);
         let began = clock::now();
         let mut broker = Process::start("the broker", command, &log)?;
-        let mut told = |ready: &dyn Fn() -> bool| {
-            let outcome = wait_for(SLOW, || broker.check().is_err() || ready());
+        let look = kind.look_every();
+        let mut told = |ready: &mut dyn FnMut() -> bool| {
+            let outcome = wait_for(look, || broker.check().is_err() || ready());
             outcome.and_then(|()| broker.check()).map_err(|error| with_log(&error, &log))?;
             Ok::<_, io::Error>(began.elapsed())
         };
-        let listening = told(&|| TcpStream::connect(at).is_ok())?;
-        let registered = told(&|| is_registered(kind, names))?;
+        let listening = told(&mut || TcpStream::connect(at).is_ok())?;
+        let mut client = None;
+        let registered = told(&mut || is_registered(kind, names, &mut client))?;
         Ok((broker, (listening, registered)))
     }
 
@@ -152,6 +154,11 @@ impl Kind {
             Kind::Java => "java",
             Kind::Ours => "ringmq",
         }
+    }
+
+    /// How often to look whether it is ready: as fine as its start is quick, and no burden to it.
+    fn look_every(self) -> Duration {
+        Duration::from_millis(if self == Kind::Java { 50 } else { 1 })
     }
 
     fn broker_file(self) -> &'static str {
@@ -236,21 +243,26 @@ impl Server {
     }
 }
 
-fn is_registered(kind: Kind, names: SocketAddr) -> bool {
-    let Ok(mut client) = Client::connect(names, ClientOptions::default()) else { return false };
-    let Ok(answer) = client.call(&GetBrokerClusterInfo {}, &[]) else { return false };
-    let name = format!("\"{}\"", kind.name());
-    String::from_utf8_lossy(&answer.body).contains(&name)
+fn is_registered(kind: Kind, names: SocketAddr, client: &mut Option<Client>) -> bool {
+    if client.is_none() {
+        *client = Client::connect(names, ClientOptions::default()).ok();
+    }
+    let Some(known) = client else { return false };
+    let Ok(answer) = known.call(&GetBrokerClusterInfo {}, &[]) else {
+        *client = None;
+        return false;
+    };
+    String::from_utf8_lossy(&answer.body).contains(&format!("\"{}\"", kind.name()))
 }
 
-/// Looks every millisecond.
-fn wait_for(limit: Duration, mut ready: impl FnMut() -> bool) -> io::Result<()> {
+/// Looks again and again until it is `ready`.
+fn wait_for(every: Duration, mut ready: impl FnMut() -> bool) -> io::Result<()> {
     let began: Instant = clock::now();
     while !ready() {
-        if began.elapsed() > limit {
+        if began.elapsed() > SLOW {
             return Err(io::Error::new(io::ErrorKind::TimedOut, "a server did not become ready"));
         }
-        clock::pause(Duration::from_millis(1));
+        clock::pause(every);
     }
     Ok(())
 }
@@ -274,4 +286,4 @@ fn free_ports() -> io::Result<(SocketAddr, SocketAddr)> {
 }
 
 /// A cold JVM on a busy machine.
-const SLOW: Duration = Duration::from_secs(90);
+const SLOW: Duration = Duration::from_secs(180);
