@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use net::admin_sources::{AdminSources, NotANetwork};
 use net::connection::{ConnectionLimits, Connections, Ending};
 use net::{Frame, Header, ReplyTo, Scratch};
-use rt::{ConnId, Env, Event, Mono, Now, Reactor, Transport, TurnOutcome, listen_patiently};
+use rt::{ConnId, Env, Event, Mono, Now, Reactor, TurnOutcome, listen_patiently};
 
 use crate::config::NamesrvConfig;
 use crate::handlers::{self, Reply};
