@@ -264,6 +264,8 @@ impl Place {
         let store = StoreConfig {
             window: WindowBacking::Named(self.window.clone()),
             segment_bytes: 256 << 20,
+            // All of it before the first send: a busy disk must not make the shard refuse.
+            zeroing_part_bytes: 256 << 20,
             ..StoreConfig::new(self.dir.join("shard-0"))
         };
         let listen = vec![at];

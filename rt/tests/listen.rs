@@ -1,5 +1,4 @@
 //! Listening where somebody else just stopped.
-#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
 use std::io;
 use std::net::SocketAddr;
