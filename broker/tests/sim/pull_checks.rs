@@ -2,9 +2,11 @@
 
 use net::body::SubscriptionData;
 use net::requests::{
-    HeartBeat, PullMessage, SendMessageV2, UpdateAndCreateSubscriptiongroup, UpdateAndCreateTopic,
-    UpdateAndGetGroupForbidden,
+    GetMinOffset, HeartBeat, PullMessage, SendMessageV2, UpdateAndCreateSubscriptiongroup,
+    UpdateAndCreateTopic, UpdateAndGetGroupForbidden,
 };
+
+use store::retention::DeleteWhen;
 
 use crate::support::{
     Answer, Client, Setup, World, create_topic, group_config, heartbeat, message, property, pull,
@@ -172,4 +174,35 @@ fn an_offset_outside_the_queue_is_moved_into_it() {
         let answer = client.ask(&pull("g", "T", 1, offset), b"");
         assert_eq!((answer.code, answer.number("nextBeginOffset")), (21, 0), "empty queue, offset {offset}");
     }
+}
+
+#[test]
+fn an_offset_whose_message_expired_is_moved_to_the_oldest_one_there_is() {
+    let world = World::new(8);
+    let mut setup = Setup::default();
+    setup.store.retention.reserved_hours = 1;
+    setup.store.retention.delete_when = DeleteWhen::Steady;
+    let host = world.boot(&setup);
+    let mut client = world.connect(&host);
+    // More than two segments of 1 MiB, and a younger message behind them.
+    for _ in 0..45 {
+        client.must(&message("T", 0), &[b'x'; 60_000]);
+    }
+    drop(client);
+    world.run_ms(4_000_000);
+    let mut client = world.connect(&host);
+    client.must(&message("T", 0), b"young");
+    world.run_ms(60_000);
+    let moved = client.ask(&pull("g", "T", 0, 0), b"");
+    let min = moved.number("minOffset");
+    assert!(min > 0, "{moved:?}");
+    assert_eq!(
+        (moved.code, moved.remark.as_str(), moved.number("nextBeginOffset")),
+        (21, "OFFSET_TOO_SMALL", min)
+    );
+    let oldest = client.ask(&pull("g", "T", 0, min), b"");
+    assert_eq!((oldest.code, oldest.messages()[0].queue_offset), (0, u64::try_from(min).unwrap()));
+    assert_eq!(client.ask(&pull("g", "T", 0, min - 1), b"").code, 21);
+    assert_eq!(client.ask(&GetMinOffset { topic: "T", queue_id: 0 }, b"").number("offset"), min);
+    assert_eq!(client.ask(&pull("g", "T", 0, 45), b"").texts(), ["young"]);
 }

@@ -1,6 +1,7 @@
 //! [`Client`]: one connection that sends requests and keeps everything that comes back.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use rt::sim::{SimEnv, SimPeer, Simulation};
 use super::messages::{Message, messages};
 
 /// An answer, or a push of the broker's.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Answer {
     pub(crate) codec: Codec,
     pub(crate) code: i32,
@@ -23,6 +24,15 @@ pub(crate) struct Answer {
     pub(crate) remark: String,
     pub(crate) ext: BTreeMap<String, String>,
     pub(crate) body: Vec<u8>,
+}
+
+/// Without the body, but for its length: a failure is to be read.
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { codec, code, opaque, is_response, remark, ext, body } = self;
+        let kind = if *is_response { "answer" } else { "push" };
+        write!(f, "{kind} {code} to {opaque} in {codec:?}: {remark:?}, {ext:?}, {} bytes", body.len())
+    }
 }
 
 impl Answer {
