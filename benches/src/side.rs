@@ -198,7 +198,9 @@ impl Side {
             self.configurations.join("\n"),
         );
         println!("\n{}", self.report.table());
-        let dir = self.report.write(tree, &name, &about)?;
+        // What means nothing does not go into the tree.
+        let place = if self.options.quick { self.workshop.dir.as_path() } else { tree };
+        let dir = self.report.write(place, &name, &about)?;
         println!("written to {}", dir.display());
         if !self.valid {
             println!("INVALID: a run lost messages or broke a rule; see above");

@@ -26,6 +26,8 @@ pub(crate) fn measure(workshop: &Workshop, quick: bool, report: &mut Report) -> 
     let idle_for = Duration::from_secs(if quick { 5 } else { 20 });
     let java = workshop.start(Kind::Java, Flush::Async)?;
     let java_start = java.started_in;
+    // A JVM compiles for a while after its start.
+    clock::pause(idle_for);
     let java_idle = idle(&java, idle_for)?;
     java.stop()?;
     let ours_start = starts(workshop, if quick { 2 } else { 5 })?;
@@ -49,8 +51,8 @@ pub(crate) fn measure(workshop: &Workshop, quick: bool, report: &mut Report) -> 
         None,
     );
 
-    let connection = connections(&server, if quick { 500 } else { 5_000 }, report)?;
-    let parked = parked(&server, if quick { 500 } else { 5_000 }, report)?;
+    let connection = connections(&server, if quick { 2_000 } else { 5_000 }, report)?;
+    let parked = parked(&server, if quick { 2_000 } else { 5_000 }, report)?;
     let stored = if quick { 10_000 } else { 200_000 };
     let topic = Topic { broker: server.at, name: "BenchRestart".into(), queues: 4 };
     topic.create()?;
@@ -133,26 +135,30 @@ fn connections(server: &Server, count: usize, report: &mut Report) -> io::Result
     raise_descriptor_limit()?;
     let topic = Topic { broker: server.at, name: "BenchIdle".into(), queues: 4 };
     topic.create()?;
-    let before = Memory::of(server.pid())?;
-    let during = crowd(server, &topic, count, 0)?;
-    let each = per(before, during, count);
-    report.say(&format!("{count} idle connections: {before:?} to {during:?}, {each:.0} bytes each"));
-    Ok(each)
+    slope("idle connections", count, report, |count| crowd(server, &topic, count, 0))
 }
 
 /// Bytes of the broker's own memory per parked pull, on a fixed number of connections.
 fn parked(server: &Server, count: usize, report: &mut Report) -> io::Result<f64> {
     let topic = Topic { broker: server.at, name: "BenchParked".into(), queues: 4 };
     topic.create()?;
-    let before = crowd(server, &topic, PARKING_CONNECTIONS, 0)?;
-    let during = crowd(server, &topic, PARKING_CONNECTIONS, count / PARKING_CONNECTIONS)?;
-    let each = per(before, during, count);
-    report.say(&format!("{count} parked pulls: {before:?} to {during:?}, {each:.0} bytes each"));
-    Ok(each)
+    slope("parked pulls", count, report, |count| {
+        crowd(server, &topic, PARKING_CONNECTIONS, count / PARKING_CONNECTIONS)
+    })
 }
 
-fn per(before: Memory, during: Memory, count: usize) -> f64 {
-    during.anonymous.saturating_sub(before.anonymous) as f64 / count as f64
+/// What one more costs: between a fifth of `count` and all of it, so that what is there once is not counted.
+fn slope(
+    what: &str,
+    count: usize,
+    report: &mut Report,
+    memory: impl Fn(usize) -> io::Result<Memory>,
+) -> io::Result<f64> {
+    let few = count / 5;
+    let (with_few, with_all) = (memory(few)?, memory(count)?);
+    let each = with_all.anonymous.saturating_sub(with_few.anonymous) as f64 / (count - few) as f64;
+    report.say(&format!("{what}: {few} {with_few:?}, {count} {with_all:?}, {each:.0} bytes each"));
+    Ok(each)
 }
 
 /// The broker's memory while `connections` connections exist, each with `pulls` parked pulls.

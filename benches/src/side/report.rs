@@ -89,17 +89,17 @@ impl Report {
         text
     }
 
-    /// Writes `results/NAME/` below `benches`, and `RESULTS.md` anew from all results there.
+    /// Writes `results/NAME/` below `place`, and `RESULTS.md` anew from all results there.
     ///
     /// # Errors
     /// When a file cannot be written.
-    pub(crate) fn write(&self, benches: &Path, name: &str, about: &str) -> io::Result<PathBuf> {
-        let results = benches.join("results");
+    pub(crate) fn write(&self, place: &Path, name: &str, about: &str) -> io::Result<PathBuf> {
+        let results = place.join("results");
         let dir = results.join(name);
         fs::create_dir_all(&dir)?;
         fs::write(dir.join("table.md"), format!("{}\n{about}", self.table()))?;
         fs::write(dir.join("raw.txt"), &self.raw)?;
-        fs::write(benches.join("RESULTS.md"), all(&results)?)?;
+        fs::write(place.join("RESULTS.md"), all(&results)?)?;
         Ok(dir)
     }
 }
@@ -151,7 +151,9 @@ fn row(scenario: Scenario, measure: &Measure, pairs: &[Pair]) -> Row {
             })
             .collect(),
     );
+    let invalid = pairs.iter().any(|(java, ours)| !java.faults.is_empty() || !ours.faults.is_empty());
     let met = match measure.target {
+        _ if invalid => "INVALID",
         Target::Times(times) => verdict(ratio.median >= times),
         Target::AtMost(limit) => verdict(ours.median <= limit),
         Target::None => "",
@@ -220,6 +222,14 @@ mod tests {
         let shown = [0.5, 12.34, 999.6, 1_234_567.0].map(number);
         assert_eq!(shown, ["0.50", "12.3", "1,000", "1,234,567"]);
         assert_eq!(number(f64::NAN), "-");
+    }
+
+    #[test]
+    fn an_invalid_run_meets_no_target() {
+        let broken = Figures { faults: vec!["lost".into()], ..figures(1_000, 1.0) };
+        let mut report = Report::default();
+        report.compare(Scenario::B1, &[(figures(10, 1.0), broken)]);
+        assert!(report.table().contains("| 10 x | INVALID |"), "{}", report.table());
     }
 
     #[test]
