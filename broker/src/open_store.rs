@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
+use std::time::Duration;
 
 use rt::{Class, Env};
 use store::Store;
@@ -12,6 +13,9 @@ pub(crate) struct OpenStore<E: Env> {
     store: Option<Store<E>>,
     closed: Rc<Cell<bool>>,
 }
+
+/// A stop takes no longer: the death of the process loses nothing, a stop that hangs is killed by whoever waits for it.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(20);
 
 const OPEN: &str = "the store is used only before the shard closes it";
 
@@ -25,6 +29,14 @@ impl<E: Env> OpenStore<E> {
         let store = self.store.take().expect(OPEN);
         let closed = self.closed.clone();
         let waker = env.clone();
+        let (late, sleeper) = (self.closed.clone(), env.clone());
+        env.spawn(Class::Pump, async move {
+            sleeper.sleep(CLOSE_PATIENCE).await;
+            if !late.replace(true) {
+                tracing::error!(shard, "the store did not close in time; the next start recovers it");
+                sleeper.kick();
+            }
+        });
         env.spawn(Class::Pump, async move {
             if let Err(error) = store.close().await {
                 tracing::error!(shard, %error, "the store did not close cleanly; the next start recovers it");

@@ -304,20 +304,27 @@ impl<E: Env> Segments<E> {
             _ => {}
         }
         self.zeroed_end.set(Some(end.max(start).next_multiple_of(BLOCK as u64)));
-        self.grow(Duration::ZERO).await
+        self.grow(self.part, Duration::ZERO).await
     }
 
-    /// Zeroes and flushes the next part of the growing segment, then opens it to the cursor.
+    /// The next part in the background: as much as is zeroed already, because each part costs a flush and the log may
+    /// not wait for it.
+    async fn grow_on(&self, pause: Duration) -> Result<(), StoreError> {
+        let zeroed = self.usable_end() - (self.ready_end() - self.segment_bytes);
+        self.grow(zeroed.max(self.part).min(GROWTH_BYTES_MAX.max(self.part)), pause).await
+    }
+
+    /// Zeroes and flushes the next `part` of the growing segment, then opens it to the cursor.
     ///
     /// # Errors
     /// [`StoreError::Io`]; the limit is where it was.
-    async fn grow(&self, pause: Duration) -> Result<(), StoreError> {
+    async fn grow(&self, part: u64, pause: Duration) -> Result<(), StoreError> {
         let from = self.usable_end();
         let segment_end = self.ready_end();
         let start = segment_end - self.segment_bytes;
         let growing = self.path_of(start);
         let io = |op, source| StoreError::Io { op, path: growing.clone(), source };
-        let to = segment_end.min(from + self.part);
+        let to = segment_end.min(from + part);
         if from < to {
             let file = self.file(start).await.map_err(|error| io("open", error))?;
             let zeroed = self.zero(&file, from - start, to - start, pause).await;
@@ -477,7 +484,7 @@ pub(crate) async fn keep_ready<E: Env>(log: Rc<Log<E>>) {
         segments.busy.set(true);
         let growing = segments.is_growing();
         let made = if growing {
-            segments.grow(segments.pause).await
+            segments.grow_on(segments.pause).await
         } else {
             segments.prepare_next(segments.pause).await
         };
@@ -518,5 +525,7 @@ const PREPARING: &str = "preparing";
 /// Ends the name of a segment that is not zeroed to its end.
 const GROWING_SUFFIX: &str = ".zeroing";
 const RECYCLED_PREFIX: &str = "recycled-";
+/// Largest part of a growing segment: what the log may have used up before the next one is ready.
+const GROWTH_BYTES_MAX: u64 = 256 << 20;
 const ZEROING_BYTES: u64 = 1 << 20;
 const RETRY_WHEN_FULL: Duration = Duration::from_secs(1);
