@@ -11,9 +11,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use rt::slice::aligned;
@@ -396,9 +399,15 @@ impl<E: Env> Segments<E> {
             if self.closing.get() {
                 return Err(io::Error::new(io::ErrorKind::Interrupted, "the store is closing"));
             }
-            let len = piece.min(to - at);
-            file.write_at(at, zeros.range(0, len as usize), false).await?;
-            at += len;
+            // Several at a time: zeros into reserved space go through a kernel worker, which on a busy host waits for
+            // its core before each of them.
+            let mut writes = Vec::with_capacity(ZEROING_DEPTH);
+            while writes.len() < ZEROING_DEPTH && at < to {
+                let len = piece.min(to - at);
+                writes.push(Box::pin(file.write_at(at, zeros.range(0, len as usize), false)));
+                at += len;
+            }
+            all(writes).await?;
             if !pause.is_zero() {
                 self.env.sleep(pause).await;
             }
@@ -528,4 +537,24 @@ const RECYCLED_PREFIX: &str = "recycled-";
 /// Largest part of a growing segment: what the log may have used up before the next one is ready.
 const GROWTH_BYTES_MAX: u64 = 256 << 20;
 const ZEROING_BYTES: u64 = 1 << 20;
+/// Writes of zeros in flight.
+const ZEROING_DEPTH: usize = 8;
+
+/// Completes when all of `writes` have; with the first failure, if there is one.
+async fn all<F: Future<Output = io::Result<()>>>(writes: Vec<Pin<Box<F>>>) -> io::Result<()> {
+    let mut pending = writes;
+    let mut outcome = Ok(());
+    poll_fn(|context| {
+        pending.retain_mut(|write| match write.as_mut().poll(context) {
+            Poll::Pending => true,
+            Poll::Ready(result) => {
+                outcome = std::mem::replace(&mut outcome, Ok(())).and(result);
+                false
+            }
+        });
+        if pending.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    outcome
+}
 const RETRY_WHEN_FULL: Duration = Duration::from_secs(1);
