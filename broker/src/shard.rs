@@ -324,7 +324,7 @@ impl<E: Env> Reactor for Shard<E> {
         self.peer_messages(now);
         let store_deadline = self.store.end_of_turn(now);
         self.answer_safe(now);
-        self.serve_grown(now);
+        self.serve_grown();
         let timer_deadline = self.fire_timers(now);
         let register_deadline = self.register_if_due(now);
         let net = self.env.net().clone();

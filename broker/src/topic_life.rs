@@ -90,10 +90,16 @@ impl<E: Env> Shard<E> {
     /// If there is no such topic: callers checked.
     pub(crate) fn queue_of(&mut self, topic: &str, queue_id: u32) -> QueueRef {
         let slot = self.topics.slot(topic).expect("the caller found the topic");
-        match self.topics.at(slot).queue(queue_id) {
+        self.queue_at(slot, queue_id)
+    }
+
+    /// The same for a slot that was just looked up.
+    pub(crate) fn queue_at(&mut self, slot: TopicSlot, queue_id: u32) -> QueueRef {
+        let topic = self.topics.at(slot);
+        match topic.queue(queue_id) {
             Some(queue) => queue,
             None => {
-                let queue = self.store.queue(topic, queue_id);
+                let queue = self.store.queue(&topic.config.name, queue_id);
                 self.topics.at_mut(slot).remember_queue(queue_id, queue);
                 queue
             }

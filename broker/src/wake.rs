@@ -19,11 +19,10 @@ impl<E: Env> Shard<E> {
 
     /// Serves the waiters of the queues that grew. A queue stays on the list while its waiters wait for something that
     /// is stored and not yet visible.
-    pub(crate) fn serve_grown(&mut self, now: Now) {
+    pub(crate) fn serve_grown(&mut self) {
         if self.grown.is_empty() {
             return;
         }
-        let _ = now;
         let mut grown = std::mem::replace(&mut self.grown, std::mem::take(&mut self.memory.grown));
         grown.sort_unstable();
         grown.dedup();

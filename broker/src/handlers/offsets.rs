@@ -156,7 +156,12 @@ pub(crate) fn signed(offset: QueueOffset) -> i64 {
 
 /// Store time of the first record of a read.
 pub(crate) fn store_time(batch: &ReadBatch) -> Option<i64> {
-    match parse(batch.slices.first()?) {
+    stored_at(batch.slices.first()?)
+}
+
+/// Store time of a record, Unix milliseconds; `None` if it cannot be read.
+pub(crate) fn stored_at(record: &[u8]) -> Option<i64> {
+    match parse(record) {
         Ok(Parsed::Record(record)) => Some(record.stored_at_ms()),
         Ok(Parsed::Blank { .. }) | Err(_) => None,
     }

@@ -7,8 +7,8 @@ use net::json::{self, Style};
 use net::requests::GetBrokerConfigReply;
 use net::{ResponseCode, reply};
 use rt::{Class, Env};
-use store::record::{Parsed, parse};
 
+use super::offsets::stored_at;
 use crate::call::{Call, Done, Outcome};
 use crate::config::java_properties;
 use crate::shard::Shard;
@@ -129,13 +129,6 @@ const VERSION_NAME: &str = "V5_5_1";
 
 /// What a shard may have unanswered, in Java's words the capacity of its queue of requests.
 const QUEUE_CAPACITY: u32 = 10_000;
-
-fn stored_at(record: &[u8]) -> Option<i64> {
-    match parse(record) {
-        Ok(Parsed::Record(record)) => Some(record.stored_at_ms()),
-        Ok(Parsed::Blank { .. }) | Err(_) => None,
-    }
-}
 
 fn set(table: &mut BTreeMap<String, String>, key: &str, value: impl ToString) {
     table.insert(key.to_owned(), value.to_string());

@@ -283,15 +283,7 @@ impl<E: Env> Shard<E> {
             }
             Err(_) => random_below(self.env.random(), topic.config.write_queues.max(1)),
         };
-        let queue = match topic.queue(queue_id) {
-            Some(queue) => queue,
-            None => {
-                let queue = self.store.queue(&topic.config.name, queue_id);
-                self.topics.at_mut(slot).remember_queue(queue_id, queue);
-                queue
-            }
-        };
-        Ok(Target { queue_id, queue })
+        Ok(Target { queue_id, queue: self.queue_at(slot, queue_id) })
     }
 
     fn check_bytes(&self, request: &SendMessageV2<'_>, body: &[u8]) -> Result<(), Refused> {
