@@ -96,6 +96,7 @@ final class Context implements AutoCloseable {
         made.setConsumeThreadMin(4);
         made.setConsumeThreadMax(4);
         made.setPollNameServerInterval(2_000);
+        made.setHeartbeatBrokerInterval(5_000);
         made.setAwaitTerminationMillisWhenShutdown(5_000);
         closing.push(made::shutdown);
         return made;
@@ -158,7 +159,7 @@ final class Context implements AutoCloseable {
     }
 
     void awaitRoute(String topic, int onBrokers) throws Exception {
-        Check.await(15, () -> topic + " routed on " + onBrokers + " brokers", () -> routedOn(topic) == onBrokers);
+        Check.await(() -> topic + " routed on " + onBrokers + " brokers", () -> routedOn(topic) == onBrokers);
     }
 
     int routedOn(String topic) throws Exception {
@@ -228,7 +229,7 @@ final class Context implements AutoCloseable {
 
     /** The {@code count} messages of a queue; Java shows them a moment after it has acknowledged them. */
     List<MessageExt> stored(MessageQueue queue, int count) throws Exception {
-        Check.await(10, () -> count + " messages in " + queue, () -> drain(queue, 0).size() >= count);
+        Check.await(() -> count + " messages in " + queue, () -> drain(queue, 0).size() >= count);
         List<MessageExt> all = drain(queue, 0);
         Check.same(count, all.size(), "messages in " + queue);
         return all;
@@ -236,7 +237,7 @@ final class Context implements AutoCloseable {
 
     /** The {@code count} messages of a topic. */
     List<MessageExt> stored(String topic, int count) throws Exception {
-        Check.await(10, () -> count + " messages in " + topic + ", not " + drain(topic).size(), () -> drain(topic).size() >= count);
+        Check.await(() -> count + " messages in " + topic + ", not " + drain(topic).size(), () -> drain(topic).size() >= count);
         List<MessageExt> all = drain(topic);
         Check.same(count, all.size(), "messages in " + topic);
         return all;

@@ -79,7 +79,7 @@ final class Messages {
     private static void byUniqueId(Context c) throws Exception {
         String topic = c.topic(1);
         SendResult result = c.send(message(topic, "TagA", "found by unique id"));
-        Check.await(15, () -> "the message by its unique id", () -> {
+        Check.await(() -> "the message by its unique id", () -> {
             MessageExt got = c.producer().viewMessage(topic, result.getMsgId());
             return got != null && "found by unique id".equals(Context.text(got));
         });
@@ -94,7 +94,7 @@ final class Messages {
             c.send(message);
         }
         long now = System.currentTimeMillis();
-        Check.await(15, () -> "three messages for the key", () -> {
+        Check.await(() -> "three messages for the key", () -> {
             QueryResult found = c.producer().queryMessage(topic, key + "1", 32, now - 60_000, now + 60_000);
             Set<String> bodies = found.getMessageList().stream().map(Context::text).collect(Collectors.toSet());
             return bodies.equals(Set.of("keyed 1", "keyed 3", "keyed 5"));

@@ -35,7 +35,7 @@ final class Mixed {
             sent.add("mixed" + i);
         }
         Check.same(masters.keySet(), used, "brokers a producer uses");
-        received.awaitAll(45, sent);
+        received.awaitAll(sent);
         for (SendResult result : List.of(c.send(message(topic, "", "a")), c.send(message(topic, "", "b")))) {
             Check.that(c.producer().viewMessage(topic, result.getOffsetMsgId()) != null, "a message by its id");
         }
@@ -46,11 +46,11 @@ final class Mixed {
         for (int server = 0; server < 2; server++) {
             String name = "broker-" + server;
             c.harness.ask("stop " + name);
-            Check.await(30, () -> name + " gone from the route", () -> c.admin().examineTopicRouteInfo(topic).getQueueDatas().stream().noneMatch(q -> belongs(q.getBrokerName(), name)));
+            Check.await(() -> name + " gone from the route", () -> c.admin().examineTopicRouteInfo(topic).getQueueDatas().stream().noneMatch(q -> belongs(q.getBrokerName(), name)));
             c.harness.ask("start " + name);
             c.awaitRoute(topic, c.brokers);
             for (MessageQueue queue : c.queues(topic)) {
-                Check.await(30, () -> "a send to " + queue, () -> c.producer().send(message(topic, "", "back"), queue).getSendStatus() == SendStatus.SEND_OK);
+                Check.await(() -> "a send to " + queue, () -> c.producer().send(message(topic, "", "back"), queue).getSendStatus() == SendStatus.SEND_OK);
             }
         }
     }

@@ -78,10 +78,10 @@ final class Pulls {
         first.getOffsetStore().persistAll(Set.of(queue));
         DefaultMQPullConsumer second = c.newPuller(group);
         second.start();
-        Check.await(15, () -> "the committed offset at another member", () -> second.fetchConsumeOffset(queue, true) == 7);
+        Check.await(() -> "the committed offset at another member", () -> second.fetchConsumeOffset(queue, true) == 7);
         first.updateConsumeOffset(queue, 3);
         first.getOffsetStore().persistAll(Set.of(queue));
-        Check.await(15, () -> "an offset may go back", () -> second.fetchConsumeOffset(queue, true) == 3);
+        Check.await(() -> "an offset may go back", () -> second.fetchConsumeOffset(queue, true) == 3);
     }
 
     private static void blocks(Context c) throws Exception {
@@ -124,12 +124,12 @@ final class Pulls {
         consumer.start();
         List<String> sent = c.sendMany(topic, "lite", 60);
         Received received = new Received();
-        Check.await(60, () -> "60 messages, not " + received.size(), () -> {
+        Check.await(() -> "60 messages, not " + received.size(), () -> {
             consumer.poll(200).forEach(received::add);
             return received.bodies().containsAll(sent);
         });
         consumer.commitSync();
-        Check.await(30, () -> "all 60 committed at the brokers", () -> c.committed(group, topic) == 60);
+        Check.await(() -> "all 60 committed at the brokers", () -> c.committed(group, topic) == 60);
         consumer.shutdown();
 
         List<String> later = c.sendMany(topic, "later", 20);
@@ -137,7 +137,7 @@ final class Pulls {
         again.subscribe(topic, "*");
         again.start();
         Received second = new Received();
-        Check.await(60, () -> "20 messages, not " + second.bodies(), () -> {
+        Check.await(() -> "20 messages, not " + second.bodies(), () -> {
             again.poll(200).forEach(second::add);
             return second.bodies().containsAll(later);
         });
@@ -152,10 +152,10 @@ final class Pulls {
             member.subscribe(topic, "*");
             member.start();
         }
-        Check.await(60, () -> "queues shared evenly", () -> members.get(0).assignment().size() == c.brokers && members.get(1).assignment().size() == c.brokers);
+        Check.await(() -> "queues shared evenly", () -> members.get(0).assignment().size() == c.brokers && members.get(1).assignment().size() == c.brokers);
         List<String> sent = c.sendMany(topic, "shared", 60);
         List<Received> received = List.of(new Received(), new Received());
-        Check.await(60, () -> "all at one of the two", () -> {
+        Check.await(() -> "all at one of the two", () -> {
             for (int i = 0; i < 2; i++) {
                 members.get(i).poll(100).forEach(received.get(i)::add);
             }
@@ -178,7 +178,7 @@ final class Pulls {
         Check.same("m0", all.get(0), "the first after seeking to the beginning");
         Check.same(30, all.size(), "messages from the beginning");
         consumer.commitSync();
-        Check.await(15, () -> "the committed offset", () -> consumer.committed(queue) == 30);
+        Check.await(() -> "the committed offset", () -> consumer.committed(queue) == 30);
         consumer.seekToEnd(queue);
         c.producer().send(message(queue.getTopic(), "", "fresh"), queue);
         Check.same(List.of("fresh"), poll(consumer, 1), "after seeking to the end");
@@ -188,7 +188,7 @@ final class Pulls {
 
     private static void pollUntilEnd(DefaultLitePullConsumer consumer, List<String> end) throws Exception {
         List<String> bodies = Collections.synchronizedList(new ArrayList<>());
-        Check.await(30, () -> bodies + " to end with " + end, () -> {
+        Check.await(() -> bodies + " to end with " + end, () -> {
             consumer.poll(200).forEach(m -> bodies.add(Context.text(m)));
             int from = bodies.size() - end.size();
             return from >= 0 && bodies.subList(from, bodies.size()).equals(end);
@@ -197,7 +197,7 @@ final class Pulls {
 
     private static List<String> poll(DefaultLitePullConsumer consumer, int count) throws Exception {
         List<String> bodies = Collections.synchronizedList(new ArrayList<>());
-        Check.await(30, () -> count + " messages, not " + bodies, () -> {
+        Check.await(() -> count + " messages, not " + bodies, () -> {
             consumer.poll(200).forEach(m -> bodies.add(Context.text(m)));
             return bodies.size() >= count;
         });

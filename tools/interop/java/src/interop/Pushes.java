@@ -53,18 +53,18 @@ final class Pushes {
             consumer.start();
         }
         int queues = 4 * c.brokers;
-        Check.await(45, () -> "the queues shared evenly, not " + owned(leaver, topic) + " and " + owned(stayer, topic),
+        Check.await(() -> "the queues shared evenly, not " + owned(leaver, topic) + " and " + owned(stayer, topic),
             () -> owned(leaver, topic) == queues / 2 && owned(stayer, topic) == queues / 2);
 
         List<String> first = c.sendMany(topic, "first", 200);
-        Check.await(75, () -> "200 messages between two members, not " + (left.size() + right.size()), () -> union(left, right).containsAll(first));
+        Check.await(() -> "200 messages between two members, not " + (left.size() + right.size()), () -> union(left, right).containsAll(first));
         Check.that(left.size() > 0 && right.size() > 0, "both members got messages: " + left.size() + " and " + right.size());
 
         leaver.shutdown();
-        Check.await(45, () -> "all queues with the one that stays, not " + owned(stayer, topic), () -> owned(stayer, topic) == queues);
+        Check.await(() -> "all queues with the one that stays, not " + owned(stayer, topic), () -> owned(stayer, topic) == queues);
         int before = left.size();
         List<String> second = c.sendMany(topic, "second", 200);
-        right.awaitAll(75, second);
+        right.awaitAll(second);
         Check.same(before, left.size(), "messages of the member that left");
         Check.that(union(left, right).containsAll(first), "nothing lost");
         Check.same(Set.of(), right.repeated(), "messages delivered twice to the one that stayed");
@@ -94,7 +94,7 @@ final class Pushes {
         }
         List<String> sent = c.sendMany(topic, "all", 100);
         for (Received member : members) {
-            member.awaitAll(45, sent);
+            member.awaitAll(sent);
             Check.same(Set.of(), member.repeated(), "messages a member got twice");
         }
     }
@@ -119,8 +119,8 @@ final class Pushes {
                 wanted.add(tag + i);
             }
         }
-        all.awaitAll(45, sent);
-        two.awaitAll(45, wanted);
+        all.awaitAll(sent);
+        two.awaitAll(wanted);
         Check.same(wanted.size(), two.size(), "messages with a chosen tag");
     }
 
@@ -136,8 +136,8 @@ final class Pushes {
             c.send(message(topic, i % 2 == 0 ? "AaAa" : "BBBB", "hash" + i));
         }
         c.send(message(topic, "AaAa", "last"));
-        received.awaitAll(45, List.of("hash18", "last"));
-        Check.await(10, () -> "11 messages, not " + received.bodies(), () -> received.size() == 11);
+        received.awaitAll(List.of("hash18", "last"));
+        Check.await(() -> "11 messages, not " + received.bodies(), () -> received.size() == 11);
         Check.that(received.bodies().stream().noneMatch(b -> b.equals("hash1")), "no message of the other tag");
     }
 
@@ -152,14 +152,14 @@ final class Pushes {
         });
         consumer.start();
         c.send(message(topic, "", "warm-up"));
-        Check.await(45, () -> "the first message", () -> arrived.containsKey("warm-up"));
+        Check.await(() -> "the first message", () -> arrived.containsKey("warm-up"));
         AtomicLong quickest = new AtomicLong(Long.MAX_VALUE);
         for (int i = 0; i < 5; i++) {
             Thread.sleep(300); // lets the consumer's pull park at the broker; the check below does not depend on it
             String body = "ping" + i;
             long sent = System.nanoTime();
             c.send(message(topic, "", body));
-            Check.await(15, () -> body, () -> arrived.containsKey(body));
+            Check.await(() -> body, () -> arrived.containsKey(body));
             quickest.accumulateAndGet(arrived.get(body) - sent, Math::min);
         }
         // A poll that is not woken by the append is noticed after seconds; a second is ample on a busy machine.
@@ -176,7 +176,7 @@ final class Pushes {
         List<String> sent = c.sendMany(topic, "before", 100);
         consumer.start();
         sent.addAll(c.sendMany(topic, "after", 100));
-        received.awaitAll(45, sent);
+        received.awaitAll(sent);
         received.offsets().forEach((queue, offsets) -> {
             List<Long> sorted = new ArrayList<>(offsets);
             Collections.sort(sorted);
@@ -192,7 +192,7 @@ final class Pushes {
         DefaultMQPushConsumer consumer = orderlyConsumer(c, c.unique("G"), topic, received, suspended);
         consumer.start();
         List<String> sent = c.sendMany(topic, "step", 60);
-        received.awaitAll(60, sent);
+        received.awaitAll(sent);
         Check.that(suspended.get() > 0, "a suspended queue came again");
         Check.same(Set.of(), received.repeated(), "messages acknowledged twice");
         received.offsets().forEach((queue, offsets) -> {
@@ -229,13 +229,13 @@ final class Pushes {
         DefaultMQPushConsumer one = orderlyConsumer(c, group, topic, received, new AtomicInteger());
         one.start();
         List<String> sent = c.sendMany(topic, "alone", 20);
-        received.awaitAll(45, sent);
+        received.awaitAll(sent);
         DefaultMQPushConsumer two = orderlyConsumer(c, group, topic, received, new AtomicInteger());
         two.start();
-        Check.await(60, () -> "queues shared, not " + owned(one, topic) + " and " + owned(two, topic),
+        Check.await(() -> "queues shared, not " + owned(one, topic) + " and " + owned(two, topic),
             () -> owned(one, topic) == c.brokers && owned(two, topic) == c.brokers);
         sent.addAll(c.sendMany(topic, "together", 40));
-        received.awaitAll(60, sent);
+        received.awaitAll(sent);
         for (Map.Entry<MessageQueue, List<Long>> queue : received.offsets().entrySet()) {
             List<Long> firsts = queue.getValue().stream().distinct().collect(Collectors.toList());
             List<Long> sorted = new ArrayList<>(firsts);
@@ -253,8 +253,8 @@ final class Pushes {
         consumer.setConsumeFromWhere(where);
         consumer.subscribe(topic, "*");
         consumer.start();
-        received.awaitAll(45, old);
-        received.awaitAll(45, c.sendMany(topic, "new", 20));
+        received.awaitAll(old);
+        received.awaitAll(c.sendMany(topic, "new", 20));
     }
 
     private static void offsetsOutliveTheClient(Context c) throws Exception {
@@ -264,7 +264,7 @@ final class Pushes {
         DefaultMQPushConsumer before = first.by(c.newPush(group));
         before.subscribe(topic, "*");
         before.start();
-        first.awaitAll(45, c.sendMany(topic, "seen", 60));
+        first.awaitAll(c.sendMany(topic, "seen", 60));
         before.shutdown();
 
         List<String> missed = c.sendMany(topic, "missed", 40);
@@ -273,7 +273,7 @@ final class Pushes {
         after.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
         after.subscribe(topic, "*");
         after.start();
-        second.awaitAll(45, missed);
+        second.awaitAll(missed);
         Check.same(new java.util.TreeSet<>(missed), second.bodies(), "messages after the restart");
     }
 
@@ -296,7 +296,7 @@ final class Pushes {
             return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
         });
         consumer.start();
-        Check.await(45, () -> "the message at the listener", () -> outcome.containsKey(sent.getMsgId()));
+        Check.await(() -> "the message at the listener", () -> outcome.containsKey(sent.getMsgId()));
         Check.same("accepted", outcome.get(sent.getMsgId()), "answer to a send-back");
     }
 }

@@ -55,8 +55,8 @@ final class Received {
     }
 
     /** Waits until every one of {@code bodies} has come. */
-    void awaitAll(int seconds, Collection<String> bodies) throws Exception {
-        Check.await(seconds, () -> {
+    void awaitAll(Collection<String> bodies) throws Exception {
+        Check.await(() -> {
             Set<String> missing = new TreeSet<>(bodies);
             missing.removeAll(times.keySet());
             return "all " + bodies.size() + " messages; missing " + missing.size() + ", such as " + missing.stream().limit(3).collect(Collectors.toList());

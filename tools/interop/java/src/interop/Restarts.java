@@ -31,7 +31,7 @@ final class Restarts {
         before.setPersistConsumerOffsetInterval(1_000);
         before.subscribe(topic, "*");
         before.start();
-        first.awaitAll(45, seen);
+        first.awaitAll(seen);
         before.shutdown();
         List<String> missed = c.sendMany(topic, "missed", 40);
         // What a broker may forget in a crash: ours a second of progress, Java five.
@@ -44,10 +44,10 @@ final class Restarts {
         DefaultMQPushConsumer after = second.by(c.newPush(group));
         after.subscribe(topic, "*");
         after.start();
-        second.awaitAll(60, missed);
+        second.awaitAll(missed);
         Check.same(new TreeSet<>(missed), second.bodies(), "messages after the restart");
         c.stored(topic, 80);
-        second.awaitAll(60, c.sendMany(topic, "new", 20));
+        second.awaitAll(c.sendMany(topic, "new", 20));
         c.stored(topic, 100);
     }
 
@@ -80,20 +80,20 @@ final class Restarts {
         });
         load.start();
         try {
-            Check.await(45, () -> "the load running", () -> acknowledged.size() >= 500 && received.size() > 0);
+            Check.await(() -> "the load running", () -> acknowledged.size() >= 500 && received.size() > 0);
             for (int round = 0; round < 2; round++) {
                 c.harness.ask("kill broker-0");
                 c.harness.ask("start broker-0");
                 int before = acknowledged.size();
-                Check.await(60, () -> "sends acknowledged again; refused " + refused, () -> acknowledged.size() >= before + 300);
+                Check.await(() -> "sends acknowledged again; refused " + refused, () -> acknowledged.size() >= before + 300);
             }
             // The restarted broker must be in use again, not only its neighbour.
-            Check.await(45, () -> "a message on every broker again", () -> brokersUsed(c, producer, topic, acknowledged) == c.brokers);
+            Check.await(() -> "a message on every broker again", () -> brokersUsed(c, producer, topic, acknowledged) == c.brokers);
         } finally {
             stop.set(true);
             load.join();
         }
-        received.awaitAll(90, acknowledged);
+        received.awaitAll(acknowledged);
     }
 
     private static long brokersUsed(Context c, DefaultMQProducer producer, String topic, Set<String> acknowledged) throws Exception {
@@ -114,20 +114,20 @@ final class Restarts {
         DefaultMQPushConsumer consumer = received.by(c.newPush(c.unique("G")));
         consumer.subscribe(topic, "*");
         consumer.start();
-        received.awaitAll(45, c.sendMany(topic, "both", 20));
+        received.awaitAll(c.sendMany(topic, "both", 20));
         for (int down = 0; down < 2; down++) {
             c.harness.ask("kill namesrv-" + down);
-            received.awaitAll(45, c.sendMany(topic, "without" + down, 20));
+            received.awaitAll(c.sendMany(topic, "without" + down, 20));
             // A client that starts now, and a topic nobody has asked for yet, need the one that is left.
             DefaultMQProducer late = c.newProducer();
             late.start();
             String fresh = c.unique("fresh");
-            Check.await(30, () -> "a send to a new topic", () -> late.send(message(fresh, "", "x")).getSendStatus() == SendStatus.SEND_OK);
+            Check.await(() -> "a send to a new topic", () -> late.send(message(fresh, "", "x")).getSendStatus() == SendStatus.SEND_OK);
             c.harness.ask("start namesrv-" + down);
         }
         c.harness.ask("stop broker-0");
         c.harness.ask("start broker-0");
-        received.awaitAll(60, c.sendMany(topic, "again", 20));
+        received.awaitAll(c.sendMany(topic, "again", 20));
     }
 
     private static void pause(long ms) {

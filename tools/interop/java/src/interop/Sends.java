@@ -164,7 +164,7 @@ final class Sends {
         permit(c, topic, 4);
         DefaultMQProducer fresh = c.newProducer();
         fresh.start();
-        Check.await(15, () -> "a new producer finds no queue of a read-only topic", () -> {
+        Check.await(() -> "a new producer finds no queue of a read-only topic", () -> {
             try {
                 return fresh.fetchPublishMessageQueues(topic).isEmpty();
             } catch (MQClientException noRoute) {

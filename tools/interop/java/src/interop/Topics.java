@@ -61,7 +61,7 @@ final class Topics {
         for (String address : c.masters().values()) {
             c.admin().createAndUpdateTopicConfig(address, new TopicConfig(topic, 3, 3, 6));
         }
-        Check.await(15, () -> "three queues per broker", () -> c.admin().examineTopicRouteInfo(topic).getQueueDatas().stream().allMatch(q -> q.getReadQueueNums() == 3));
+        Check.await(() -> "three queues per broker", () -> c.admin().examineTopicRouteInfo(topic).getQueueDatas().stream().allMatch(q -> q.getReadQueueNums() == 3));
         for (String address : c.masters().values()) {
             Check.same(3, c.admin().examineTopicConfig(address, topic).getReadQueueNums(), "queues in the broker's configuration");
         }
@@ -81,7 +81,7 @@ final class Topics {
         Check.that(c.admin().fetchTopicsByCLuster(c.cluster).getTopicList().contains(topic), "the cluster's topic list has it");
         Check.same(c.brokers, c.masters().size(), "masters in the cluster");
         c.send(message(topic, "", "counted"));
-        Check.await(10, () -> "one message in the topic's statistics", () ->
+        Check.await(() -> "one message in the topic's statistics", () ->
             c.admin().examineTopicStats(topic).getOffsetTable().values().stream().mapToLong(o -> o.getMaxOffset() - o.getMinOffset()).sum() == 1);
     }
 }
