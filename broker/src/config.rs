@@ -104,6 +104,9 @@ settings::settings! {
         flush_mode: FlushMode = "async", "flush.mode", "flushDiskType", "", Restart, ANY;
         /// How a write is made durable: plain (write-through device), dsync (FUA), fdatasync. Auto asks the device.
         flush_method: FlushMethod = "auto", "flush.method", "", "", Restart, ANY;
+        /// Pending bytes that are written at once in async mode, without waiting for more. Auto: what `ringmq io-probe
+        /// --record` found best in the store's directory, else 256.
+        flush_chunk_kib: Option<u32> = "auto", "flush.chunk_kib", "", "KiB", Restart, within(4, 1_024);
         /// Greatest age of data that is not flushed, in async mode.
         flush_interval_ms: u32 = "200", "flush.interval_ms", "flushIntervalCommitLog", "ms", Restart, within(1, 60_000);
         /// A sync send that is not flushed after this time is answered FLUSH_DISK_TIMEOUT.

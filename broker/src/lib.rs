@@ -9,6 +9,7 @@ pub mod config;
 mod attributes;
 mod call;
 mod clients;
+mod disk_choice;
 mod dispatch;
 mod groups;
 mod handlers;
@@ -35,6 +36,7 @@ mod topics;
 mod wake;
 mod window_place;
 
+pub use disk_choice::DiskChoice;
 pub use node::{Node, NodeError, NodeFacts, NodeStopper};
 pub use peers::{Alone, PeerLink, PeerMessage};
 pub use shard::Shard;

@@ -11,11 +11,12 @@ use rt::BLOCK;
 use rt::real::checks::{self, Demand, HostError};
 use rt::real::cpus::{self, Layout};
 use rt::real::mesh::{self, Receiver, Sender};
-use rt::real::{Doorbell, ShardError, ShardOptions, ShardThread, Spin, device, start_shard};
+use rt::real::{Doorbell, ShardError, ShardOptions, ShardThread, Spin, start_shard};
 use store::retention::{DeleteWhen, RetentionConfig};
 use store::{StoreConfig, WindowBacking};
 
-use crate::config::{BrokerConfig, FlushMethod, FlushMode, IoMode};
+use crate::config::{BrokerConfig, FlushMode};
+use crate::disk_choice::DiskChoice;
 use crate::peers::{PeerLink, PeerMessage};
 use crate::shard::Shard;
 use crate::start::{ShardSetup, StartError};
@@ -208,8 +209,7 @@ impl NodeStopper {
 /// What is decided once for all shards.
 struct Plan {
     layout: Layout,
-    io_mode: store::IoMode,
-    flush_method: store::FlushMethod,
+    disk: DiskChoice,
     window: Option<PathBuf>,
     name_servers: Vec<SocketAddr>,
     advertised: IpAddr,
@@ -238,13 +238,11 @@ impl Plan {
             path: config.store_dir.clone(),
             source,
         })?;
-        let device = device::probe(&config.store_dir).map_err(|source| NodeError::Io {
+        let disk = DiskChoice::make(config, &config.store_dir).map_err(|source| NodeError::Io {
             op: "probe",
             path: config.store_dir.clone(),
             source,
         })?;
-        let (io_mode, io_reason) = io_mode(config.io_mode, &device);
-        let (flush_method, flush_reason) = flush_method(config.flush_method, io_mode, &device);
         let window = crate::window_place::find(window_bytes * shards as u64);
         let layout = match &config.cpus {
             Some(cpus) => Layout::place(Some(shards), &cpus.0),
@@ -264,11 +262,11 @@ impl Plan {
                 })
                 .collect(),
             cpus: layout.shards.clone(),
-            io_mode: io_reason,
-            flush_method: flush_reason,
+            io_mode: disk.io_mode.1.clone(),
+            flush_method: disk.flush_method.1.clone(),
             window: window.describe(config.flush_mode == FlushMode::Async),
         };
-        Ok(Self { layout, io_mode, flush_method, window: window.directory, name_servers, advertised, facts })
+        Ok(Self { layout, disk, window: window.directory, name_servers, advertised, facts })
     }
 
     fn setup(&self, config: &BrokerConfig, index: u16) -> ShardSetup {
@@ -305,8 +303,9 @@ impl Plan {
                 FlushMode::Async => store::FlushMode::Async,
                 FlushMode::Sync => store::FlushMode::Sync,
             },
-            flush_method: self.flush_method,
-            io_mode: self.io_mode,
+            flush_method: self.disk.flush_method.0,
+            io_mode: self.disk.io_mode.0,
+            flush_chunk_bytes: (self.disk.flush_chunk_kib.0 as usize) << 10,
             flush_interval: Duration::from_millis(u64::from(config.flush_interval_ms)),
             max_message_bytes: config.message_bytes_max,
             cold_cache_bytes: (config.cold_cache_mib as usize) << 20,
@@ -333,43 +332,6 @@ impl Plan {
 /// Ports below the listen port where old clients send ("VIP channel").
 const VIP_BELOW: u16 = 2;
 const DEFAULT_NAMESRV_PORT: u16 = 9876;
-
-fn io_mode(asked: IoMode, device: &device::Facts) -> (store::IoMode, String) {
-    let filesystem = &device.filesystem;
-    match asked {
-        IoMode::Direct => (store::IoMode::Direct, "direct (configured)".to_owned()),
-        IoMode::Buffered => (store::IoMode::Buffered, "buffered (configured)".to_owned()),
-        IoMode::Auto if device.direct => {
-            (store::IoMode::Direct, format!("direct ({filesystem} takes O_DIRECT)"))
-        }
-        IoMode::Auto => (store::IoMode::Buffered, format!("buffered ({filesystem} takes no O_DIRECT)")),
-    }
-}
-
-fn flush_method(
-    asked: FlushMethod,
-    io_mode: store::IoMode,
-    device: &device::Facts,
-) -> (store::FlushMethod, String) {
-    match asked {
-        FlushMethod::Plain => (store::FlushMethod::WriteThrough, "plain (configured)".to_owned()),
-        FlushMethod::Dsync => (store::FlushMethod::Dsync, "dsync (configured)".to_owned()),
-        FlushMethod::Fdatasync => (store::FlushMethod::Fdatasync, "fdatasync (configured)".to_owned()),
-        FlushMethod::Auto if io_mode == store::IoMode::Buffered => (
-            store::FlushMethod::Fdatasync,
-            "fdatasync (a buffered write is never durable by itself)".to_owned(),
-        ),
-        FlushMethod::Auto => {
-            let (method, reason) = device.flush_method();
-            let (method, name) = match method {
-                device::FlushMethod::WriteThrough => (store::FlushMethod::WriteThrough, "plain"),
-                device::FlushMethod::Dsync => (store::FlushMethod::Dsync, "dsync"),
-                device::FlushMethod::Fdatasync => (store::FlushMethod::Fdatasync, "fdatasync"),
-            };
-            (method, format!("{name} ({reason})"))
-        }
-    }
-}
 
 fn retention(config: &BrokerConfig) -> RetentionConfig {
     let ratio = |percent: u32| f64::from(percent) / 100.0;

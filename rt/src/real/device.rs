@@ -9,8 +9,16 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{AtFlags, StatxFlags};
+
 use crate::BLOCK;
 use crate::slice::AlignedMemory;
+
+mod choice;
+mod record;
+
+pub use choice::{CHUNK_DEFAULT, CHUNKS, FlushMethod, IoMode, Measured};
+pub use record::{RECORD, Record, RecordError};
 
 /// The volatile cache of a device, as the kernel sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,17 +27,6 @@ pub enum WriteCache {
     Back,
     /// Completed writes are safe: no cache, or one that the power cannot take.
     Through,
-}
-
-/// How a write becomes durable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FlushMethod {
-    /// A plain write is durable when it completes.
-    WriteThrough,
-    /// `RWF_DSYNC`: with FUA, one command.
-    Dsync,
-    /// Write, then `fdatasync`.
-    Fdatasync,
 }
 
 /// The block device (or the stack of them) under a filesystem.
@@ -58,31 +55,26 @@ pub struct Facts {
     pub filesystem: String,
     /// Whether files here can be written with `O_DIRECT` in blocks of [`BLOCK`] bytes.
     pub direct: bool,
+    /// What statx(2) says `O_DIRECT` needs here; `None` if the filesystem (or a kernel before 6.1) does not say.
+    pub direct_alignment: Option<DirectAlignment>,
     /// `None` for filesystems without a block device (tmpfs, network), or if `/sys` does not tell.
     pub device: Option<BlockDevice>,
 }
 
+/// `STATX_DIOALIGN`, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DirectAlignment {
+    /// Of memory addresses.
+    pub memory: u32,
+    /// Of file offsets and lengths. 0: no `O_DIRECT` on this file.
+    pub offset: u32,
+}
+
 impl Facts {
-    /// Chooses the cheapest method that is safe on this device, and says why.
+    /// Whether the bytes lie on another host, where neither flushes nor failures mean what they mean on a disk.
     #[must_use]
-    pub fn flush_method(&self) -> (FlushMethod, String) {
-        let Some(device) = &self.device else {
-            let reason =
-                format!("{}: no block device known, so nothing is assumed about its cache", self.filesystem);
-            return (FlushMethod::Fdatasync, reason);
-        };
-        let name = &device.name;
-        match device {
-            BlockDevice { write_cache: WriteCache::Through, .. } => {
-                (FlushMethod::WriteThrough, format!("{name}: write through, a completed write is safe"))
-            }
-            BlockDevice { fua: true, .. } => {
-                (FlushMethod::Dsync, format!("{name}: volatile cache with FUA, one command does both"))
-            }
-            // Without FUA the kernel ends a DSYNC write in a worker that a polling thread can starve for
-            // milliseconds (performance.md 1, "Durability primitives, and a trap").
-            _ => (FlushMethod::Fdatasync, format!("{name}: volatile cache without FUA")),
-        }
+    pub fn is_network(&self) -> bool {
+        NETWORK.contains(&self.filesystem.as_str())
     }
 }
 
@@ -93,9 +85,11 @@ impl Facts {
 pub fn probe(path: &Path) -> io::Result<Facts> {
     let magic = rustix::fs::statfs(path)?.f_type;
     let number = fs::metadata(path)?.dev();
+    let (direct, direct_alignment) = try_direct(path);
     Ok(Facts {
         filesystem: filesystem_name(magic),
-        direct: can_write_direct(path),
+        direct,
+        direct_alignment,
         device: sys_device(number, path).and_then(|dir| block_device(&dir)),
     })
 }
@@ -169,8 +163,8 @@ fn read(path: &Path) -> Option<String> {
     Some(fs::read_to_string(path).ok()?.trim().to_owned())
 }
 
-/// An unnamed file (or one removed at once) takes a direct block, or it does not.
-fn can_write_direct(dir: &Path) -> bool {
+/// An unnamed file (or one removed at once) takes a direct block, or it does not; and what statx says about it.
+fn try_direct(dir: &Path) -> (bool, Option<DirectAlignment>) {
     let open = |path: &Path, flags: i32| {
         fs::OpenOptions::new().write(true).custom_flags(flags | libc::O_DIRECT).mode(0o600).open(path)
     };
@@ -180,9 +174,21 @@ fn can_write_direct(dir: &Path) -> bool {
         let _ = fs::remove_file(&name);
         file
     });
+    let Ok(file) = file else { return (false, None) };
     let block = AlignedMemory::zeroed(BLOCK).into_slice(BLOCK);
-    file.is_ok_and(|file| file.write_at(&block, 0).is_ok_and(|written| written == BLOCK))
+    let taken = file.write_at(&block, 0).is_ok_and(|written| written == BLOCK);
+    (taken, direct_alignment(&file))
 }
+
+fn direct_alignment(file: &fs::File) -> Option<DirectAlignment> {
+    let wanted = StatxFlags::from_bits_retain(libc::STATX_DIOALIGN);
+    let facts = rustix::fs::statx(file, "", AtFlags::EMPTY_PATH, wanted).ok()?;
+    let told = facts.stx_mask & libc::STATX_DIOALIGN != 0;
+    told.then_some(DirectAlignment { memory: facts.stx_dio_mem_align, offset: facts.stx_dio_offset_align })
+}
+
+/// Names of [`filesystem_name`] whose bytes lie elsewhere.
+const NETWORK: [&str; 8] = ["nfs", "cifs", "smb2", "ceph", "9p", "lustre", "afs", "gpfs"];
 
 /// statfs(2).
 fn filesystem_name(magic: i64) -> String {
@@ -198,6 +204,11 @@ fn filesystem_name(magic: i64) -> String {
         0xFF53_4D42 => "cifs".to_owned(),
         0x6573_5546 => "fuse".to_owned(),
         0x00C3_6400 => "ceph".to_owned(),
+        0xFE53_4D42 => "smb2".to_owned(),
+        0x0102_1997 => "9p".to_owned(),
+        0x0BD0_0BD0 => "lustre".to_owned(),
+        0x5346_414F => "afs".to_owned(),
+        0x4750_4653 => "gpfs".to_owned(),
         0x9584_58F6 => "hugetlbfs".to_owned(),
         other => format!("{other:#x}"),
     }
@@ -206,29 +217,6 @@ fn filesystem_name(magic: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn facts(write_cache: WriteCache, fua: bool) -> Facts {
-        let device = BlockDevice {
-            name: "nvme0n1".into(),
-            below: Vec::new(),
-            write_cache,
-            fua,
-            logical_block: 512,
-            physical_block: 4096,
-            rotational: false,
-        };
-        Facts { filesystem: "ext4".into(), direct: true, device: Some(device) }
-    }
-
-    #[test]
-    fn the_flush_method_never_trusts_more_than_the_device_says() {
-        assert_eq!(facts(WriteCache::Through, false).flush_method().0, FlushMethod::WriteThrough);
-        assert_eq!(facts(WriteCache::Through, true).flush_method().0, FlushMethod::WriteThrough);
-        assert_eq!(facts(WriteCache::Back, true).flush_method().0, FlushMethod::Dsync);
-        assert_eq!(facts(WriteCache::Back, false).flush_method().0, FlushMethod::Fdatasync);
-        let unknown = Facts { filesystem: "nfs".into(), direct: true, device: None };
-        assert_eq!(unknown.flush_method().0, FlushMethod::Fdatasync);
-    }
 
     #[test]
     fn a_stack_is_as_safe_as_its_weakest_device() {
@@ -275,12 +263,16 @@ mod tests {
     #[test]
     fn this_hosts_directories_can_be_probed() {
         let here = probe(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
-        assert!(!here.flush_method().1.is_empty());
+        assert!(!here.flush_method(IoMode::Direct, None).1.is_empty());
+        assert!(!here.is_network(), "{}", here.filesystem);
+        if let Some(alignment) = here.direct_alignment {
+            assert_eq!(alignment.offset > 0, here.direct, "{alignment:?}");
+        }
         if let Ok(shm) = probe(Path::new("/dev/shm"))
             && shm.filesystem == "tmpfs"
         {
             assert_eq!(shm.device, None);
-            assert_eq!(shm.flush_method().0, FlushMethod::Fdatasync);
+            assert_eq!(shm.flush_method(IoMode::Direct, None).0, FlushMethod::Fdatasync);
         }
     }
 }

@@ -5,6 +5,7 @@
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
+use broker::DiskChoice;
 use broker::config::{BrokerConfig, IoMode};
 use namesrv::config::NamesrvConfig;
 use rt::real::checks::{Demand, check_host};
@@ -58,6 +59,7 @@ pub(crate) fn broker(resolved: &Resolved<BrokerConfig>, output: Format) -> Resul
     let mut findings = host(config.shard_count());
     findings.push(shared_memory(config));
     findings.extend(directory(&config.store_dir, config.io_mode));
+    findings.extend(disk_choice(config));
     findings.push(disk(config));
     for shard in 0..config.shard_count() {
         let port = config.shard_port(shard);
@@ -189,10 +191,22 @@ fn directory(path: &Path, mode: IoMode) -> Vec<Finding> {
             "supported".to_owned(),
             "a filesystem such as XFS or ext4, or store.io_mode = buffered",
         ));
-        let (method, why) = facts.flush_method();
-        findings.push(Finding::judge(true, Verdict::Ok, "flush method", format!("{method:?}"), why, ""));
     }
     findings
+}
+
+/// What the broker would choose, by the code it chooses with.
+fn disk_choice(config: &BrokerConfig) -> Vec<Finding> {
+    let Ok(choice) = DiskChoice::make(config, &existing(&config.store_dir)) else { return Vec::new() };
+    let finding = |what: &str, found| {
+        let wanted = "`ringmq io-probe` says what this disk does".to_owned();
+        Finding::judge(true, Verdict::Ok, what, found, wanted, "")
+    };
+    vec![
+        finding("store.io_mode", choice.io_mode.1),
+        finding("flush.method", choice.flush_method.1),
+        finding("flush.chunk_kib", choice.flush_chunk_kib.1),
+    ]
 }
 
 fn disk(config: &BrokerConfig) -> Finding {
