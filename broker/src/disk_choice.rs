@@ -92,7 +92,7 @@ mod tests {
     use crate::config::{Host, load};
 
     fn config(sets: &[&str]) -> BrokerConfig {
-        let all = ["listen.advertise=127.0.0.1"].iter().chain(sets);
+        let all = ["listen.address=127.0.0.1"].iter().chain(sets);
         let entries: Vec<_> = all.map(|set| override_entry(set, "--set").unwrap()).collect();
         load(&entries, &Host::read()).unwrap().config
     }

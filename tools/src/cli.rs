@@ -37,6 +37,8 @@ pub(crate) enum Command {
     /// Look at and change a running cluster
     #[command(subcommand)]
     Admin(Admin),
+    /// Measure what the disk under a directory does, and which settings follow
+    IoProbe(crate::io_probe::Options),
     /// RocketMQ's mqbroker, with its flags
     #[command(disable_help_flag = true, hide = true)]
     Mqbroker(Foreign),

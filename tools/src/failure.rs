@@ -5,6 +5,8 @@ use std::io;
 
 use settings::{FileError, Problem};
 
+use crate::io_probe::ProbeError;
+
 /// Why a command did not do what it was asked.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -55,6 +57,8 @@ pub(crate) enum Failure {
         /// The name servers asked.
         namesrv: String,
     },
+    /// The disk could not be probed.
+    Probe(ProbeError),
     /// Part of the work was done, part was not.
     Partly {
         /// What was not.
@@ -78,6 +82,7 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Failure::Configuration(_) | Failure::File(_) | Failure::Usage { .. } => 2,
+            Failure::Probe(error) if error.is_usage() => 2,
             Failure::Checks => 3,
             Failure::Interrupted => 130,
             // The reader went away: it has what it wanted.
@@ -86,6 +91,7 @@ impl Failure {
             | Failure::Refused { .. }
             | Failure::Odd { .. }
             | Failure::NoRoute { .. }
+            | Failure::Probe(_)
             | Failure::Partly { .. }
             | Failure::Server(_)
             | Failure::Said
@@ -133,6 +139,7 @@ impl fmt::Display for Failure {
                 "error[E0304]: no broker serves topic {topic}\n  asked  {namesrv}\n  fix    ringmq admin topic create {topic}, or \
                  start a broker that registers there"
             ),
+            Failure::Probe(error) => write!(f, "{error}"),
             Failure::Partly { what } => write!(f, "error[E0305]: {what}"),
             Failure::Server(what) => write!(f, "{what}"),
             Failure::Said | Failure::Checks | Failure::Interrupted => Ok(()),

@@ -14,6 +14,7 @@ mod client;
 mod config_command;
 mod consume;
 mod failure;
+mod io_probe;
 mod links;
 mod output;
 mod produce;
@@ -21,6 +22,7 @@ mod quickstart;
 mod run_dir;
 mod server;
 mod signals;
+mod size;
 mod sources;
 mod time;
 
@@ -62,6 +64,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Produce(command) => produce::run(&command),
         Command::Consume(command) => consume::run(command),
         Command::Admin(command) => admin::run(command),
+        Command::IoProbe(options) => io_probe::run(&options),
         Command::Mqbroker(foreign) => links::mqbroker(&foreign.arguments),
         Command::Mqnamesrv(foreign) => links::mqnamesrv(&foreign.arguments),
         Command::Mqshutdown(foreign) => links::mqshutdown(&foreign.arguments),

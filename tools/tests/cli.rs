@@ -1,5 +1,7 @@
 //! What people meet on the command line: help, configuration errors, exit codes. Nothing here needs a server.
 
+#[path = "cli/io_probe.rs"]
+mod io_probe;
 mod ringmq;
 
 use ringmq::{Place, said};
@@ -9,7 +11,9 @@ fn help_names_every_command_and_exits_0() {
     let place = Place::new("help");
     let help = place.run(&["--help"]);
     assert_eq!(help.code, Some(0));
-    for command in ["dev", "namesrv", "broker", "config", "quickstart", "produce", "consume", "admin"] {
+    for command in
+        ["dev", "namesrv", "broker", "config", "quickstart", "produce", "consume", "admin", "io-probe"]
+    {
         assert!(help.out.contains(&format!("\n  {command} ")), "{command} is not in\n{}", help.out);
         assert_eq!(place.run(&[command, "--help"]).code, Some(0), "{command}");
     }

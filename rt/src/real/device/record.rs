@@ -71,7 +71,7 @@ impl Record {
         }
         for (name, value) in figures(&self.measured) {
             if let Some(value) = value {
-                put(&name, &format!("{value:.1}"));
+                put(&name, &value.to_string());
             }
         }
         text

@@ -1,0 +1,379 @@
+//! The probe itself: cells run over [`rt::Disk`], on the real machine and on a simulated one.
+//!
+//! Bounded in time and in bytes written: what is left of both is shared among the cells that are left. The files exist
+//! as long as the measurement; whatever ends it, an error or Ctrl-C, they are removed before it is told.
+
+use std::cell::{Cell as Place, RefCell};
+use std::future::poll_fn;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
+use rt::{Class, Disk, DiskFile, Env, Mono, OpenMode, SharedSlice};
+
+use super::error::ProbeError;
+use super::plan::{Area, Cell, Op};
+use super::sample::Sample;
+
+/// How much may be spent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Time, in ns.
+    pub(crate) time_ns: u64,
+    /// Bytes written, in all.
+    pub(crate) bytes: u64,
+}
+
+impl Limits {
+    /// Bytes of the file that is written to. A second one may be there beside it.
+    pub(crate) fn file_bytes(self) -> u64 {
+        (self.bytes / 16).clamp(FILE_BYTES_LEAST, FILE_BYTES_MOST) & !(FILL_STEP - 1)
+    }
+
+    /// Room that the probe needs on the filesystem.
+    pub(crate) fn room(self) -> u64 {
+        2 * self.file_bytes() + PIECE
+    }
+}
+
+/// Fewest bytes to write that a probe makes sense with.
+pub(crate) const BYTES_LEAST: u64 = 64 << 20;
+const FILE_BYTES_LEAST: u64 = 4 << 20;
+const FILE_BYTES_MOST: u64 = 256 << 20;
+/// Of filling with zeros; no cell writes larger ones.
+const PIECE: u64 = 1 << 20;
+/// Pieces of zeros in flight.
+const FILL_DEPTH: u32 = 4;
+const FILL_STEP: u64 = FILL_DEPTH as u64 * PIECE;
+const _: () = assert!(FILE_BYTES_LEAST.is_multiple_of(FILL_STEP) && FILL_STEP.is_power_of_two());
+/// A slow disk gets a smaller file rather than no measurement: at most this part of the time goes into zeros.
+const FILL_TIME_PART: u64 = 4;
+
+/// Who looks on.
+pub(crate) trait Watch {
+    /// `label` begins; of the time allowed, `spent_ns` are gone.
+    fn begin(&self, label: &str, spent_ns: u64);
+    /// Whether to give up. Asked before each operation.
+    fn stop(&self) -> bool;
+}
+
+/// What was found.
+#[derive(Debug)]
+pub(crate) struct Findings {
+    /// One for each cell that there was room for, in their order.
+    pub(crate) samples: Vec<Sample>,
+    /// Cells left out because the bytes were spent.
+    pub(crate) left_out: Vec<Cell>,
+    /// MiB/s of filling with zeros, flush included.
+    pub(crate) zeros_mib_s: f64,
+    /// Bytes written in all.
+    pub(crate) written: u64,
+    /// Bytes of the file.
+    pub(crate) file_bytes: u64,
+}
+
+/// Runs `cells` in the directory `dir`.
+///
+/// # Errors
+/// The first operation that fails ends it. Its files are removed in any case.
+pub(crate) async fn measure<E: Env>(
+    env: &E,
+    dir: &Path,
+    cells: &[Cell],
+    limits: Limits,
+    watch: Rc<dyn Watch>,
+) -> Result<Findings, ProbeError> {
+    let disk = env.disk();
+    let lock = dir.join(LOCK);
+    let held = match disk.lock(&lock) {
+        Ok(Some(held)) => held,
+        Ok(None) => return Err(ProbeError::ProbeRuns { lock }),
+        Err(source) => return Err(ProbeError::NotWritable { path: dir.to_owned(), source }),
+    };
+    // A killed probe could not clean up.
+    let swept = sweep(disk, dir, &FILES).await;
+    let probe = Probe {
+        env: env.clone(),
+        file: dir.join(FILE),
+        grown: dir.join(GROWN),
+        limits,
+        watch,
+        started: env.now().mono,
+        written: Place::new(0),
+    };
+    let outcome = match swept {
+        Ok(()) => probe.run(cells).await,
+        Err(error) => Err(error),
+    };
+    let swept = sweep(disk, dir, &FILES).await;
+    let unlocked = sweep(disk, dir, &[LOCK]).await;
+    drop(held);
+    let findings = outcome?;
+    swept.and(unlocked)?;
+    Ok(findings)
+}
+
+async fn sweep<D: Disk>(disk: &D, dir: &Path, names: &[&str]) -> Result<(), ProbeError> {
+    let present = disk.list(dir).await.map_err(|source| ProbeError::io("list", dir, source))?;
+    for entry in present.iter().filter(|entry| names.contains(&entry.name.as_str())) {
+        let path = dir.join(&entry.name);
+        disk.remove(&path).await.map_err(|source| ProbeError::io("remove", path, source))?;
+    }
+    Ok(())
+}
+
+const FILE: &str = "ringmq-io-probe.tmp";
+const GROWN: &str = "ringmq-io-probe-grown.tmp";
+const LOCK: &str = "ringmq-io-probe.lock";
+const FILES: [&str; 2] = [FILE, GROWN];
+
+struct Probe<E: Env> {
+    env: E,
+    file: PathBuf,
+    grown: PathBuf,
+    limits: Limits,
+    watch: Rc<dyn Watch>,
+    started: Mono,
+    written: Place<u64>,
+}
+
+impl<E: Env> Probe<E> {
+    async fn run(&self, cells: &[Cell]) -> Result<Findings, ProbeError> {
+        let direct = cells.iter().any(|cell| cell.direct);
+        let (file_bytes, zeros_mib_s) = self.fill(direct).await?;
+        let (mut samples, mut left_out) = (Vec::new(), Vec::new());
+        for (index, cell) in cells.iter().enumerate() {
+            let left = &cells[index..];
+            let Some(share) = self.share(cell, left) else {
+                left_out.push(*cell);
+                continue;
+            };
+            self.watch.begin(&cell.label(), self.spent_ns());
+            samples.push(self.cell(*cell, share, file_bytes).await?);
+        }
+        Ok(Findings { samples, left_out, zeros_mib_s, written: self.written.get(), file_bytes })
+    }
+
+    fn spent_ns(&self) -> u64 {
+        self.env.now().mono.since(self.started)
+    }
+
+    /// What the first of the cells `left` may use: the end of its time, and bytes. `None` if there are too few.
+    fn share(&self, cell: &Cell, left: &[Cell]) -> Option<Share> {
+        let time_ns = self.limits.time_ns.saturating_sub(self.spent_ns()) / left.len() as u64;
+        let ends = Mono(self.env.now().mono.0 + time_ns);
+        if !cell.writes() {
+            return Some(Share { ends, bytes: u64::MAX });
+        }
+        let bytes_left = self.limits.bytes.saturating_sub(self.written.get());
+        let writing = left.iter().filter(|cell| cell.writes()).count() as u64;
+        let least = cell.bytes() * u64::from(cell.depth);
+        (bytes_left >= least).then(|| Share { ends, bytes: (bytes_left / writing).max(least) })
+    }
+
+    /// Makes the file: zeros written and flushed, as a prepared segment has them.
+    async fn fill(&self, direct: bool) -> Result<(u64, f64), ProbeError> {
+        self.watch.begin("filling a file with zeros", 0);
+        let file = self.open(&self.file, OpenMode::CreateNew { direct }).await?;
+        let limit = Mono(self.started.0 + self.limits.time_ns / FILL_TIME_PART);
+        let mut bytes = 0;
+        let zeros = rt::slice::aligned(PIECE as usize, |_| {});
+        while bytes < self.limits.file_bytes() && (bytes < FILE_BYTES_LEAST || self.env.now().mono < limit) {
+            let job = Rc::new(Job::new(self, bytes, Share { ends: Mono(u64::MAX), bytes: FILL_STEP }));
+            let pieces = Cell { kib: (PIECE >> 10) as u32, depth: FILL_DEPTH, ..FILLING };
+            job.clone().all(&file, pieces, Places::Forward(u64::MAX), &zeros).await?;
+            bytes += FILL_STEP;
+        }
+        self.written.set(bytes);
+        file.flush().await.map_err(|source| ProbeError::io("flush", &self.file, source))?;
+        Ok((bytes, bytes as f64 / f64::from(1 << 20) * 1e9 / self.spent_ns().max(1) as f64))
+    }
+
+    async fn cell(&self, cell: Cell, share: Share, file_bytes: u64) -> Result<Sample, ProbeError> {
+        let (direct, disk) = (cell.direct, self.env.disk());
+        let (file, places) = match cell.area {
+            Area::Zeroed if cell.op == Op::Read => {
+                (self.open(&self.file, OpenMode::Read { direct }).await?, Places::Random(file_bytes))
+            }
+            Area::Zeroed => {
+                (self.open(&self.file, OpenMode::Write { direct }).await?, Places::Around(file_bytes))
+            }
+            Area::Allocated | Area::Extended => {
+                let file = self.open(&self.grown, OpenMode::CreateNew { direct }).await?;
+                if cell.area == Area::Allocated {
+                    let allocated = file.allocate(file_bytes).await;
+                    allocated.map_err(|source| ProbeError::io("allocate", &self.grown, source))?;
+                }
+                (file, Places::Forward(file_bytes))
+            }
+        };
+        // Not zeros, which some devices do not store.
+        let mut state = self.env.random() | 1;
+        let data = rt::slice::aligned(cell.bytes() as usize, |bytes| {
+            for word in bytes.chunks_exact_mut(8) {
+                state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
+                word.copy_from_slice(&state.to_le_bytes());
+            }
+        });
+        let began = self.env.now().mono;
+        let job = Rc::new(Job::new(self, 0, share));
+        job.clone().all(&file, cell, places, &data).await?;
+        if !direct && cell.op == Op::Write {
+            // The page cache took them; they count when they are on the device.
+            file.flush().await.map_err(|source| ProbeError::io("flush", &self.file, source))?;
+        }
+        let elapsed_ns = self.env.now().mono.since(began);
+        self.written.set(self.written.get() + if cell.writes() { job.issued.get() } else { 0 });
+        drop(file);
+        if cell.area != Area::Zeroed {
+            let removed = disk.remove(&self.grown).await;
+            removed.map_err(|source| ProbeError::io("remove", &self.grown, source))?;
+        }
+        Ok(Sample::new(cell, job.latencies_ns.take(), elapsed_ns))
+    }
+
+    async fn open(&self, path: &Path, mode: OpenMode) -> Result<<E::Disk as Disk>::File, ProbeError> {
+        self.env.disk().open(path, mode).await.map_err(|source| ProbeError::io("open", path, source))
+    }
+}
+
+/// Its series and area mean nothing: the zeros themselves.
+const FILLING: Cell = Cell {
+    series: super::plan::Series::Area,
+    op: Op::Write,
+    direct: true,
+    area: Area::Zeroed,
+    kib: 0,
+    depth: 0,
+};
+
+#[derive(Clone, Copy, Debug)]
+struct Share {
+    ends: Mono,
+    bytes: u64,
+}
+
+/// Where the next operation goes.
+#[derive(Clone, Copy, Debug)]
+enum Places {
+    /// One behind the other up to this offset, where the work ends.
+    Forward(u64),
+    /// One behind the other, from the start again at this offset.
+    Around(u64),
+    /// Anywhere below it.
+    Random(u64),
+}
+
+/// Operations of one kind, by several workers at once.
+struct Job<E: Env> {
+    env: E,
+    path: PathBuf,
+    watch: Rc<dyn Watch>,
+    share: Share,
+    next: Place<u64>,
+    issued: Place<u64>,
+    latencies_ns: RefCell<Vec<u64>>,
+    failed: RefCell<Option<ProbeError>>,
+    at_work: Place<u32>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl<E: Env> Job<E> {
+    fn new(probe: &Probe<E>, from: u64, share: Share) -> Self {
+        Self {
+            env: probe.env.clone(),
+            path: probe.file.clone(),
+            watch: probe.watch.clone(),
+            share,
+            next: Place::new(from),
+            issued: Place::new(0),
+            latencies_ns: RefCell::default(),
+            failed: RefCell::default(),
+            at_work: Place::new(0),
+            waker: RefCell::default(),
+        }
+    }
+
+    /// Keeps `cell.depth` operations in flight until the share is used, and waits for the last.
+    async fn all(
+        self: Rc<Self>,
+        file: &<E::Disk as Disk>::File,
+        cell: Cell,
+        places: Places,
+        data: &SharedSlice,
+    ) -> Result<(), ProbeError> {
+        self.at_work.set(cell.depth);
+        for _ in 0..cell.depth {
+            let (job, file, data) = (self.clone(), file.clone(), data.clone());
+            self.env.spawn(Class::Pump, async move {
+                job.work(&file, cell, places, &data).await;
+                job.at_work.set(job.at_work.get() - 1);
+                if let Some(waker) = job.waker.borrow_mut().take() {
+                    waker.wake();
+                }
+            });
+        }
+        poll_fn(|context| {
+            *self.waker.borrow_mut() = Some(context.waker().clone());
+            if self.at_work.get() == 0 { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        match self.failed.take() {
+            Some(error) => Err(error),
+            None if self.watch.stop() => Err(ProbeError::Interrupted),
+            None => Ok(()),
+        }
+    }
+
+    async fn work(&self, file: &<E::Disk as Disk>::File, cell: Cell, places: Places, data: &SharedSlice) {
+        while let Some(at) = self.claim(cell, places) {
+            let began = self.env.now().mono;
+            if let Err((op, source)) = operate(file, cell.op, at, data).await {
+                self.failed.borrow_mut().get_or_insert(ProbeError::io(op, &self.path, source));
+                return;
+            }
+            self.latencies_ns.borrow_mut().push(self.env.now().mono.since(began));
+        }
+    }
+
+    /// The place of the next operation, if there is to be one.
+    fn claim(&self, cell: Cell, places: Places) -> Option<u64> {
+        let bytes = cell.bytes();
+        // One at least: a disk may take longer for it than its share.
+        let late = self.issued.get() > 0 && self.env.now().mono >= self.share.ends;
+        let spent = self.issued.get() + bytes > self.share.bytes;
+        if late || spent || self.failed.borrow().is_some() || self.watch.stop() {
+            return None;
+        }
+        let at = match places {
+            Places::Random(end) => self.env.random() % (end / bytes) * bytes,
+            Places::Around(end) if self.next.get() + bytes > end => 0,
+            Places::Forward(end) if self.next.get() + bytes > end => return None,
+            Places::Around(_) | Places::Forward(_) => self.next.get(),
+        };
+        self.next.set(at + bytes);
+        self.issued.set(self.issued.get() + bytes);
+        Some(at)
+    }
+}
+
+async fn operate<F: DiskFile>(
+    file: &F,
+    op: Op,
+    at: u64,
+    data: &SharedSlice,
+) -> Result<(), (&'static str, io::Error)> {
+    match op {
+        Op::Read => file.read_at(at, data.len()).await.map(drop).map_err(|error| ("read", error)),
+        Op::Write => file.write_at(at, data.clone(), false).await.map_err(|error| ("write", error)),
+        Op::Dsync => file.write_at(at, data.clone(), true).await.map_err(|error| ("durable write", error)),
+        Op::Fdatasync => {
+            file.write_at(at, data.clone(), false).await.map_err(|error| ("write", error))?;
+            file.flush().await.map_err(|error| ("flush", error))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
