@@ -14,10 +14,10 @@ use std::rc::Rc;
 
 use net::admin_sources::AdminSources;
 use net::connection::{Connections, Ending};
-use net::header::{Header, Scratch};
+use net::header::{Header, HeaderMemory, Scratch};
 use net::message_id::UniqueIds;
 use net::reply;
-use net::{Codec, ReplyTo, Request, RequestError, ResponseCode};
+use net::{Codec, Frame, ReplyTo, Request, RequestError, ResponseCode};
 use rt::wheel::Wheel;
 use rt::{Class, ConnId, Env, Event, Now, Reactor, TurnOutcome};
 use store::{Appended, PhysicalOffset, QueueRef, ReadBatch, Store};
@@ -180,8 +180,8 @@ impl<E: Env> Shard<E> {
 
     fn received(&mut self, conn: ConnId, bytes: &[u8], now: Now) {
         let Some(mut lent) = self.connections.lend_decoder(conn) else { return };
-        let outcome = lent.feed(bytes, |frame| {
-            self.frame(conn, frame.codec, frame.header, frame.body, now);
+        let outcome = lent.feed_alike(bytes, |frame, headers| {
+            self.frame(conn, &frame, headers, now);
             self.flow(conn)
         });
         let net = self.env.net().clone();
@@ -192,12 +192,12 @@ impl<E: Env> Shard<E> {
         self.connections.flow(conn)
     }
 
-    fn frame(&mut self, conn: ConnId, codec: Codec, header: &[u8], body: &[u8], now: Now) {
+    fn frame(&mut self, conn: ConnId, frame: &Frame<'_>, headers: &mut HeaderMemory, now: Now) {
         // Handlers borrow texts from the scratch while they use the shard, so it is out of the shard meanwhile.
         let mut scratch = std::mem::take(&mut self.scratch);
-        match Header::decode(codec, header, &mut scratch) {
+        match Header::decode_alike(frame.codec, frame.header, &mut scratch, headers) {
             Ok(header) if header.is_response() => self.registration_answered(conn, &header),
-            Ok(header) => self.request(conn, codec, &header, body, now),
+            Ok(header) => self.request(conn, frame.codec, &header, frame.body, now),
             Err(error) => {
                 tracing::debug!(shard = self.identity.index, %error, "bad header, connection closed");
                 let net = self.env.net().clone();

@@ -3,6 +3,7 @@
 
 use std::hint::black_box;
 
+use net::header::HeaderMemory;
 use net::requests::{PullReply, SendMessageReply};
 use net::{Codec, FrameDecoder, FrameLimits, Header, ReplyTo, Request, ResponseCode, Scratch, reply};
 use rt::Outbox;
@@ -18,6 +19,15 @@ fn main() {
             let fed = decoder.feed(black_box(bytes), |frame| {
                 let header = Header::decode(frame.codec, frame.header, &mut scratch).expect("a header");
                 let _ = black_box(Request::decode(&header));
+                std::ops::ControlFlow::Continue(())
+            });
+            fed.expect("a frame");
+        });
+        let mut memory = HeaderMemory::default();
+        measure(&format!("decode {name} as before"), || {
+            let fed = decoder.feed(black_box(bytes), |frame| {
+                let header = Header::decode_alike(frame.codec, frame.header, &mut scratch, &mut memory);
+                let _ = black_box(Request::decode(&header.expect("a header")));
                 std::ops::ControlFlow::Continue(())
             });
             fed.expect("a frame");

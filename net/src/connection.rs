@@ -27,7 +27,7 @@ use std::ops::ControlFlow;
 use rt::{ConnId, Mono, Outbox, Transport};
 
 use crate::frame::{Frame, FrameDecoder, FrameError};
-use crate::header::HeaderError;
+use crate::header::{HeaderError, HeaderMemory};
 
 pub use self::limits::{Admission, ConnectionLimits, Refused};
 
@@ -62,8 +62,9 @@ pub struct Connection<T> {
     peer: SocketAddr,
     phase: Phase,
     dialled: bool,
-    /// Lent out while bytes are being decoded.
+    /// Lent out while bytes are being decoded, as is what its headers look like.
     decoder: Option<FrameDecoder>,
+    headers: HeaderMemory,
     filling: Outbox,
     /// Bytes of the send in flight; 0 if there is none.
     sending: usize,
@@ -90,6 +91,7 @@ pub struct Connection<T> {
 pub struct Lent {
     conn: ConnId,
     decoder: FrameDecoder,
+    headers: HeaderMemory,
     frames: u32,
     stopped: bool,
 }
@@ -229,7 +231,8 @@ impl<T> Connections<T> {
     pub fn lend_decoder(&mut self, conn: ConnId) -> Option<Lent> {
         let connection = self.get_mut(conn).filter(|connection| connection.phase == Phase::Open)?;
         let decoder = connection.decoder.take().expect("a decoder is returned before it is lent again");
-        Some(Lent { conn, decoder, frames: 0, stopped: false })
+        let headers = std::mem::take(&mut connection.headers);
+        Some(Lent { conn, decoder, headers, frames: 0, stopped: false })
     }
 
     /// Puts the decoder back after `outcome` of feeding it. A bad frame ends the connection.
@@ -250,6 +253,7 @@ impl<T> Connections<T> {
         }
         connection.in_frame = lent.decoder.pending_bytes() > 0;
         connection.decoder = Some(lent.decoder);
+        connection.headers = lent.headers;
         if lent.stopped {
             self.mark(lent.conn);
         }
@@ -482,6 +486,7 @@ impl<T> Connections<T> {
             phase,
             dialled: phase == Phase::Connecting,
             decoder: Some(FrameDecoder::new(self.limits.frame)),
+            headers: HeaderMemory::default(),
             filling: Outbox::default(),
             sending: 0,
             dirty: false,
@@ -583,10 +588,13 @@ impl<T> Connection<T> {
             || self.held.bytes > limits.held_bytes / part as usize
     }
 
-    /// A decoder keeps some memory while frames flow; one that is quiet keeps none.
+    /// What is remembered while frames flow is forgotten when they do not.
     fn give_memory_back(&mut self, limits: &ConnectionLimits, now: Mono) {
-        if now > self.moved.plus_ms(QUIET_MS)
-            && let Some(decoder) = &mut self.decoder
+        if now <= self.moved.plus_ms(QUIET_MS) {
+            return;
+        }
+        self.headers = HeaderMemory::default();
+        if let Some(decoder) = &mut self.decoder
             && decoder.pending_bytes() == 0
             && decoder.memory_bytes() > 0
         {
@@ -629,10 +637,22 @@ impl Lent {
         bytes: &[u8],
         mut sink: impl FnMut(Frame<'_>) -> ControlFlow<()>,
     ) -> Result<(), FrameError> {
-        let (frames, stopped) = (&mut self.frames, &mut self.stopped);
+        self.feed_alike(bytes, |frame, _| sink(frame))
+    }
+
+    /// As [`Lent::feed`], with what the headers of this connection look like, for [`crate::Header::decode_alike`].
+    ///
+    /// # Errors
+    /// As [`Lent::feed`].
+    pub fn feed_alike(
+        &mut self,
+        bytes: &[u8],
+        mut sink: impl FnMut(Frame<'_>, &mut HeaderMemory) -> ControlFlow<()>,
+    ) -> Result<(), FrameError> {
+        let (frames, stopped, headers) = (&mut self.frames, &mut self.stopped, &mut self.headers);
         self.decoder.feed(bytes, |frame| {
             *frames += 1;
-            let flow = sink(frame);
+            let flow = sink(frame, headers);
             *stopped = flow.is_break();
             flow
         })

@@ -28,11 +28,16 @@ impl Span {
         Self(Self::plain(from, to).0 | 1)
     }
 
+    /// It lies in the header itself.
+    pub(crate) fn is_plain(self) -> bool {
+        self.0 & 1 == 0
+    }
+
     /// Its text, in one of the two.
     pub(crate) fn of<'t>(self, text: &'t str, unescaped: &'t str) -> &'t str {
         let from = (self.0 >> 32) as usize;
         let to = from + (self.0 as u32 >> 1) as usize;
-        if self.0 & 1 == 0 { &text[from..to] } else { &unescaped[from..to] }
+        if self.is_plain() { &text[from..to] } else { &unescaped[from..to] }
     }
 }
 

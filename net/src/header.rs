@@ -6,8 +6,10 @@
 
 mod binary;
 mod json;
+mod memory;
 pub(crate) mod write;
 
+pub use memory::HeaderMemory;
 pub use write::{OUR_LANGUAGE, OUR_VERSION};
 
 use std::fmt;
@@ -55,6 +57,27 @@ impl<'a> Header<'a> {
         match codec {
             Codec::Json => json::decode(bytes, scratch),
             Codec::Binary => binary::decode(bytes, scratch),
+        }
+    }
+
+    /// As [`Header::decode`], comparing the header with what `memory` holds of earlier ones of its connection: the same
+    /// result, sooner.
+    ///
+    /// # Errors
+    /// As [`Header::decode`].
+    pub fn decode_alike(
+        codec: Codec,
+        bytes: &'a [u8],
+        scratch: &'a mut Scratch,
+        memory: &'a mut HeaderMemory,
+    ) -> Result<Self, HeaderError> {
+        match codec {
+            Codec::Json => {
+                scratch.unescaped.clear();
+                memory.decode(bytes, scratch)
+            }
+            // Nothing in it needs a search.
+            Codec::Binary => Self::decode(codec, bytes, scratch),
         }
     }
 

@@ -3,8 +3,10 @@
 //! It understands the eight members that matter in any order and skips the rest. The header is checked as UTF-8 as a
 //! whole, up front, so that every text is a plain slice of it.
 
+use std::ops::Range;
+
 use crate::Language;
-use crate::fields::{Ext, Span};
+use crate::fields::{Entry, Ext, Span};
 use crate::header::{ExtWriter, Header, HeaderError, JSON_DEPTH_MAX, Scratch};
 
 pub(super) fn decode<'a>(bytes: &'a [u8], scratch: &'a mut Scratch) -> Result<Header<'a>, HeaderError> {
@@ -17,7 +19,8 @@ pub(super) fn decode<'a>(bytes: &'a [u8], scratch: &'a mut Scratch) -> Result<He
             lossy
         }
     };
-    let mut scanner = Scanner { text, at: 0, ext: ExtWriter { unescaped, entries }, fault: None };
+    let ext = ExtWriter { unescaped, entries };
+    let mut scanner = Scanner { text, at: 0, ext, fault: None, places: &mut Unnoticed };
     let members = scanner.header().map_err(|Stop| scanner.fault.expect("a stop leaves its reason"))?;
     let (unescaped, entries) = (&*unescaped, &*entries);
     let ext = Ext { text, unescaped, entries };
@@ -30,6 +33,69 @@ pub(super) fn decode<'a>(bytes: &'a [u8], scratch: &'a mut Scratch) -> Result<He
         remark: members.remark.map(|span| span.of(text, unescaped)),
         ext,
     })
+}
+
+/// Where values were met; positions are bytes of the header, in ascending order.
+pub(super) trait Places {
+    /// The value of a member `opaque`.
+    fn opaque(&mut self, place: Range<usize>);
+    /// The inside of the text that ext field `entry` has.
+    fn text_field(&mut self, entry: usize, place: Range<usize>);
+}
+
+/// Nobody wants to know.
+struct Unnoticed;
+
+impl Places for Unnoticed {
+    fn opaque(&mut self, _: Range<usize>) {}
+    fn text_field(&mut self, _: usize, _: Range<usize>) {}
+}
+
+/// What [`scan_with`] finds besides the places; reused.
+#[derive(Debug, Default)]
+pub(super) struct Scanned {
+    pub(super) remark: Option<Span>,
+    pub(super) entries: Vec<Entry>,
+    unescaped: String,
+}
+
+/// Scans a header once more, telling `places`. False if it is none.
+pub(super) fn scan_with(text: &str, into: &mut Scanned, places: &mut impl Places) -> bool {
+    into.entries.clear();
+    into.unescaped.clear();
+    let ext = ExtWriter { unescaped: &mut into.unescaped, entries: &mut into.entries };
+    let mut scanner = Scanner { text, at: 0, ext, fault: None, places };
+    let Ok(members) = scanner.header() else { return false };
+    into.remark = members.remark;
+    true
+}
+
+/// Appends the text whose inside begins at `from`, without its escapes; the position of its closing quote. `None` if
+/// the scanner has to say what is wrong.
+#[inline]
+pub(super) fn text_into(bytes: &[u8], from: usize, into: &mut String) -> Option<usize> {
+    let end = plain_end(bytes, from);
+    if bytes.get(end) == Some(&b'"') {
+        into.push_str(str::from_utf8(&bytes[from..end]).ok()?);
+        return Some(end);
+    }
+    escaped_text_into(bytes, from, end, into)
+}
+
+/// The same for a text whose first escape is at `at`.
+fn escaped_text_into(bytes: &[u8], from: usize, mut at: usize, into: &mut String) -> Option<usize> {
+    while bytes.get(at)? == &b'\\' {
+        at = plain_end(bytes, (at + 2).min(bytes.len()));
+    }
+    let mut rest = str::from_utf8(&bytes[from..at]).ok()?;
+    while let Some(plain) = rest.bytes().position(|byte| byte == b'\\') {
+        into.push_str(&rest[..plain]);
+        let (letter, read) = unescape(&rest[plain..]).ok()?;
+        into.push(letter);
+        rest = &rest[plain + read..];
+    }
+    into.push_str(rest);
+    Some(at)
 }
 
 #[derive(Default)]
@@ -54,14 +120,15 @@ enum Scalar {
 #[derive(Clone, Copy)]
 struct Stop;
 
-struct Scanner<'t, 's> {
+struct Scanner<'t, 's, P> {
     text: &'t str,
     at: usize,
     ext: ExtWriter<'s>,
     fault: Option<HeaderError>,
+    places: &'s mut P,
 }
 
-impl<'t> Scanner<'t, '_> {
+impl<P: Places> Scanner<'_, '_, P> {
     fn header(&mut self) -> Result<Members, Stop> {
         let mut members = Members::default();
         self.blanks();
@@ -72,7 +139,11 @@ impl<'t> Scanner<'t, '_> {
             match self.slice(name) {
                 "code" => members.code = self.number("code")?,
                 "flag" => members.flag = self.number("flag")?,
-                "opaque" => members.opaque = self.number("opaque")?,
+                "opaque" => {
+                    let from = self.at;
+                    members.opaque = self.number("opaque")?;
+                    self.places.opaque(from..self.at);
+                }
                 "version" => members.version = self.number("version")?,
                 "language" => members.language = self.language()?,
                 "remark" => {
@@ -100,12 +171,16 @@ impl<'t> Scanner<'t, '_> {
         let mut first = true;
         while self.more(&mut first, b'}')? {
             let key = self.name()?;
-            match self.value(2)? {
-                Scalar::Text(value) | Scalar::Bare(value) => {
-                    self.ext.push(key, value).map_err(|fault| self.stop(fault))?
+            let from = self.at;
+            let value = match self.value(2)? {
+                Scalar::Text(value) => {
+                    self.places.text_field(self.ext.entries.len(), from + 1..self.at - 1);
+                    value
                 }
-                Scalar::Null => {}
-            }
+                Scalar::Bare(value) => value,
+                Scalar::Null => continue,
+            };
+            self.ext.push(key, value).map_err(|fault| self.stop(fault))?;
         }
         Ok(())
     }
@@ -224,53 +299,17 @@ impl<'t> Scanner<'t, '_> {
 
     /// One escape, `self.at` at its backslash.
     fn escape(&mut self) -> Result<(), Stop> {
-        self.at += 1;
-        let letter = self.peek().ok_or_else(|| self.syntax("an escape"))?;
-        self.at += 1;
-        let plain = match letter {
-            b'"' | b'\\' | b'/' => char::from(letter),
-            b'b' => '\u{8}',
-            b'f' => '\u{c}',
-            b'n' => '\n',
-            b'r' => '\r',
-            b't' => '\t',
-            b'u' => self.unicode()?,
-            _ => return Err(self.syntax("a known escape")),
-        };
-        self.ext.unescaped.push(plain);
-        Ok(())
-    }
-
-    /// The digits of `\u`, and of a second one if they are half a pair. Half a pair alone becomes U+FFFD.
-    fn unicode(&mut self) -> Result<char, Stop> {
-        let high = self.hex4()?;
-        if !(0xD800..0xDC00).contains(&high) {
-            return Ok(char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER));
+        match unescape(&self.text[self.at..]) {
+            Ok((letter, read)) => {
+                self.ext.unescaped.push(letter);
+                self.at += read;
+                Ok(())
+            }
+            Err(BadEscape { read, expected }) => {
+                self.at += read;
+                Err(self.syntax(expected))
+            }
         }
-        if !self.text.as_bytes()[self.at..].starts_with(b"\\u") {
-            return Ok(char::REPLACEMENT_CHARACTER);
-        }
-        let before = self.at;
-        self.at += 2;
-        let low = self.hex4()?;
-        if !(0xDC00..0xE000).contains(&low) {
-            self.at = before;
-            return Ok(char::REPLACEMENT_CHARACTER);
-        }
-        let pair = 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
-        Ok(char::from_u32(pair).unwrap_or(char::REPLACEMENT_CHARACTER))
-    }
-
-    fn hex4(&mut self) -> Result<u32, Stop> {
-        let digits =
-            self.text.as_bytes().get(self.at..self.at + 4).ok_or_else(|| self.syntax("four digits"))?;
-        let mut number = 0;
-        for digit in digits {
-            let value = char::from(*digit).to_digit(16).ok_or_else(|| self.syntax("a hex digit"))?;
-            number = number * 16 + value;
-        }
-        self.at += 4;
-        Ok(number)
     }
 
     fn blanks(&mut self) {
@@ -305,6 +344,57 @@ impl<'t> Scanner<'t, '_> {
         self.fault = Some(fault);
         Stop
     }
+}
+
+/// An escape that is none: what was missing, and how far behind the backslash.
+struct BadEscape {
+    read: usize,
+    expected: &'static str,
+}
+
+/// The character of the escape at the start of `text`, and the length of the escape.
+fn unescape(text: &str) -> Result<(char, usize), BadEscape> {
+    let plain = match text.as_bytes().get(1) {
+        Some(letter @ (b'"' | b'\\' | b'/')) => char::from(*letter),
+        Some(b'b') => '\u{8}',
+        Some(b'f') => '\u{c}',
+        Some(b'n') => '\n',
+        Some(b'r') => '\r',
+        Some(b't') => '\t',
+        Some(b'u') => return unescape_unicode(text),
+        Some(_) => return Err(BadEscape { read: 2, expected: "a known escape" }),
+        None => return Err(BadEscape { read: 1, expected: "an escape" }),
+    };
+    Ok((plain, 2))
+}
+
+/// The digits of `\u`, and of a second one if they are half a pair. Half a pair alone becomes U+FFFD.
+fn unescape_unicode(text: &str) -> Result<(char, usize), BadEscape> {
+    let high = hex4(text, 2)?;
+    let or_replacement = |number| char::from_u32(number).unwrap_or(char::REPLACEMENT_CHARACTER);
+    if !(0xD800..0xDC00).contains(&high) {
+        return Ok((or_replacement(high), 6));
+    }
+    if !text.as_bytes()[6..].starts_with(b"\\u") {
+        return Ok((char::REPLACEMENT_CHARACTER, 6));
+    }
+    let low = hex4(text, 8)?;
+    if !(0xDC00..0xE000).contains(&low) {
+        return Ok((char::REPLACEMENT_CHARACTER, 6));
+    }
+    Ok((or_replacement(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00)), 12))
+}
+
+/// Four digits at byte `at` of an escape.
+fn hex4(text: &str, at: usize) -> Result<u32, BadEscape> {
+    let digits = text.as_bytes()[at..].first_chunk::<4>();
+    let digits = digits.ok_or(BadEscape { read: at, expected: "four digits" })?;
+    let mut number = 0;
+    for digit in digits {
+        let value = char::from(*digit).to_digit(16);
+        number = number * 16 + value.ok_or(BadEscape { read: at, expected: "a hex digit" })?;
+    }
+    Ok(number)
 }
 
 /// Where the run of bytes without quote and backslash that starts at `from` ends. Eight at a time: the texts of a
