@@ -39,6 +39,9 @@ pub(crate) enum Command {
     Admin(Admin),
     /// Measure what the disk under a directory does, and which settings follow
     IoProbe(crate::io_probe::Options),
+    /// Measure: send, receive, both; find the highest rate; compare results
+    #[command(subcommand)]
+    Bench(crate::bench::BenchCommand),
     /// RocketMQ's mqbroker, with its flags
     #[command(disable_help_flag = true, hide = true)]
     Mqbroker(Foreign),

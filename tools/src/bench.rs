@@ -1,0 +1,159 @@
+//! `ringmq bench`: the load generator.
+//!
+//! Place: a user of [`rt`] and [`net`] like the broker. `plan` decides what options mean, `stage` finds brokers and makes
+//! topics, `crew` runs threads of `driver` + `engine` (`sender`, `receiver`), `recorder` counts, `summary` and `validity`
+//! judge, `report` writes. `tools/BENCH.md` says what the figures mean.
+//!
+//! Invariants: a message's due time is fixed before the run and never moves; a percentile comes from a histogram, never
+//! from other percentiles; errors and timeouts stay in the histogram; a warm send allocates nothing.
+
+use std::io::{self, IsTerminal};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use crate::failure::Failure;
+use crate::{output, signals};
+
+pub mod arrivals;
+pub mod crew;
+pub mod driver;
+pub mod engine;
+pub mod flight;
+pub mod host;
+pub mod keys;
+pub mod options;
+pub mod payload;
+pub mod plan;
+pub mod random;
+pub mod receiver;
+pub mod recorder;
+pub mod report;
+pub mod sender;
+pub mod session;
+pub mod stage;
+pub mod stamp;
+pub mod summary;
+pub mod template;
+pub mod threshold;
+pub mod units;
+pub mod validity;
+pub mod verify;
+
+pub use options::BenchCommand;
+
+use options::{Format, Load};
+use plan::{Kind, Plan};
+use recorder::Interval;
+use report::line::Colour;
+use summary::Summary;
+
+/// Runs a command of `ringmq bench`.
+pub(crate) fn command(command: BenchCommand) -> Result<(), Failure> {
+    match command {
+        BenchCommand::Produce(load) => load_command(Kind::Produce, &load),
+        BenchCommand::Consume(load) => load_command(Kind::Consume, &load),
+        BenchCommand::E2e(load) => load_command(Kind::E2e, &load),
+        BenchCommand::Batch(load) => load_command(Kind::Batch, &load),
+        BenchCommand::Tx(_) | BenchCommand::RmqTx(_) => {
+            Err(later("transactions", "messages of a transaction"))
+        }
+        BenchCommand::Delay(_) | BenchCommand::RmqTimerProducer(_) | BenchCommand::RmqTimerConsumer(_) => {
+            Err(later("timed messages", "delayed messages"))
+        }
+        BenchCommand::Mixed(_) => Err(Failure::Usage {
+            what: "bench mixed is not there yet: it comes with cold reads beside traffic in one run"
+                .to_owned(),
+            fix: "run `bench e2e` and `bench consume` at the same time".to_owned(),
+        }),
+    }
+}
+
+fn later(feature: &str, what: &str) -> Failure {
+    Failure::Usage {
+        what: format!("this broker has no {feature} yet, and the benchmark of {what} comes with them"),
+        fix: "use produce, batch, consume or e2e".to_owned(),
+    }
+}
+
+fn load_command(kind: Kind, load: &Load) -> Result<(), Failure> {
+    let plan = Plan::new(kind, load)?;
+    let interrupted = signals::interrupted()?;
+    let summary = measure(load, &plan, &interrupted)?;
+    match plan.format {
+        Format::Line => output::line(report::line::result(&plan, &summary, colour()).trim_end())?,
+        Format::Json => output::line(&serde_json::to_string_pretty(&summary).expect("a summary has a text"))?,
+        Format::Csv => output::line(report::csv::intervals(&summary).trim_end())?,
+    }
+    exit(&summary)
+}
+
+fn exit(summary: &Summary) -> Result<(), Failure> {
+    match summary.exit_code() {
+        0 => Ok(()),
+        3 => Err(Failure::Checks),
+        _ => match &summary.failure {
+            Some(why) => Err(Failure::Server(format!("error[E0602]: the run ended early: {why}"))),
+            None => Err(Failure::Said),
+        },
+    }
+}
+
+/// Runs `plan` with progress on stderr.
+fn measure(load: &Load, plan: &Plan, interrupted: &Arc<AtomicBool>) -> Result<Summary, Failure> {
+    let mut progress = Progress::new(plan);
+    let mut told = |layout: &str| eprintln!("{layout}");
+    let outcome = session::run(load, plan, interrupted, &mut told, &mut |interval| progress.show(interval))?;
+    let total = outcome.crew.total();
+    Ok(Summary::new(plan, &outcome, &total, None))
+}
+
+/// A line per interval on a terminal, one per ten seconds without.
+struct Progress<'p> {
+    plan: &'p Plan,
+    every: f64,
+    /// What was not shown yet, and its length.
+    gathered: Option<(Interval, f64)>,
+}
+
+impl<'p> Progress<'p> {
+    fn new(plan: &'p Plan) -> Self {
+        let every = if io::stderr().is_terminal() { 0.0 } else { QUIET_S };
+        Self { plan, every, gathered: None }
+    }
+
+    fn show(&mut self, interval: &Interval) {
+        if interval.phase == recorder::Phase::Drain {
+            return;
+        }
+        let step = self.plan.interval.as_secs_f64();
+        let begin = interval.index as f64 * step;
+        let measured = interval.phase == recorder::Phase::Measured;
+        let warmup = self.plan.warmup.as_secs_f64();
+        let length =
+            if measured { self.plan.duration.map_or(f64::MAX, |all| all.as_secs_f64()) } else { warmup };
+        let seconds = step.min(length - begin).max(1e-9);
+        let at = begin + seconds + if measured { warmup } else { 0.0 };
+        let (all, shown) = match self.gathered.take() {
+            Some((mut all, seconds_before)) if all.phase == interval.phase => {
+                all.add(interval);
+                all.inflight = interval.inflight;
+                (all, seconds_before + seconds)
+            }
+            _ => (interval.clone(), seconds),
+        };
+        if shown + 1e-6 < self.every {
+            self.gathered = Some((all, shown));
+            return;
+        }
+        let row = summary::row(self.plan, &all, at, shown);
+        eprintln!("{}", report::line::progress(self.plan.kind, &row));
+    }
+}
+
+fn colour() -> Colour {
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    if io::stdout().is_terminal() && !plain { Colour::On } else { Colour::Off }
+}
+
+/// Seconds between lines without a terminal.
+const QUIET_S: f64 = 10.0;

@@ -1,0 +1,452 @@
+//! [`Crew`]: the threads of a run, what each does, and what they counted together.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rt::real::Spin;
+
+use super::arrivals::Schedule;
+use super::driver::{self, Place};
+use super::engine::{Control, Engine};
+use super::host::{self, Usage};
+use super::plan::Plan;
+use super::receiver::{Assignment, Reading, Receiver, ReceiverPlan};
+use super::recorder::{Interval, Phase, Times};
+use super::sender::{SendLine, Sender, SenderPlan};
+use super::stage::{Broker, Queue};
+use super::template::{Body, Head, Shape};
+use super::verify::Ledger;
+
+/// What one thread does.
+#[derive(Debug)]
+pub struct Part {
+    place: Place,
+    sender: Option<SenderPlan>,
+    receiver: Option<ReceiverPlan>,
+}
+
+/// How long what goes on.
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    /// Load before the measured time.
+    pub warmup: Duration,
+    /// The measured time; `None` until budgets are used up.
+    pub duration: Option<Duration>,
+    /// Length of an interval.
+    pub interval: Duration,
+    /// How long answers are awaited after the end.
+    pub drain: Duration,
+}
+
+/// What a run gave.
+#[derive(Debug)]
+pub struct Crew {
+    /// Intervals of all threads together, in order; the drain last.
+    pub intervals: Vec<Interval>,
+    /// What was sent and seen.
+    pub ledger: Ledger,
+    /// Measured time as it was.
+    pub window: Duration,
+    /// What was used in it.
+    pub usage: Usage,
+    /// Messages due in the measured time, and how many of them were never sent.
+    pub due: u64,
+    /// See [`Crew::due`].
+    pub unsent: u64,
+    /// Since the start, warm-up included.
+    pub acked_ever: u64,
+    /// The same.
+    pub failed_ever: u64,
+    /// The same.
+    pub received_ever: u64,
+    /// What no broker may do.
+    pub faults: Vec<String>,
+    /// Why it ended early.
+    pub failure: Option<String>,
+    /// The user ended it.
+    pub interrupted: bool,
+}
+
+/// The parts of a run that sends: connections dealt to threads in turn.
+#[must_use]
+pub fn sending_parts(plan: &Plan, brokers: &[Broker], queues: &[Queue]) -> Vec<Part> {
+    let lines = plan.connections as usize * brokers.len();
+    let threads = plan.cpus.len().min(lines);
+    let timeout_ns = nanos(plan.timeout);
+    (0..threads)
+        .map(|thread| {
+            let mut heads = Vec::new();
+            let mut of_broker = BTreeMap::new();
+            let mine: Vec<usize> = (thread..lines).step_by(threads).collect();
+            for broker in mine.iter().map(|line| line % brokers.len()) {
+                of_broker.entry(broker).or_insert_with(|| {
+                    let from = heads.len();
+                    heads.extend(heads_of(plan, broker, queues));
+                    from..heads.len()
+                });
+            }
+            let send_lines = mine
+                .iter()
+                .map(|line| SendLine {
+                    stream: u16::try_from(*line).unwrap_or(u16::MAX),
+                    heads: of_broker[&(line % brokers.len())].clone(),
+                    schedule: plan.rate.map(|rate| {
+                        let requests = rate / plan.shape.batch as f64;
+                        Schedule::new(plan.arrivals, requests, *line as u64, lines as u64, plan.seed)
+                    }),
+                    budget: plan.messages.map(|messages| share(messages, *line, lines, plan.shape.batch)),
+                })
+                .collect();
+            let sender = SenderPlan {
+                lines: send_lines,
+                heads,
+                bodies: Body::all(&plan.shape, &plan.bodies),
+                keys: plan.keys.clone(),
+                inflight: plan.inflight,
+                timeout_ns,
+                oneway: plan.shape.oneway,
+                verify: plan.verify,
+                run: plan.run,
+            };
+            let addresses = mine.iter().map(|line| brokers[line % brokers.len()].socket).collect();
+            let place = Place { lines: addresses, cpu: plan.cpus[thread], spin: plan.spin };
+            Part { place, sender: Some(sender), receiver: None }
+        })
+        .collect()
+}
+
+/// Adds consumers to `parts`: consumer k has connections of its own, on thread k modulo their number.
+pub fn add_consumers(
+    parts: &mut Vec<Part>,
+    plan: &Plan,
+    readers: Readers,
+    brokers: &[Broker],
+    queues: &[(Queue, Reading)],
+) {
+    let Readers { consumers, deliveries, suspend, budget } = readers;
+    let threads = plan.cpus.len().max(parts.len()).min(consumers.max(parts.len())).max(1);
+    while parts.len() < threads {
+        let place = Place { lines: Vec::new(), cpu: plan.cpus[parts.len()], spin: plan.spin };
+        parts.push(Part { place, sender: None, receiver: None });
+    }
+    for consumer in 0..consumers {
+        let mine: Vec<&(Queue, Reading)> = if consumers <= queues.len() {
+            queues.iter().skip(consumer).step_by(consumers).collect()
+        } else {
+            vec![&queues[consumer % queues.len()]]
+        };
+        let part = &mut parts[consumer % threads];
+        let receiver = part.receiver.get_or_insert_with(|| ReceiverPlan {
+            assignments: Vec::new(),
+            lines: part.place.lines.len()..part.place.lines.len(),
+            codec: plan.shape.codec,
+            group: plan.shape.group.clone(),
+            count: plan.pull,
+            suspend_ms: suspend,
+            timeout_ns: nanos(plan.timeout),
+            verify: plan.verify,
+            deliveries,
+            run: plan.run,
+            budget: budget.map(|budget| budget.div_ceil(threads as u64)),
+        });
+        let mut line_of = BTreeMap::new();
+        for (queue, reading) in mine {
+            let line = *line_of.entry(queue.broker).or_insert_with(|| {
+                part.place.lines.push(brokers[queue.broker].socket);
+                part.place.lines.len() - 1
+            });
+            receiver.assignments.push(Assignment {
+                line,
+                topic: queue.topic.clone(),
+                queue: queue.id,
+                reading: reading.clone(),
+            });
+        }
+        receiver.lines.end = part.place.lines.len();
+    }
+}
+
+/// How consumers read.
+#[derive(Clone, Copy, Debug)]
+pub struct Readers {
+    /// How many.
+    pub consumers: usize,
+    /// Latencies are those of deliveries.
+    pub deliveries: bool,
+    /// How long the broker may hold a pull, ms.
+    pub suspend: i64,
+    /// Messages to receive, all consumers together.
+    pub budget: Option<u64>,
+}
+
+/// A crew of one thread that sleeps when it has nothing to do, for what is not measured.
+#[must_use]
+pub fn modest(plan: &Plan) -> Plan {
+    Plan { cpus: vec![None], spin: Spin::Off, ..plan.clone() }
+}
+
+/// Runs `parts` to the end; `each` gets the intervals of all threads together as they end.
+///
+/// # Errors
+/// Nothing could be sent at all: no connection, no thread, no ring.
+pub fn run(
+    parts: Vec<Part>,
+    span: Span,
+    broker_pid: Option<u32>,
+    interrupted: &AtomicBool,
+    each: &mut dyn FnMut(&Interval),
+) -> io::Result<Crew> {
+    let control = Arc::new(Control::default());
+    let (out, intervals) = mpsc::channel();
+    let senders = parts.iter().filter(|part| part.sender.is_some()).count();
+    let count = parts.len();
+    let threads: Vec<Thread> = parts
+        .into_iter()
+        .enumerate()
+        .map(|(at, part)| start(at, part, senders, span.drain, &control, out.clone()))
+        .collect::<io::Result<_>>()?;
+    drop(out);
+    let mut watch = Watch {
+        control,
+        threads,
+        groups: BTreeMap::new(),
+        count,
+        done: Vec::new(),
+        usage: [None, None],
+        broker_pid,
+        interrupted: false,
+    };
+    if let Err(error) = watch.wait_until_up(interrupted) {
+        watch.control.stop.store(true, Ordering::Relaxed);
+        watch.threads.into_iter().for_each(|thread| drop(thread.join()));
+        return Err(error);
+    }
+    // In the future, so that no thread is late for it; long polls are parked by then.
+    let start = host::mono_ns() + LEAD_NS;
+    let measured = start + nanos(span.warmup);
+    let end = span.duration.map_or(u64::MAX, |duration| measured + nanos(duration));
+    let times = Times { start, measured, end, interval: nanos(span.interval).max(1) };
+    watch.control.times.set(times).expect("set once");
+    watch.follow(times, &intervals, interrupted, each);
+    watch.finish(times)
+}
+
+type Thread = JoinHandle<io::Result<(Engine, Option<io::Error>)>>;
+
+struct Watch {
+    control: Arc<Control>,
+    threads: Vec<Thread>,
+    /// Intervals that not all threads have handed over yet.
+    groups: BTreeMap<(Phase, u64), (usize, Interval)>,
+    count: usize,
+    done: Vec<Interval>,
+    /// At the borders of the measured time, with the time.
+    usage: [Option<(u64, Usage)>; 2],
+    broker_pid: Option<u32>,
+    interrupted: bool,
+}
+
+impl Watch {
+    fn wait_until_up(&self, interrupted: &AtomicBool) -> io::Result<()> {
+        while self.control.up.load(Ordering::Acquire) < self.count {
+            if self.control.stop.load(Ordering::Relaxed) || self.threads.iter().any(Thread::is_finished) {
+                // Its failure says why.
+                return Ok(());
+            }
+            if interrupted.load(Ordering::Relaxed) {
+                return Err(io::Error::from(io::ErrorKind::Interrupted));
+            }
+            host::pause(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
+    fn follow(
+        &mut self,
+        times: Times,
+        intervals: &mpsc::Receiver<Interval>,
+        interrupted: &AtomicBool,
+        each: &mut dyn FnMut(&Interval),
+    ) {
+        loop {
+            let now = host::mono_ns();
+            self.look(now, times);
+            if interrupted.load(Ordering::Relaxed) && !self.interrupted {
+                self.interrupted = true;
+                self.control.stop.store(true, Ordering::Relaxed);
+            }
+            let wait = Duration::from_nanos(self.next_border(now, times).clamp(100_000, LOOK_NS));
+            match intervals.recv_timeout(wait) {
+                Ok(interval) => self.take(interval, each),
+                // A thread hands over its last interval before it ends.
+                Err(mpsc::RecvTimeoutError::Timeout) if !self.threads.iter().all(Thread::is_finished) => {}
+                Err(_) => break,
+            }
+        }
+        while let Ok(interval) = intervals.try_recv() {
+            self.take(interval, each);
+        }
+        // Threads that ended early did not hand over all of theirs.
+        for (_, interval) in std::mem::take(&mut self.groups).into_values() {
+            each(&interval);
+            self.done.push(interval);
+        }
+    }
+
+    fn look(&mut self, now: u64, times: Times) {
+        if self.usage[0].is_none() && now >= times.measured {
+            self.usage[0] = Some((now, Usage::now(self.broker_pid)));
+        }
+        let over = now >= times.end || self.control.load_is_over();
+        if self.usage[0].is_some() && self.usage[1].is_none() && over {
+            self.usage[1] = Some((now, Usage::now(self.broker_pid)));
+        }
+    }
+
+    fn next_border(&self, now: u64, times: Times) -> u64 {
+        let borders = [times.measured, times.end];
+        borders.into_iter().filter(|border| *border > now).map(|border| border - now).min().unwrap_or(LOOK_NS)
+    }
+
+    fn take(&mut self, interval: Interval, each: &mut dyn FnMut(&Interval)) {
+        let key = (interval.phase, interval.index);
+        let group = self.groups.entry(key).or_insert_with(|| (0, Interval::new(key.0, key.1)));
+        group.0 += 1;
+        group.1.add(&interval);
+        if group.0 == self.count {
+            let (_, whole) = self.groups.remove(&key).expect("just filled");
+            each(&whole);
+            self.done.push(whole);
+        }
+    }
+
+    fn finish(mut self, times: Times) -> io::Result<Crew> {
+        let now = host::mono_ns();
+        let last = Usage::now(self.broker_pid);
+        let [from, to] = self.usage;
+        let (from_at, from_usage) = from.unwrap_or((now, last));
+        let (to_at, to_usage) = to.unwrap_or((now, last));
+        let _ = (from_at, to_at);
+        self.done.sort_by_key(|interval| (interval.phase, interval.index));
+        let mut crew = Crew {
+            intervals: self.done,
+            ledger: Ledger::default(),
+            window: Duration::ZERO,
+            usage: to_usage.since(&from_usage),
+            due: 0,
+            unsent: 0,
+            acked_ever: 0,
+            failed_ever: 0,
+            received_ever: 0,
+            faults: Vec::new(),
+            failure: None,
+            interrupted: self.interrupted,
+        };
+        let mut ended = None;
+        for thread in self.threads {
+            let joined = thread.join().map_err(|_| io::Error::other("a generator thread panicked"))?;
+            let (engine, failure) = joined?;
+            ended = ended.max(engine.ended_at);
+            crew.add(engine, failure);
+        }
+        let window = ended.unwrap_or(times.start).min(times.end).saturating_sub(times.measured);
+        crew.window = Duration::from_nanos(window);
+        Ok(crew)
+    }
+}
+
+impl Crew {
+    fn add(&mut self, engine: Engine, failure: Option<io::Error>) {
+        self.ledger.merge(&engine.ledger);
+        if let Some(sender) = engine.sender {
+            self.due += sender.due_messages;
+            self.unsent += sender.unsent_messages;
+            self.acked_ever += sender.acked_ever;
+            self.failed_ever += sender.failed_ever;
+        }
+        if let Some(receiver) = engine.receiver {
+            self.received_ever += receiver.received_ever;
+            self.failed_ever += receiver.failed_ever;
+            self.faults.extend(receiver.faults);
+        }
+        if let Some(failure) = failure {
+            self.failure.get_or_insert(failure.to_string());
+        }
+    }
+
+    /// Measured counts, with the histograms of everything that was due in the measured time.
+    #[must_use]
+    pub fn total(&self) -> Interval {
+        let mut total = Interval::new(Phase::Measured, 0);
+        for interval in self.intervals.iter().filter(|interval| interval.phase != Phase::WarmUp) {
+            total.add(interval);
+        }
+        let measured = self.intervals.iter().filter(|interval| interval.phase == Phase::Measured);
+        let (mut acked, mut bytes, mut received, mut received_bytes, mut pulls) = (0, 0, 0, 0, 0);
+        for interval in measured {
+            acked += interval.acked;
+            bytes += interval.acked_bytes;
+            received += interval.received;
+            received_bytes += interval.received_bytes;
+            pulls += interval.pulls;
+        }
+        (total.acked, total.acked_bytes, total.pulls) = (acked, bytes, pulls);
+        (total.received, total.received_bytes) = (received, received_bytes);
+        total
+    }
+}
+
+fn start(
+    at: usize,
+    part: Part,
+    senders: usize,
+    drain: Duration,
+    control: &Arc<Control>,
+    out: mpsc::Sender<Interval>,
+) -> io::Result<Thread> {
+    let control = control.clone();
+    let name = format!("bench-{at}");
+    std::thread::Builder::new().name(name.clone()).spawn(move || {
+        let pair = (part.sender.map(Sender::new), part.receiver.map(Receiver::new));
+        let engine = Engine::new(control.clone(), pair, senders, nanos(drain), out);
+        let outcome = driver::run(&name, &part.place, engine);
+        if !matches!(outcome, Ok((_, None))) {
+            control.stop.store(true, Ordering::Relaxed);
+        }
+        outcome
+    })
+}
+
+fn heads_of(plan: &Plan, broker: usize, queues: &[Queue]) -> Vec<Head> {
+    let tags: Vec<Option<String>> =
+        if plan.tags.is_empty() { vec![None] } else { plan.tags.iter().cloned().map(Some).collect() };
+    // Queue first, so that neighbouring messages go to different queues.
+    tags.into_iter()
+        .flat_map(|tag| {
+            let shape = Shape { tag, ..plan.shape.clone() };
+            let mine = queues.iter().filter(move |queue| queue.broker == broker);
+            mine.map(move |queue| Head::new(&shape, &queue.topic, queue.id)).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// What connection `line` sends of `messages`, in whole requests.
+fn share(messages: u64, line: usize, lines: usize, batch: usize) -> u64 {
+    let (lines, batch) = (lines as u64, batch as u64);
+    let requests = messages.div_ceil(batch);
+    let mine = requests / lines + u64::from((line as u64) < requests % lines);
+    mine * batch
+}
+
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX / 4)
+}
+
+/// From the moment all connections are up to the first message.
+const LEAD_NS: u64 = 100_000_000;
+/// How often the main thread looks around.
+const LOOK_NS: u64 = 20_000_000;

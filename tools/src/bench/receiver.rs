@@ -1,0 +1,387 @@
+//! [`Receiver`]: the consuming part of a thread: long polls of the end of queues, or reads of what is stored.
+
+use std::ops::Range;
+
+use net::client::{RequestHead, encode};
+use net::fields::Decode;
+use net::properties;
+use net::requests::{PullMessage, PullReply, RequestHeader};
+use net::{Codec, Header, ResponseCode};
+use rt::{Env, Now};
+use store::record::{Damage, Parsed, Record, parse};
+
+use super::driver::Lines;
+use super::flight::{Flight, Sent};
+use super::recorder::{LOST, Recorder, TIMED_OUT};
+use super::stamp::{self, Stamp};
+use super::verify::Ledger;
+
+/// How a queue is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// From this offset on, waiting for more.
+    Follow(i64),
+    /// This range again and again.
+    Again(Range<i64>),
+    /// This range once.
+    Once(Range<i64>),
+}
+
+/// A queue that is read on a connection, one pull in flight.
+#[derive(Clone, Debug)]
+pub struct Assignment {
+    /// Connection of the thread.
+    pub line: usize,
+    /// Topic.
+    pub topic: String,
+    /// Queue.
+    pub queue: i32,
+    /// What of it.
+    pub reading: Reading,
+}
+
+/// What a [`Receiver`] does.
+#[derive(Clone, Debug)]
+pub struct ReceiverPlan {
+    /// The queues.
+    pub assignments: Vec<Assignment>,
+    /// Connections, counted from the first of the thread's.
+    pub lines: Range<usize>,
+    /// How headers are spelled.
+    pub codec: Codec,
+    /// Consumer group named in pulls.
+    pub group: String,
+    /// Messages per pull at most.
+    pub count: u32,
+    /// How long the broker may hold a pull, ms.
+    pub suspend_ms: i64,
+    /// How long an answer may take beside that, ns.
+    pub timeout_ns: u64,
+    /// Bodies are checked and all messages accounted for.
+    pub verify: bool,
+    /// Latencies are those of deliveries (a stamp says when a message was due); otherwise those of pulls.
+    pub deliveries: bool,
+    /// Which run's messages count.
+    pub run: u32,
+    /// Messages to receive, if that is limited.
+    pub budget: Option<u64>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Receiver {
+    plan: ReceiverPlan,
+    queues: Vec<Queue>,
+    /// By connection.
+    flights: Vec<Flight>,
+    /// Queues to pull from at the end of the turn.
+    ready: Vec<usize>,
+    next_scan: u64,
+    stopped: bool,
+    measured: u64,
+    /// Messages received since the start.
+    pub received_ever: u64,
+    received_measured: u64,
+    /// Pulls that failed since the start.
+    pub failed_ever: u64,
+    /// What no broker may do: a hole, something that is no message.
+    pub faults: Vec<String>,
+    /// When the last message came.
+    pub last_at: u64,
+}
+
+#[derive(Debug)]
+struct Queue {
+    next: i64,
+    done: bool,
+    /// After a refusal: not before.
+    not_before: u64,
+}
+
+impl Receiver {
+    /// Pulls nothing before [`Receiver::start`].
+    #[must_use]
+    pub fn new(plan: ReceiverPlan) -> Self {
+        let queue = |assignment: &Assignment| match &assignment.reading {
+            Reading::Follow(next) => Queue { next: *next, done: false, not_before: 0 },
+            Reading::Again(range) | Reading::Once(range) => {
+                Queue { next: range.start, done: range.is_empty(), not_before: 0 }
+            }
+        };
+        let of_line = |line| plan.assignments.iter().filter(|assignment| assignment.line == line).count();
+        Self {
+            queues: plan.assignments.iter().map(queue).collect(),
+            flights: plan.lines.clone().map(|line| Flight::new(of_line(line).max(1))).collect(),
+            ready: Vec::with_capacity(plan.assignments.len()),
+            plan,
+            next_scan: 0,
+            stopped: false,
+            measured: 0,
+            received_ever: 0,
+            received_measured: 0,
+            failed_ever: 0,
+            faults: Vec::new(),
+            last_at: 0,
+        }
+    }
+
+    /// Begins; what comes at or after `measured` counts for the budget.
+    pub fn start(&mut self, measured: u64) {
+        self.measured = measured;
+        self.ready.extend((0..self.queues.len()).filter(|queue| !self.queues[*queue].done));
+    }
+
+    /// Pulls in flight.
+    #[must_use]
+    pub fn inflight(&self) -> u64 {
+        self.flights.iter().map(|flight| flight.len() as u64).sum()
+    }
+
+    /// Everything that was to be read once was read.
+    #[must_use]
+    pub fn is_through(&self) -> bool {
+        self.queues.iter().all(|queue| queue.done)
+    }
+
+    /// The budget is used up.
+    #[must_use]
+    pub fn is_spent(&self) -> bool {
+        self.plan.budget.is_some_and(|budget| self.received_measured >= budget)
+    }
+
+    /// Pulls from the queues that were answered. When to come again.
+    pub fn pump<E: Env>(&mut self, lines: &mut Lines<E>) -> u64 {
+        if self.ready.is_empty() || self.stopped {
+            return self.next_scan;
+        }
+        let now = lines.now().mono.0;
+        let mut later = 0;
+        for at in 0..self.ready.len() {
+            let queue = self.ready[at];
+            if self.queues[queue].not_before > now {
+                self.ready[later] = queue;
+                later += 1;
+            } else {
+                self.pull(queue, lines, now);
+            }
+        }
+        self.ready.truncate(later);
+        if later > 0 { self.next_scan.min(now + RETRY_NS) } else { self.next_scan }
+    }
+
+    /// An answer came on `line`.
+    pub fn answer(
+        &mut self,
+        line: usize,
+        (header, body): (&Header<'_>, &[u8]),
+        recorder: &mut Recorder,
+        ledger: &mut Ledger,
+        now: Now,
+    ) {
+        let at = line - self.plan.lines.start;
+        let Some(sent) = self.flights[at].answered(header.opaque) else { return };
+        let queue = usize::try_from(sent.number).expect("an index");
+        recorder.now.requests += 1;
+        recorder.now.pulls += 1;
+        if !self.plan.deliveries && recorder.counts(sent.written) {
+            recorder.now.delivery_service.saturating_record(now.mono.since(rt::Mono(sent.written)));
+        }
+        match ResponseCode(header.code) {
+            ResponseCode::SUCCESS => {
+                if let Err(fault) = self.take(queue, body, recorder, ledger, now.mono.0) {
+                    self.fault(queue, &fault);
+                }
+            }
+            // Nothing yet: the long poll ran out.
+            ResponseCode::PULL_NOT_FOUND | ResponseCode::PULL_RETRY_IMMEDIATELY => {
+                if !matches!(self.plan.assignments[queue].reading, Reading::Follow(_)) {
+                    // Java's queues follow its log: what was counted is there in a moment.
+                    self.queues[queue].not_before = now.mono.0 + RETRY_NS;
+                }
+            }
+            ResponseCode::PULL_OFFSET_MOVED => {
+                let moved = PullReply::decode(&header.ext).map(|reply| reply.next_begin_offset);
+                let from = self.queues[queue].next;
+                self.fault(queue, &format!("the broker moves {from} to {moved:?}: messages were deleted"));
+                self.queues[queue].next = moved.unwrap_or(from);
+            }
+            _ => {
+                self.failed_ever += 1;
+                recorder.now.error(header.code, header.remark.unwrap_or_default());
+                self.queues[queue].not_before = now.mono.0 + RETRY_NS;
+            }
+        }
+        if !self.queues[queue].done {
+            self.ready.push(queue);
+        }
+    }
+
+    /// Gives up pulls without an answer, a few times a second.
+    pub fn expire(&mut self, recorder: &mut Recorder, now: u64) {
+        if now < self.next_scan {
+            return;
+        }
+        self.next_scan = now + SCAN_NS;
+        let patience = self.plan.timeout_ns + self.plan.suspend_ms.unsigned_abs() * 1_000_000;
+        self.give_up(now.saturating_sub(patience), TIMED_OUT, "no answer to a pull in time", recorder, now);
+    }
+
+    /// Pulls no more.
+    pub fn stop(&mut self) {
+        self.stopped = true;
+    }
+
+    /// Gives up what is in flight because the run ends early.
+    pub fn abandon(&mut self, recorder: &mut Recorder, now: u64) {
+        // A pull that waits for messages is no failure.
+        if !self.plan.deliveries {
+            self.give_up(u64::MAX, LOST, "no answer before the end", recorder, now);
+        }
+    }
+
+    fn pull<E: Env>(&mut self, queue: usize, lines: &mut Lines<E>, now: u64) {
+        let assignment = &self.plan.assignments[queue];
+        let flight = &mut self.flights[assignment.line - self.plan.lines.start];
+        let opaque = flight.take(Sent { intended: now, written: now, number: queue as u64, body: 0 });
+        let count = match &assignment.reading {
+            Reading::Follow(_) => i64::from(self.plan.count),
+            Reading::Again(range) | Reading::Once(range) => {
+                (range.end - self.queues[queue].next).min(i64::from(self.plan.count))
+            }
+        };
+        let suspend = if self.plan.suspend_ms > 0 { SUSPEND } else { 0 };
+        let header = PullMessage {
+            consumer_group: &self.plan.group,
+            topic: &assignment.topic,
+            queue_id: assignment.queue,
+            queue_offset: self.queues[queue].next,
+            max_msg_nums: i32::try_from(count).expect("at most a u32 of small size"),
+            sys_flag: SUBSCRIPTION | suspend,
+            commit_offset: 0,
+            suspend_timeout_ms: self.plan.suspend_ms,
+            subscription: Some("*"),
+            sub_version: 0,
+            expression_type: Some("TAG"),
+            max_msg_bytes: None,
+            request_source: None,
+            forward_client_id: None,
+            lite_topic: None,
+        };
+        let head = RequestHead { codec: self.plan.codec, code: PullMessage::CODE, opaque, oneway: false };
+        encode(lines.out(assignment.line), head, &header, &[]);
+    }
+
+    /// Takes the records of a pull.
+    fn take(
+        &mut self,
+        queue: usize,
+        body: &[u8],
+        recorder: &mut Recorder,
+        ledger: &mut Ledger,
+        now: u64,
+    ) -> Result<(), String> {
+        let (end, wraps) = match &self.plan.assignments[queue].reading {
+            Reading::Follow(_) => (i64::MAX, 0),
+            Reading::Again(range) => (range.end, range.start),
+            Reading::Once(range) => (range.end, range.end),
+        };
+        let mut next = self.queues[queue].next;
+        let outcome = each(body, |record| {
+            let offset = record.queue_offset().get().cast_signed();
+            if offset != next {
+                return Err(format!("offset {offset} came where {next} was expected"));
+            }
+            next += 1;
+            if offset < end {
+                self.one(queue, record, recorder, ledger, now);
+            }
+            Ok(())
+        });
+        let at = &mut self.queues[queue];
+        at.next = if next >= end { wraps } else { next };
+        at.done = next >= end && wraps == end;
+        outcome
+    }
+
+    fn one(
+        &mut self,
+        queue: usize,
+        record: &Record<'_>,
+        recorder: &mut Recorder,
+        ledger: &mut Ledger,
+        now: u64,
+    ) {
+        self.received_ever += 1;
+        self.last_at = now;
+        self.received_measured += u64::from(now >= self.measured);
+        recorder.now.received += 1;
+        recorder.now.received_bytes += record.body().len() as u64;
+        if !self.plan.deliveries && !self.plan.verify {
+            return;
+        }
+        let stamp = properties::find(record.properties(), stamp::NAME).and_then(Stamp::read);
+        let Some(stamp) = stamp.filter(|stamp| stamp.run == self.plan.run) else {
+            ledger.foreign();
+            return;
+        };
+        if self.plan.deliveries && recorder.counts(stamp.intended) {
+            recorder.now.delivery.saturating_record(now.saturating_sub(stamp.intended));
+            recorder.now.delivery_service.saturating_record(now.saturating_sub(stamp.written));
+        }
+        if self.plan.verify {
+            let intact = crc32fast::hash(record.body()) == stamp.crc;
+            ledger.received(queue, stamp.stream, stamp.number, intact);
+        }
+    }
+
+    fn give_up(&mut self, limit: u64, code: i32, remark: &str, recorder: &mut Recorder, now: u64) {
+        for flight in &mut self.flights {
+            let (failed, ready, queues) = (&mut self.failed_ever, &mut self.ready, &mut self.queues);
+            flight.expire(limit, |sent| {
+                *failed += 1;
+                recorder.now.requests += 1;
+                recorder.now.pulls += 1;
+                recorder.now.error(code, remark);
+                if recorder.counts(sent.written) {
+                    recorder.now.delivery_service.saturating_record(now.saturating_sub(sent.written));
+                }
+                let queue = usize::try_from(sent.number).expect("an index");
+                queues[queue].not_before = now + RETRY_NS;
+                ready.push(queue);
+            });
+        }
+    }
+
+    fn fault(&mut self, queue: usize, what: &str) {
+        if self.faults.len() < FAULTS_MAX {
+            let Assignment { topic, queue, .. } = &self.plan.assignments[queue];
+            self.faults.push(format!("{topic} queue {queue}: {what}"));
+        }
+    }
+}
+
+/// Calls `see` for each record of `body`, in order.
+fn each<'a>(body: &'a [u8], mut see: impl FnMut(&Record<'a>) -> Result<(), String>) -> Result<(), String> {
+    let damaged = |damage: Damage| format!("not a message: {damage:?}");
+    let mut rest = body;
+    while !rest.is_empty() {
+        match parse(rest).map_err(damaged)? {
+            Parsed::Record(record) => {
+                see(&record)?;
+                rest = &rest[record.bytes().len()..];
+            }
+            Parsed::Blank { .. } => return Err(damaged(Damage::Blank)),
+        }
+    }
+    Ok(())
+}
+
+/// Bits of a pull's `sysFlag` (Java: `PullSysFlag`).
+const SUSPEND: i32 = 2;
+const SUBSCRIPTION: i32 = 4;
+/// How often pulls in flight are looked at for their timeout.
+const SCAN_NS: u64 = 100_000_000;
+/// How long a refused pull waits before the next.
+const RETRY_NS: u64 = 20_000_000;
+/// Faults beyond these are only more of the same.
+const FAULTS_MAX: usize = 8;

@@ -1,0 +1,335 @@
+//! [`Recorder`]: what one thread counts, handed over interval by interval; [`Interval`]s add up without loss.
+//!
+//! Histograms hold nanoseconds from 1 us to 100 s with three digits, errors and timeouts included. A message belongs to
+//! the measured time if it was due in it, whenever its answer comes; rates count what happened in it.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::Sender;
+
+use hdrhistogram::Histogram;
+
+/// Latencies, ns.
+pub type Latencies = Histogram<u64>;
+
+/// An empty histogram of the range every one here has.
+#[must_use]
+pub fn latencies() -> Latencies {
+    Histogram::new_with_bounds(LOWEST_NS, HIGHEST_NS, DIGITS).expect("valid bounds")
+}
+
+/// Smallest latency told apart: 1 us.
+pub const LOWEST_NS: u64 = 1_000;
+/// Largest latency: 100 s. A longer one counts as this.
+pub const HIGHEST_NS: u64 = 100_000_000_000;
+const DIGITS: u8 = 3;
+
+/// A part of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Load that does not count.
+    WarmUp,
+    /// What counts.
+    Measured,
+    /// No new messages; answers are awaited.
+    Drain,
+}
+
+/// What happened in an interval of a phase, on one thread or on all.
+#[derive(Clone, Debug)]
+pub struct Interval {
+    /// Which phase.
+    pub phase: Phase,
+    /// Which interval of it, from 0.
+    pub index: u64,
+    /// Messages that were due.
+    pub due: u64,
+    /// Messages written.
+    pub sent: u64,
+    /// Messages acknowledged.
+    pub acked: u64,
+    /// Bytes of their bodies.
+    pub acked_bytes: u64,
+    /// Messages received.
+    pub received: u64,
+    /// Bytes of their bodies.
+    pub received_bytes: u64,
+    /// Requests answered, timed out or lost.
+    pub requests: u64,
+    /// Of them, pulls.
+    pub pulls: u64,
+    /// Requests in flight at the end of the interval.
+    pub inflight: u64,
+    /// Answers other than success by code, with the first remark. [`TIMED_OUT`] and [`LOST`] are codes of ours.
+    pub errors: BTreeMap<i32, (u64, String)>,
+    /// Sends: answer - due time (closed loop: empty).
+    pub response: Latencies,
+    /// Sends: answer - written.
+    pub service: Latencies,
+    /// Deliveries: receipt - due time; or pulls: nothing.
+    pub delivery: Latencies,
+    /// Deliveries: receipt - written; or pulls: answer - request.
+    pub delivery_service: Latencies,
+    /// How late the generator itself was.
+    pub lag: Latencies,
+}
+
+/// Code of a request without an answer in time.
+pub const TIMED_OUT: i32 = -1;
+/// Code of a request whose connection was lost.
+pub const LOST: i32 = -2;
+/// Different codes that are kept.
+const CODES_MAX: usize = 64;
+/// Letters of a remark that are kept.
+const REMARK_CHARS: usize = 160;
+
+impl Interval {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new(phase: Phase, index: u64) -> Self {
+        Self {
+            phase,
+            index,
+            due: 0,
+            sent: 0,
+            acked: 0,
+            acked_bytes: 0,
+            received: 0,
+            received_bytes: 0,
+            requests: 0,
+            pulls: 0,
+            inflight: 0,
+            errors: BTreeMap::new(),
+            response: latencies(),
+            service: latencies(),
+            delivery: latencies(),
+            delivery_service: latencies(),
+            lag: latencies(),
+        }
+    }
+
+    /// Adds what another thread (or interval) counted.
+    pub fn add(&mut self, other: &Self) {
+        self.due += other.due;
+        self.sent += other.sent;
+        self.acked += other.acked;
+        self.acked_bytes += other.acked_bytes;
+        self.received += other.received;
+        self.received_bytes += other.received_bytes;
+        self.requests += other.requests;
+        self.pulls += other.pulls;
+        self.inflight += other.inflight;
+        for (code, (count, remark)) in &other.errors {
+            self.errors.entry(*code).or_insert_with(|| (0, remark.clone())).0 += count;
+        }
+        let pairs = [
+            (&mut self.response, &other.response),
+            (&mut self.service, &other.service),
+            (&mut self.delivery, &other.delivery),
+            (&mut self.delivery_service, &other.delivery_service),
+            (&mut self.lag, &other.lag),
+        ];
+        for (all, part) in pairs {
+            if !part.is_empty() {
+                all.add(part).expect("all histograms have one range");
+            }
+        }
+    }
+
+    /// Requests that were no success.
+    #[must_use]
+    pub fn error_count(&self) -> u64 {
+        self.errors.values().map(|(count, _)| count).sum()
+    }
+
+    /// Counts a failed request.
+    pub fn error(&mut self, code: i32, remark: &str) {
+        let known = self.errors.len() < CODES_MAX || self.errors.contains_key(&code);
+        let code = if known { code } else { i32::MAX };
+        let first = || (0, remark.chars().take(REMARK_CHARS).collect());
+        self.errors.entry(code).or_insert_with(first).0 += 1;
+    }
+}
+
+/// The times of a run, known before its first message. Nanoseconds on the monotonic clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// The load begins.
+    pub start: u64,
+    /// The measured time begins.
+    pub measured: u64,
+    /// It ends; `u64::MAX` if a number of messages decides.
+    pub end: u64,
+    /// Length of an interval.
+    pub interval: u64,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Recorder {
+    times: Times,
+    /// What is counted now.
+    pub now: Interval,
+    /// When it ends.
+    until: u64,
+    out: Sender<Interval>,
+}
+
+impl Recorder {
+    /// Counts nothing before the load begins.
+    #[must_use]
+    pub fn new(times: Times, out: Sender<Interval>) -> Self {
+        let phase = if times.measured > times.start { Phase::WarmUp } else { Phase::Measured };
+        let now = Interval::new(phase, 0);
+        let mut recorder = Self { times, now, until: 0, out };
+        recorder.until = recorder.end_of_interval();
+        recorder
+    }
+
+    /// The phase as of the last [`Recorder::at`].
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.now.phase
+    }
+
+    /// Whether a message due at `intended` is measured now. In the warm-up everything is shown, and forgotten after.
+    #[must_use]
+    pub fn counts(&self, intended: u64) -> bool {
+        self.now.phase == Phase::WarmUp || intended >= self.times.measured
+    }
+
+    /// Goes on to the interval of `now`, handing over those that ended; `inflight` is for their end. Once a turn.
+    pub fn at(&mut self, now: u64, inflight: u64) {
+        while now >= self.until {
+            self.hand_over(inflight);
+        }
+    }
+
+    /// When [`Recorder::at`] is to be called at the latest.
+    #[must_use]
+    pub fn deadline(&self) -> u64 {
+        self.until
+    }
+
+    /// Ends the load at `now`; what comes after is drained.
+    pub fn stop(&mut self, now: u64, inflight: u64) {
+        self.at(now, inflight);
+        if self.now.phase != Phase::Drain {
+            self.times.end = now;
+            self.times.measured = self.times.measured.min(now);
+            self.until = now;
+            self.now.phase = Phase::Measured.min(self.now.phase);
+            self.hand_over_as(Phase::Drain, 0, inflight);
+        }
+    }
+
+    /// Hands over what is left.
+    pub fn finish(&mut self, inflight: u64) {
+        self.now.inflight = inflight;
+        let index = self.now.index + 1;
+        let last = std::mem::replace(&mut self.now, Interval::new(Phase::Drain, index));
+        // Nobody listens any more: then nobody wants it.
+        let _ = self.out.send(last);
+    }
+
+    fn hand_over(&mut self, inflight: u64) {
+        let (phase, index) = match self.now.phase {
+            Phase::WarmUp if self.until >= self.times.measured => (Phase::Measured, 0),
+            Phase::Measured if self.until >= self.times.end => (Phase::Drain, 0),
+            phase => (phase, self.now.index + 1),
+        };
+        self.hand_over_as(phase, index, inflight);
+    }
+
+    fn hand_over_as(&mut self, phase: Phase, index: u64, inflight: u64) {
+        self.now.inflight = inflight;
+        let done = std::mem::replace(&mut self.now, Interval::new(phase, index));
+        let _ = self.out.send(done);
+        self.until = self.end_of_interval();
+    }
+
+    fn end_of_interval(&self) -> u64 {
+        let (from, to) = match self.now.phase {
+            Phase::WarmUp => (self.times.start, self.times.measured),
+            Phase::Measured => (self.times.measured, self.times.end),
+            Phase::Drain => return u64::MAX,
+        };
+        from.saturating_add((self.now.index + 1).saturating_mul(self.times.interval)).min(to)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TIMES: Times = Times { start: 0, measured: 25, end: 50, interval: 10 };
+
+    #[test]
+    fn intervals_end_with_their_phase() {
+        let (out, all) = mpsc::channel();
+        let mut recorder = Recorder::new(TIMES, out);
+        for now in 0..60 {
+            recorder.at(now, 0);
+            recorder.now.sent += 1;
+        }
+        recorder.finish(0);
+        let seen: Vec<_> = all.try_iter().map(|one| (one.phase, one.index, one.sent)).collect();
+        use Phase::{Drain, Measured, WarmUp};
+        assert_eq!(
+            seen,
+            [
+                (WarmUp, 0, 10),
+                (WarmUp, 1, 10),
+                (WarmUp, 2, 5),
+                (Measured, 0, 10),
+                (Measured, 1, 10),
+                (Measured, 2, 5),
+                (Drain, 0, 10)
+            ]
+        );
+    }
+
+    #[test]
+    fn a_stop_in_the_middle_ends_the_measured_time_there() {
+        let (out, all) = mpsc::channel();
+        let mut recorder = Recorder::new(TIMES, out);
+        recorder.at(33, 0);
+        recorder.now.sent = 3;
+        recorder.stop(33, 0);
+        recorder.at(100, 0);
+        recorder.finish(0);
+        let seen: Vec<_> = all.try_iter().map(|one| (one.phase, one.sent)).collect();
+        assert_eq!(seen[3..], [(Phase::Measured, 3), (Phase::Drain, 0)]);
+    }
+
+    fn naive(sorted: &[u64], percentile: f64) -> u64 {
+        let rank = (percentile / 100.0 * sorted.len() as f64).ceil().max(1.0) as usize;
+        sorted[rank - 1]
+    }
+
+    proptest! {
+        #[test]
+        fn merged_intervals_say_what_a_naive_model_of_all_values_says(
+            values in proptest::collection::vec(1_000_u64..100_000_000_000, 1..400), parts in 1_usize..9,
+        ) {
+            let mut merged = Interval::new(Phase::Measured, 0);
+            for chunk in values.chunks(values.len().div_ceil(parts)) {
+                let mut part = Interval::new(Phase::Measured, 0);
+                chunk.iter().for_each(|value| part.response.saturating_record(*value));
+                merged.add(&part);
+            }
+            let mut sorted = values.clone();
+            sorted.sort_unstable();
+            prop_assert_eq!(merged.response.len(), values.len() as u64);
+            for percentile in [50.0, 90.0, 99.0, 99.9, 100.0] {
+                let (found, exact) = (merged.response.value_at_percentile(percentile), naive(&sorted, percentile));
+                let error = found.abs_diff(exact) as f64;
+                // Three digits, but no finer than 1 us.
+                prop_assert!(error <= (exact as f64 / 1000.0).max(1024.0), "p{percentile}: {found}, not {exact}");
+            }
+        }
+    }
+}

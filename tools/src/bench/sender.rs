@@ -1,0 +1,348 @@
+//! [`Sender`]: the producing part of a thread. Open loop by a schedule, or closed loop; never an allocation per message.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::ops::Range;
+
+use net::{Header, ResponseCode};
+use rt::{Env, Now};
+
+use super::arrivals::Schedule;
+use super::driver::Lines;
+use super::flight::{Flight, Sent};
+use super::recorder::{LOST, Recorder, TIMED_OUT, Times};
+use super::template::{Body, Head, Message, OPAQUE_BASE};
+use super::verify::Ledger;
+
+/// A connection that sends.
+#[derive(Debug)]
+pub struct SendLine {
+    /// Its number among all connections of the run.
+    pub stream: u16,
+    /// Its queues, as a range of [`SenderPlan::heads`].
+    pub heads: Range<usize>,
+    /// When it sends; `None` in a closed loop.
+    pub schedule: Option<Schedule>,
+    /// Messages to send in the measured time, if that is limited.
+    pub budget: Option<u64>,
+}
+
+/// What a [`Sender`] does.
+#[derive(Debug)]
+pub struct SenderPlan {
+    /// Its connections: the first of the thread's.
+    pub lines: Vec<SendLine>,
+    /// One header per queue (and tag).
+    pub heads: Vec<Head>,
+    /// Bodies, taken in turn.
+    pub bodies: Vec<Body>,
+    /// Keys of messages, taken in turn; empty for none.
+    pub keys: Vec<u32>,
+    /// Requests in flight per connection.
+    pub inflight: usize,
+    /// How long an answer may take, ns.
+    pub timeout_ns: u64,
+    /// No answers are wanted.
+    pub oneway: bool,
+    /// Acknowledgements are kept for `--verify`.
+    pub verify: bool,
+    /// Which run.
+    pub run: u32,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Sender {
+    plan: SenderPlan,
+    times: Times,
+    lines: Vec<LineState>,
+    /// Connections by when their next message is due.
+    due: BinaryHeap<Reverse<(u64, usize)>>,
+    /// Connections of a closed loop that may send more.
+    ready: Vec<usize>,
+    batch: u64,
+    inflight: u64,
+    next_scan: u64,
+    stopped: bool,
+    /// Messages due in the measured time.
+    pub due_messages: u64,
+    /// Of them, those that the limit of requests in flight held back to the end.
+    pub unsent_messages: u64,
+    /// Messages acknowledged since the start.
+    pub acked_ever: u64,
+    /// Messages sent since the start.
+    pub sent_ever: u64,
+    /// Requests failed since the start.
+    pub failed_ever: u64,
+}
+
+#[derive(Debug)]
+struct LineState {
+    flight: Flight,
+    /// Number of the next message.
+    number: u64,
+    /// Requests so far: decides queue, tag and body.
+    requests: usize,
+    /// When a slot last became free: until then the schedule, not the generator, was held back.
+    freed: u64,
+    /// Due, but no slot is free.
+    held: bool,
+    left: Option<u64>,
+}
+
+impl Sender {
+    /// Sends nothing before [`Sender::start`].
+    ///
+    /// # Panics
+    /// If there is nothing to send, or nowhere.
+    #[must_use]
+    pub fn new(plan: SenderPlan) -> Self {
+        assert!(!plan.bodies.is_empty() && plan.lines.iter().all(|line| !line.heads.is_empty()));
+        let state = |line: &SendLine| LineState {
+            flight: Flight::new(if plan.oneway { 1 } else { plan.inflight }),
+            number: 0,
+            requests: usize::from(line.stream),
+            freed: 0,
+            held: false,
+            left: line.budget,
+        };
+        Self {
+            lines: plan.lines.iter().map(state).collect(),
+            due: BinaryHeap::with_capacity(plan.lines.len()),
+            ready: Vec::with_capacity(plan.lines.len()),
+            batch: plan.bodies[0].messages(),
+            times: Times { start: 0, measured: 0, end: 0, interval: 1 },
+            plan,
+            inflight: 0,
+            next_scan: 0,
+            stopped: false,
+            due_messages: 0,
+            unsent_messages: 0,
+            acked_ever: 0,
+            sent_ever: 0,
+            failed_ever: 0,
+        }
+    }
+
+    /// The load begins at `times.start`.
+    pub fn start(&mut self, times: Times) {
+        self.times = times;
+        for (line, plan) in self.plan.lines.iter().enumerate() {
+            match &plan.schedule {
+                Some(schedule) => self.due.push(Reverse((times.start + schedule.due_ns(), line))),
+                None => self.ready.push(line),
+            }
+        }
+    }
+
+    /// Requests in flight.
+    #[must_use]
+    pub fn inflight(&self) -> u64 {
+        self.inflight
+    }
+
+    /// Connections it has: the first of the thread's.
+    #[must_use]
+    pub fn line_count(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Whether every budget is used up.
+    #[must_use]
+    pub fn is_spent(&self) -> bool {
+        self.lines.iter().all(|line| line.left == Some(0))
+    }
+
+    /// Sends what is due. When to come again.
+    pub fn pump<E: Env>(&mut self, lines: &mut Lines<E>, recorder: &mut Recorder) -> u64 {
+        if self.stopped {
+            return self.next_scan;
+        }
+        let now = lines.now();
+        if now.mono.0 < self.times.start {
+            return self.times.start;
+        }
+        for at in 0..self.ready.len() {
+            let line = self.ready[at];
+            while self.lines[line].flight.has_room() && self.lines[line].left != Some(0) {
+                self.send(line, now.mono.0, lines, recorder, now);
+            }
+        }
+        self.ready.clear();
+        while let Some(Reverse((due, line))) = self.due.peek().copied() {
+            if due > now.mono.0 || due >= self.times.end {
+                return due.min(self.next_scan);
+            }
+            self.due.pop();
+            if !self.plan.oneway && !self.lines[line].flight.has_room() {
+                self.lines[line].held = true;
+                continue;
+            }
+            self.send(line, due, lines, recorder, now);
+            let schedule = self.plan.lines[line].schedule.as_mut().expect("only they are in the heap");
+            schedule.advance();
+            if self.lines[line].left != Some(0) {
+                self.due.push(Reverse((self.times.start + schedule.due_ns(), line)));
+            }
+        }
+        self.next_scan
+    }
+
+    /// An answer came.
+    pub fn answer(
+        &mut self,
+        line: usize,
+        header: &Header<'_>,
+        recorder: &mut Recorder,
+        ledger: &mut Ledger,
+        now: Now,
+    ) {
+        let Some(sent) = self.lines[line].flight.answered(header.opaque) else { return };
+        self.inflight -= 1;
+        let interval = &mut recorder.now;
+        interval.requests += 1;
+        if header.code == ResponseCode::SUCCESS.0 {
+            let body = &self.plan.bodies[sent.body as usize];
+            let messages = body.messages();
+            interval.acked += messages;
+            interval.acked_bytes += body.payload_bytes();
+            self.acked_ever += messages;
+            if self.plan.verify {
+                let stream = self.plan.lines[line].stream;
+                (sent.number..sent.number + messages).for_each(|number| ledger.acknowledged(stream, number));
+            }
+        } else {
+            self.failed_ever += 1;
+            interval.error(header.code, header.remark.unwrap_or_default());
+        }
+        self.record(line, &sent, recorder, now.mono.0);
+        self.freed(line, now.mono.0);
+    }
+
+    /// Gives up requests without an answer, a few times a second.
+    pub fn expire(&mut self, recorder: &mut Recorder, now: u64) {
+        if now < self.next_scan {
+            return;
+        }
+        self.next_scan = now + SCAN_NS;
+        self.give_up(now.saturating_sub(self.plan.timeout_ns), TIMED_OUT, "no answer in time", recorder, now);
+    }
+
+    /// Gives up everything that is in flight: the connection is gone, or nobody waits any more.
+    pub fn abandon(&mut self, recorder: &mut Recorder, now: u64) {
+        self.give_up(u64::MAX, LOST, "no answer before the end", recorder, now);
+    }
+
+    /// No message is sent after this; those that were due and never sent are counted.
+    pub fn stop(&mut self, now: u64) {
+        if self.stopped {
+            return;
+        }
+        self.stopped = true;
+        let end = self.times.end.min(now);
+        for (plan, state) in self.plan.lines.iter_mut().zip(&mut self.lines) {
+            let Some(schedule) = &mut plan.schedule else { continue };
+            while self.times.start + schedule.due_ns() < end && state.left != Some(0) {
+                if self.times.start + schedule.due_ns() >= self.times.measured {
+                    self.due_messages += self.batch;
+                    self.unsent_messages += self.batch;
+                    state.left = state.left.map(|left| left.saturating_sub(self.batch));
+                }
+                schedule.advance();
+            }
+        }
+    }
+
+    fn send<E: Env>(
+        &mut self,
+        line: usize,
+        intended: u64,
+        lines: &mut Lines<E>,
+        recorder: &mut Recorder,
+        now: Now,
+    ) {
+        let plan = &self.plan.lines[line];
+        let state = &mut self.lines[line];
+        let written = now.mono.0;
+        let head = plan.heads.start + state.requests % plan.heads.len();
+        let body = state.requests % self.plan.bodies.len();
+        let key = match &self.plan.keys[..] {
+            [] => 0,
+            keys => keys[state.requests % keys.len()],
+        };
+        state.requests += 1;
+        let sent = Sent { intended, written, number: state.number, body: body as u32 };
+        let opaque = if self.plan.oneway {
+            OPAQUE_BASE + (state.number % 1_000_000_000) as i32
+        } else {
+            self.inflight += 1;
+            state.flight.take(sent)
+        };
+        let message = Message {
+            opaque,
+            born_at_ms: now.unix_ms,
+            stream: plan.stream,
+            number: state.number,
+            intended,
+            written,
+            key,
+        };
+        self.plan.heads[head].append(&self.plan.bodies[body], lines.out(line), &message, self.plan.run);
+        state.number += self.batch;
+        self.sent_ever += self.batch;
+        recorder.now.sent += self.batch;
+        if intended >= self.times.measured {
+            self.due_messages += self.batch;
+            state.left = state.left.map(|left| left.saturating_sub(self.batch));
+        }
+        if plan.schedule.is_some() {
+            recorder.now.due += self.batch;
+            if recorder.counts(intended) {
+                recorder.now.lag.saturating_record(written.saturating_sub(intended.max(state.freed)));
+            }
+        }
+    }
+
+    fn record(&mut self, line: usize, sent: &Sent, recorder: &mut Recorder, now: u64) {
+        if !recorder.counts(sent.intended) {
+            return;
+        }
+        recorder.now.service.saturating_record(now.saturating_sub(sent.written));
+        if self.plan.lines[line].schedule.is_some() {
+            recorder.now.response.saturating_record(now.saturating_sub(sent.intended));
+        }
+    }
+
+    fn freed(&mut self, line: usize, now: u64) {
+        let state = &mut self.lines[line];
+        state.freed = now;
+        match &self.plan.lines[line].schedule {
+            Some(schedule) if state.held => {
+                state.held = false;
+                self.due.push(Reverse((self.times.start + schedule.due_ns(), line)));
+            }
+            Some(_) => {}
+            // Several answers of a turn name a connection several times: the first fills it up.
+            None if self.ready.last() != Some(&line) => self.ready.push(line),
+            None => {}
+        }
+    }
+
+    fn give_up(&mut self, limit: u64, code: i32, remark: &str, recorder: &mut Recorder, now: u64) {
+        for line in 0..self.lines.len() {
+            let mut gone = Vec::new();
+            self.lines[line].flight.expire(limit, |sent| gone.push(sent));
+            for sent in gone {
+                self.inflight -= 1;
+                self.failed_ever += 1;
+                recorder.now.requests += 1;
+                recorder.now.error(code, remark);
+                self.record(line, &sent, recorder, now);
+                self.freed(line, now);
+            }
+        }
+    }
+}
+
+/// How often requests in flight are looked at for their timeout.
+const SCAN_NS: u64 = 100_000_000;

@@ -1,0 +1,291 @@
+//! A run from start to end: make the topics, load, verify, remove the topics.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use crate::failure::Failure;
+
+use super::crew::{self, Crew, Readers, Span};
+use super::host;
+use super::plan::{Kind, Plan};
+use super::receiver::Reading;
+use super::recorder::Interval;
+use super::stage::{Queue, Stage};
+use super::template::Shape;
+use super::verify::Verdict;
+
+/// What a run gave, with what was around it.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The load.
+    pub crew: Crew,
+    /// With `--verify`.
+    pub verdict: Option<Verdict>,
+    /// Queues in all.
+    pub queues: usize,
+    /// Brokers (shards).
+    pub brokers: Vec<String>,
+    /// Who runs where.
+    pub layout: String,
+    /// The broker's process.
+    pub broker_pid: Option<u32>,
+    /// The broker runs on this host.
+    pub local: bool,
+    /// When the run began, Unix ms.
+    pub started_at_ms: i64,
+    /// What went wrong after the load.
+    pub trouble: Vec<String>,
+}
+
+/// Runs `plan`; `told` gets the layout once it is known, `each` every interval.
+///
+/// # Errors
+/// Nothing could be measured: nobody answers, the topic is somebody else's, no connection.
+pub(crate) fn run(
+    load: &super::options::Load,
+    plan: &Plan,
+    interrupted: &Arc<AtomicBool>,
+    told: &mut dyn FnMut(&str),
+    each: &mut dyn FnMut(&Interval),
+) -> Result<Outcome, Failure> {
+    let started_at_ms = crate::time::now_ms();
+    let mut stage = Stage::set(load, plan, interrupted.clone())?;
+    let local =
+        stage.brokers.iter().all(|broker| broker.socket.ip().is_loopback() || is_ours(broker.socket.ip()));
+    let broker_pid =
+        plan.broker_pid.or_else(|| local.then(|| host::process_at(stage.brokers[0].socket.port())).flatten());
+    let layout = layout(plan, broker_pid);
+    told(&layout);
+    let mut session = Session { plan, stage: &mut stage, interrupted, broker_pid };
+    let (crew, verdict, trouble) = match plan.kind {
+        Kind::Produce | Kind::Batch => session.produce(each)?,
+        Kind::Consume => session.consume(each)?,
+        Kind::E2e => session.end_to_end(each)?,
+    };
+    let (queues, brokers) =
+        (stage.queues.len(), stage.brokers.iter().map(|broker| broker.address.clone()).collect());
+    let mut trouble = trouble;
+    if crew.failure.is_none() {
+        trouble.extend(stage.clear());
+    } else {
+        // A broker that died cannot remove anything.
+        drop(stage);
+    }
+    Ok(Outcome { crew, verdict, queues, brokers, layout, broker_pid, local, started_at_ms, trouble })
+}
+
+type Ran = Result<(Crew, Option<Verdict>, Vec<String>), Failure>;
+
+struct Session<'a> {
+    plan: &'a Plan,
+    stage: &'a mut Stage,
+    interrupted: &'a AtomicBool,
+    broker_pid: Option<u32>,
+}
+
+impl Session<'_> {
+    fn produce(&mut self, each: &mut dyn FnMut(&Interval)) -> Ran {
+        let before = if self.plan.verify { self.stage.offsets()? } else { Vec::new() };
+        let parts = crew::sending_parts(self.plan, &self.stage.brokers, &self.stage.queues);
+        let mut crew = self.crew(parts, self.span(), each)?;
+        if !self.plan.verify || crew.failure.is_some() {
+            return Ok((crew, None, Vec::new()));
+        }
+        match self.read_back(&before, crew.acked_ever) {
+            Ok(reading) => {
+                crew.ledger.merge(&reading.ledger);
+                crew.faults.extend(reading.faults);
+                crew.failure = crew.failure.or(reading.failure.map(|why| format!("reading back: {why}")));
+                let verdict = crew.ledger.verdict();
+                Ok((crew, Some(verdict), Vec::new()))
+            }
+            Err(failure) => {
+                crew.failure = Some(format!("reading back: {failure}"));
+                Ok((crew, None, Vec::new()))
+            }
+        }
+    }
+
+    fn consume(&mut self, each: &mut dyn FnMut(&Interval)) -> Ran {
+        if !self.plan.topic_exists {
+            self.fill()?;
+        }
+        let offsets = self.stage.offsets()?;
+        let readings: Vec<(Queue, Reading)> = self
+            .stage
+            .queues
+            .iter()
+            .cloned()
+            .zip(offsets)
+            .map(|(queue, (first, end))| (queue, Reading::Again(first..end)))
+            .collect();
+        let total: i64 = readings.iter().map(|(_, reading)| length(reading)).sum();
+        if total == 0 {
+            return Err(Failure::Partly {
+                what: format!(
+                    "{} has no messages to read\n  fix    send some first, or leave out --topic-exists",
+                    self.stage.topics().join(", ")
+                ),
+            });
+        }
+        let readings: Vec<_> = readings.into_iter().filter(|(_, reading)| length(reading) > 0).collect();
+        let consumers = self.plan.consumers.map_or(CONSUMERS.min(readings.len()), |count| count as usize);
+        let readers = Readers { consumers, deliveries: false, suspend: 0, budget: self.plan.messages };
+        let mut parts = Vec::new();
+        let plan = Plan { verify: false, ..self.plan.clone() };
+        crew::add_consumers(&mut parts, &plan, readers, &self.stage.brokers, &readings);
+        let crew = self.crew(parts, self.span(), each)?;
+        Ok((crew, None, Vec::new()))
+    }
+
+    fn end_to_end(&mut self, each: &mut dyn FnMut(&Interval)) -> Ran {
+        let queues = self.stage.queues.len();
+        let consumers = self.plan.consumers.map_or(CONSUMERS.min(queues), |count| count as usize);
+        if consumers > queues {
+            return Err(Failure::Usage {
+                what: format!(
+                    "--consumers {consumers} is more than the {queues} queues: some would have nothing to do"
+                ),
+                fix: "give at most one per queue, or more --queues".to_owned(),
+            });
+        }
+        let offsets = self.stage.offsets()?;
+        let readings: Vec<(Queue, Reading)> = self
+            .stage
+            .queues
+            .iter()
+            .cloned()
+            .zip(offsets)
+            .map(|(queue, (_, end))| (queue, Reading::Follow(end)))
+            .collect();
+        let mut parts = crew::sending_parts(self.plan, &self.stage.brokers, &self.stage.queues);
+        let readers = Readers { consumers, deliveries: true, suspend: SUSPEND_MS, budget: None };
+        crew::add_consumers(&mut parts, self.plan, readers, &self.stage.brokers, &readings);
+        let crew = self.crew(parts, self.span(), each)?;
+        let verdict = self.plan.verify.then(|| crew.ledger.verdict());
+        Ok((crew, verdict, Vec::new()))
+    }
+
+    /// Stores the backlog of a consume run.
+    fn fill(&mut self) -> Result<(), Failure> {
+        let messages = self.plan.backlog * self.stage.queues.len() as u64;
+        let batch = (FILL_BYTES / (self.plan.mean_body() as usize + 128)).clamp(1, 32);
+        let plan = Plan {
+            kind: Kind::Produce,
+            rate: None,
+            inflight: 8,
+            messages: Some(messages),
+            connections: self.plan.connections.min(4),
+            shape: Shape { batch, oneway: false, stamped: false, sys_flag: 0, ..self.plan.shape.clone() },
+            verify: false,
+            ..crew::modest(self.plan)
+        };
+        let parts = crew::sending_parts(&plan, &self.stage.brokers, &self.stage.queues);
+        let span = Span {
+            warmup: Duration::ZERO,
+            duration: None,
+            interval: Duration::from_secs(1),
+            drain: plan.timeout,
+        };
+        let before = self.stage.offsets()?;
+        let crew = self.crew(parts, span, &mut |_| {})?;
+        let failed = crew.failure.clone().or_else(|| {
+            let (code, (count, remark)) = crew.total().errors.into_iter().next()?;
+            Some(format!("{count} sends were refused with code {code}: {remark}"))
+        });
+        if let Some(why) = failed {
+            return Err(Failure::Partly { what: format!("storing the messages to be read: {why}") });
+        }
+        let after = self.stage.offsets_with(&before, crew.acked_ever)?;
+        if self.interrupted.load(std::sync::atomic::Ordering::Relaxed) {
+            return Err(Failure::Interrupted);
+        }
+        let _ = after;
+        Ok(())
+    }
+
+    /// Reads everything stored since `before`, once.
+    fn read_back(&mut self, before: &[(i64, i64)], acked: u64) -> Result<Crew, Failure> {
+        let after = self.stage.offsets_with(before, acked)?;
+        let readings: Vec<(Queue, Reading)> = self
+            .stage
+            .queues
+            .iter()
+            .cloned()
+            .zip(before.iter().zip(after))
+            .map(|(queue, ((_, from), (_, to)))| (queue, Reading::Once(*from..to)))
+            .filter(|(_, reading)| length(reading) > 0)
+            .collect();
+        let mut parts = Vec::new();
+        let plan = Plan { pull: 64, ..crew::modest(self.plan) };
+        let consumers = READERS.min(readings.len()).max(1);
+        let readers = Readers { consumers, deliveries: false, suspend: 0, budget: None };
+        if !readings.is_empty() {
+            crew::add_consumers(&mut parts, &plan, readers, &self.stage.brokers, &readings);
+        }
+        let span = Span {
+            warmup: Duration::ZERO,
+            duration: None,
+            interval: Duration::from_secs(1),
+            drain: plan.timeout,
+        };
+        // An impatient user has ended the load; the account is still wanted, and a second Ctrl-C ends that too.
+        crew::run(parts, span, None, &AtomicBool::new(false), &mut |_| {}).map_err(cannot_run)
+    }
+
+    fn crew(
+        &self,
+        parts: Vec<crew::Part>,
+        span: Span,
+        each: &mut dyn FnMut(&Interval),
+    ) -> Result<Crew, Failure> {
+        crew::run(parts, span, self.broker_pid, self.interrupted, each).map_err(cannot_run)
+    }
+
+    fn span(&self) -> Span {
+        let plan = self.plan;
+        Span { warmup: plan.warmup, duration: plan.duration, interval: plan.interval, drain: plan.timeout }
+    }
+}
+
+fn cannot_run(error: std::io::Error) -> Failure {
+    match error.kind() {
+        std::io::ErrorKind::Interrupted => Failure::Interrupted,
+        _ => Failure::Server(format!("error[E0601]: the load generator cannot run: {error}")),
+    }
+}
+
+fn length(reading: &Reading) -> i64 {
+    match reading {
+        Reading::Follow(_) => i64::MAX,
+        Reading::Again(range) | Reading::Once(range) => range.end - range.start,
+    }
+}
+
+fn layout(plan: &Plan, broker: Option<u32>) -> String {
+    let cores: Vec<String> =
+        plan.cpus.iter().map(|cpu| cpu.map_or("any".to_owned(), |cpu| cpu.to_string())).collect();
+    let threads = if cores.len() == 1 { "1 thread".to_owned() } else { format!("{} threads", cores.len()) };
+    let generator = format!("generator {threads} on core {}", cores.join(","));
+    let Some(pid) = broker else { return generator };
+    let theirs = host::cores_of(pid).unwrap_or_else(|| "?".to_owned());
+    let shared = rt::real::cpus::parse(&theirs)
+        .is_ok_and(|theirs| plan.cpus.iter().flatten().any(|cpu| theirs.contains(cpu)));
+    let note = if shared { " (may run on the generator's: pin it elsewhere for figures)" } else { "" };
+    format!("{generator}; broker pid {pid} on core {theirs}{note}")
+}
+
+/// The address is one of this host's.
+fn is_ours(ip: std::net::IpAddr) -> bool {
+    std::net::UdpSocket::bind((ip, 0)).is_ok()
+}
+
+/// Consumers unless told, as many as a small group of a user has.
+const CONSUMERS: usize = 4;
+/// Connections that read back for `--verify`.
+const READERS: usize = 4;
+/// How long a broker may hold a pull of an end-to-end run.
+const SUSPEND_MS: i64 = 15_000;
+/// Bodies in a request that stores a backlog.
+const FILL_BYTES: usize = 128 << 10;
