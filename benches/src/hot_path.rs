@@ -16,9 +16,10 @@ use rt::real::{Counters, RealEnv, ShardOptions, Spin, run_shard};
 use rt::{Event, Now, Reactor, TurnOutcome};
 use store::{StoreConfig, WindowBacking};
 
-use crate::options::{Connect, Span, Spelling};
-use crate::send;
-use crate::template::{Shape, Template};
+use ringmq::bench::plan::Kind;
+use ringmq::bench::template::{Body, Head, Shape};
+
+use crate::figures::measure as bench;
 
 const TOPIC: &str = "HotPath";
 const SIZE: usize = 1024;
@@ -164,7 +165,9 @@ fn observe(name: &str, load: Load) -> (Counted, u64) {
         .spawn(move || measure(|| run(setup, load, tell, Control(stop))).count_total)
         .unwrap();
     wait_until_it_listens(at);
-    let figures = send::run(&options(at, load)).unwrap();
+    let arguments = arguments(at, load);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let figures = bench(Kind::Produce, &arguments).unwrap();
     assert!(figures.faults.is_empty() && figures.refused.is_empty(), "{figures}");
     let counted = told.recv_timeout(Duration::from_secs(60)).unwrap();
     control.send(()).unwrap();
@@ -196,34 +199,38 @@ fn run(setup: ShardSetup, load: Load, tell: mpsc::Sender<Counted>, control: Cont
     assert!(ran.is_ok(), "{:?}", ran.err());
 }
 
-fn options(at: SocketAddr, load: Load) -> send::Options {
-    send::Options {
-        connect: Connect {
-            addr: vec![at],
-            topic: TOPIC.into(),
-            queues: 4,
-            connections: load.connections,
-            cpu: None,
-            pid: None,
-            spin: 0,
-            header: Spelling::Json,
-        },
-        span: Span { duration: Duration::from_secs(600), warmup: Duration::ZERO },
-        inflight: load.inflight,
-        size: SIZE,
-        batch: 1,
-        bare: false,
-        // One unit more than is looked at, so that the end of the load is not in the window.
-        max_mib: load.warm + load.measured + 1,
-    }
+fn arguments(at: SocketAddr, load: Load) -> Vec<String> {
+    // One unit more than is looked at, so that the end of the load is not in the window.
+    let messages = (load.warm + load.measured + 1) << 10;
+    vec![
+        format!("--broker={at}"),
+        format!("--topic={TOPIC}"),
+        "--queues=4".to_owned(),
+        format!("--connections={}", load.connections),
+        format!("--inflight={}", load.inflight),
+        "--warmup=0s".to_owned(),
+        format!("--messages={messages}"),
+        format!("--size={SIZE}"),
+        "--spin=off".to_owned(),
+    ]
 }
 
 fn frame_bytes() -> u64 {
-    let mut bytes = Vec::new();
-    let shape =
-        Shape { codec: Codec::Json, topic: TOPIC.into(), queue: 0, size: SIZE, batch: 1, properties: true };
-    Template::new(&shape).append(&mut bytes, crate::load::OPAQUE_BASE, 1_777_777_777_777, 0, 0);
-    bytes.len() as u64
+    let shape = Shape {
+        codec: Codec::Json,
+        group: "ringmq_bench".into(),
+        batch: 1,
+        oneway: false,
+        java_properties: true,
+        stamped: false,
+        keyed: false,
+        tag: None,
+        properties: Vec::new(),
+        sys_flag: 0,
+        run: 0,
+    };
+    let body = Body::all(&shape, &[vec![0; SIZE]]);
+    Head::new(&shape, TOPIC, 0).frame_bytes(&body[0]) as u64
 }
 
 /// Tells the shard to stop.

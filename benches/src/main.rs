@@ -1,4 +1,4 @@
-//! Load generators and side-by-side runs.
+//! Side-by-side runs, and what a turn of the ring costs. The load generator is `ringmq bench`.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
@@ -6,24 +6,16 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod clock;
-mod e2e;
 mod echo;
+mod figures;
 #[cfg(test)]
 mod hot_path;
-mod load;
-mod options;
-mod phases;
-mod pull;
-mod records;
-mod send;
 mod side;
-mod tally;
-mod template;
 mod topic;
 mod usage;
 
 #[derive(Debug, Parser)]
-#[command(name = "benches", about = "Load generators of RingMQ, and comparisons with the Java broker")]
+#[command(name = "benches", about = "Comparisons of RingMQ with other brokers, and with the bare machine")]
 struct Arguments {
     #[command(subcommand)]
     benchmark: Benchmark,
@@ -33,12 +25,6 @@ struct Arguments {
 enum Benchmark {
     /// What the pump costs over a bare io_uring loop: 1 KiB in, 128 B out.
     Echo(echo::Options),
-    /// Sends in a closed loop, pipelined.
-    Send(send::Options),
-    /// Pulls of the hot tail, one in flight per consumer.
-    Pull(pull::Options),
-    /// From intended send to delivery, at a fixed rate.
-    E2e(e2e::Options),
     /// The Java broker and ours in turns, with the targets beside.
     SideBySide(Box<side::Options>),
 }
@@ -46,9 +32,6 @@ enum Benchmark {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().benchmark {
         Benchmark::Echo(options) => echo::run(&options).map(|()| ExitCode::SUCCESS),
-        Benchmark::Send(options) => send::run(&options).map(print),
-        Benchmark::Pull(options) => pull::run(&options).map(print),
-        Benchmark::E2e(options) => e2e::run(&options).map(print),
         Benchmark::SideBySide(options) => side::run(*options).map(|valid| ExitCode::from(u8::from(!valid))),
     };
     match outcome {
@@ -58,9 +41,4 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-fn print(figures: tally::Figures) -> ExitCode {
-    println!("{figures}");
-    if figures.faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

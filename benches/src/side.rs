@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::options::seconds;
+use ringmq::bench::units::duration as seconds;
 
 use self::report::{Pair, Report};
 use self::scenario::{Run, Scenario};
@@ -151,7 +151,7 @@ impl Side {
             self.report.say(&format!("{title}, pair {pair}, ringmq: {ours}"));
             server.stop()?;
             let disturbed =
-                [&theirs, &ours].into_iter().filter(|run| run.others_percent() > OTHERS_MAX).count();
+                [&theirs, &ours].into_iter().filter(|run| run.others_percent > OTHERS_MAX).count();
             self.disturbed += disturbed;
             self.valid &= theirs.faults.is_empty() && ours.faults.is_empty();
             pairs.push((theirs, ours));

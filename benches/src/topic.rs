@@ -55,22 +55,6 @@ impl Topic {
         (0..i32::try_from(self.queues).expect("few queues")).map(ask).collect()
     }
 
-    /// Messages ever stored, once that is `expected`, or what it is after some seconds: Java's queues follow its log.
-    ///
-    /// # Errors
-    /// When the broker cannot be reached or says no.
-    pub(crate) fn stored(&self, expected: i64) -> io::Result<i64> {
-        let mut stored = 0;
-        for _ in 0..100 {
-            stored = self.max_offsets()?.iter().sum();
-            if stored >= expected {
-                break;
-            }
-            crate::clock::pause(Duration::from_millis(50));
-        }
-        Ok(stored)
-    }
-
     fn client(&self) -> io::Result<Client> {
         let patient = Duration::from_secs(10);
         let options =

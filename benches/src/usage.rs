@@ -1,43 +1,7 @@
-//! What processes and the machine used, from `/proc`.
+//! What processes use, from `/proc`.
 
 use std::io;
 use std::time::Duration;
-
-/// CPU time and memory at one moment.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Usage {
-    /// User and system time of the broker (fields 14 and 15 of its `stat`).
-    pub(crate) broker: Option<Duration>,
-    /// The same of this process.
-    pub(crate) own: Duration,
-    /// Time that all cores together were not idle.
-    pub(crate) machine: Duration,
-}
-
-impl Usage {
-    /// Reads it now. A broker that is gone counts as unknown.
-    pub(crate) fn now(broker: Option<u32>) -> Self {
-        Self {
-            broker: broker.and_then(|pid| cpu_time(&pid.to_string()).ok()),
-            own: cpu_time("self").unwrap_or_default(),
-            machine: machine_busy().unwrap_or_default(),
-        }
-    }
-
-    /// What was used between `earlier` and this moment.
-    pub(crate) fn since(&self, earlier: &Self) -> Self {
-        Self {
-            broker: self.broker.zip(earlier.broker).map(|(now, then)| now.saturating_sub(then)),
-            own: self.own.saturating_sub(earlier.own),
-            machine: self.machine.saturating_sub(earlier.machine),
-        }
-    }
-
-    /// Time used by neither the broker nor us.
-    pub(crate) fn others(&self) -> Duration {
-        self.machine.saturating_sub(self.own + self.broker.unwrap_or_default())
-    }
-}
 
 /// User and system time of a process, its ended threads included; a tick of 10 ms fine.
 ///
@@ -81,15 +45,6 @@ impl Memory {
 fn kibibytes(text: &str, key: &str) -> u64 {
     let line = text.lines().find_map(|line| line.strip_prefix(key));
     line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) << 10
-}
-
-fn machine_busy() -> io::Result<Duration> {
-    let stat = std::fs::read_to_string("/proc/stat")?;
-    let first = stat.lines().next().unwrap_or_default();
-    // user nice system idle iowait irq softirq steal
-    let ticks: Vec<u64> = first.split_whitespace().skip(1).filter_map(|text| text.parse().ok()).collect();
-    let busy = ticks.iter().enumerate().filter(|(at, _)| *at < 8 && *at != 3 && *at != 4);
-    Ok(ticks_to_time(busy.map(|(_, ticks)| ticks).sum()))
 }
 
 fn ticks_to_time(ticks: u64) -> Duration {

@@ -11,6 +11,8 @@ use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use clap::Parser;
+
 use crate::failure::Failure;
 use crate::{output, signals};
 
@@ -66,6 +68,30 @@ pub(crate) fn command(command: BenchCommand) -> Result<(), Failure> {
             fix: "run `bench e2e` and `bench consume` at the same time".to_owned(),
         }),
     }
+}
+
+/// Runs a load in this process, without a word on stderr: for `benches` and tests. `arguments` are those of the command
+/// line after `ringmq bench KIND`.
+///
+/// # Errors
+/// What the command would say on stderr.
+pub fn in_process(kind: Kind, arguments: &[&str]) -> Result<Summary, String> {
+    let line = Line::try_parse_from(std::iter::once(&"ringmq").chain(arguments))
+        .map_err(|error| error.to_string())?;
+    let silently = || {
+        let plan = Plan::new(kind, &line.load)?;
+        let outcome = session::run(&line.load, &plan, &Arc::default(), &mut |_| {}, &mut |_| {})?;
+        let total = outcome.crew.total();
+        Ok(Summary::new(&plan, &outcome, &total, None))
+    };
+    silently().map_err(|failure: Failure| failure.to_string())
+}
+
+/// A command line with nothing but the load.
+#[derive(Debug, clap::Parser)]
+struct Line {
+    #[command(flatten)]
+    load: Load,
 }
 
 fn later(feature: &str, what: &str) -> Failure {

@@ -6,14 +6,16 @@ use std::time::Duration;
 use net::client::{RequestHead, encode};
 use net::requests::{GetMaxOffset, RequestHeader};
 use net::{Codec, Header};
-use rt::real::Spin;
+use ringmq::bench::driver::{self, Lines, Next, Place, Work};
+use ringmq::bench::plan::Kind as Load;
+use ringmq::bench::receiver::{Ask, append_pull};
+use rt::real::{RealEnv, Spin};
 use rt::{Mono, Now};
 
-use crate::load::{self, Lines, Next, Plan, Work, opaque_of};
-use crate::pull::{self, Ask};
+use crate::clock;
+use crate::figures::measure as bench;
 use crate::topic::Topic;
 use crate::usage::{Memory, cpu_time};
-use crate::{clock, send};
 
 use super::report::{Report, number};
 use super::server::{Flush, Kind, Server, Workshop};
@@ -56,7 +58,17 @@ pub(crate) fn measure(workshop: &Workshop, quick: bool, report: &mut Report) -> 
     let stored = if quick { 10_000 } else { 200_000 };
     let topic = Topic { broker: server.at, name: "BenchRestart".into(), queues: 4 };
     topic.create()?;
-    send::fill(server.at, &topic, 1024, stored / 4)?;
+    bench(
+        Load::Produce,
+        &[
+            &format!("--broker={}", server.at),
+            "--topic=BenchRestart",
+            "--topic-exists",
+            "--warmup=0s",
+            "--inflight=8",
+            &format!("--messages={stored}"),
+        ],
+    )?;
     let before = topic.max_offsets()?;
     let restarted = server.restart()?;
     server = restarted.0;
@@ -163,7 +175,7 @@ fn slope(
 
 /// The broker's memory while `connections` connections exist, each with `pulls` parked pulls.
 fn crowd(server: &Server, topic: &Topic, connections: usize, pulls: usize) -> io::Result<Memory> {
-    let plan = Plan { addresses: vec![server.at], connections, cpu: None, spin: Spin::Off };
+    let place = Place { lines: vec![server.at; connections], cpu: None, spin: Spin::Off };
     let work = Crowd {
         topic: topic.name.clone(),
         ends: topic.max_offsets()?,
@@ -173,7 +185,15 @@ fn crowd(server: &Server, topic: &Topic, connections: usize, pulls: usize) -> io
         look_at: None,
         outcome: None,
     };
-    let work = load::run(&plan, work)?;
+    let (work, failure) = std::thread::scope(|scope| {
+        // A shard pins and names its thread: it gets one of its own.
+        let thread = std::thread::Builder::new().name("crowd".into());
+        let thread = thread.spawn_scoped(scope, || driver::run("crowd", &place, work))?;
+        thread.join().map_err(|_| io::Error::other("the crowd panicked"))?
+    })?;
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
     work.outcome.unwrap_or_else(|| Err(io::Error::other("a parked pull was answered")))
 }
 
@@ -189,17 +209,17 @@ struct Crowd {
     outcome: Option<io::Result<Memory>>,
 }
 
-impl Work for Crowd {
-    fn start(&mut self, lines: &mut Lines, _: Now) {
+impl Work<RealEnv> for Crowd {
+    fn start(&mut self, lines: &mut Lines<RealEnv>, _: Now) {
         let request = GetMaxOffset { topic: &self.topic, queue_id: 0, committed: true };
         let head =
             RequestHead { codec: Codec::Json, code: GetMaxOffset::CODE, opaque: opaque_of(0), oneway: false };
         for line in 0..lines.len() {
-            encode(lines.out(line).bytes(), head, &request, &[]);
+            encode(lines.out(line), head, &request, &[]);
         }
     }
 
-    fn answer(&mut self, line: usize, header: &Header<'_>, _: &[u8], lines: &mut Lines, now: Now) {
+    fn answer(&mut self, line: usize, header: &Header<'_>, _: &[u8], lines: &mut Lines<RealEnv>, now: Now) {
         if header.opaque != opaque_of(0) {
             self.look_at = Some(now.mono);
             self.pid = 0;
@@ -209,13 +229,14 @@ impl Work for Crowd {
             let queue = (line + pull) % self.ends.len();
             let ask = Ask {
                 codec: Codec::Json,
+                group: "benches",
                 topic: &self.topic,
-                queue,
+                queue: i32::try_from(queue).expect("few queues"),
                 from: self.ends[queue],
                 count: 32,
                 suspend_ms: PARKED_MS,
             };
-            pull::append(lines.out(line).bytes(), opaque_of(1 + pull), &ask);
+            append_pull(lines.out(line), opaque_of(1 + pull), &ask);
         }
         self.unanswered -= 1;
         if self.unanswered == 0 {
@@ -223,7 +244,7 @@ impl Work for Crowd {
         }
     }
 
-    fn turn(&mut self, _: &mut Lines, now: Now) -> Next {
+    fn turn(&mut self, _: &mut Lines<RealEnv>, now: Now) -> Next {
         match self.look_at {
             Some(at) if at <= now.mono => {
                 self.outcome = (self.pid != 0).then(|| Memory::of(self.pid));
@@ -233,6 +254,11 @@ impl Work for Crowd {
             None => Next::Until(now.mono.plus_ms(1_000)),
         }
     }
+}
+
+/// Number of a request.
+fn opaque_of(number: usize) -> i32 {
+    i32::try_from(number).expect("few requests")
 }
 
 fn mebibytes(bytes: u64) -> f64 {

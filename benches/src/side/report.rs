@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::tally::Figures;
+use crate::figures::Figures;
 
 use super::java;
 use super::scenario::{Measure, Scenario, Target};

@@ -3,9 +3,9 @@
 use std::io;
 use std::time::Duration;
 
-use crate::options::{Connect, Span, Spelling};
-use crate::tally::Figures;
-use crate::{e2e, pull, send};
+use ringmq::bench::plan::Kind;
+
+use crate::figures::{Figures, measure};
 
 use super::server::{Flush, Server};
 
@@ -135,35 +135,32 @@ impl Scenario {
     /// # Errors
     /// When the broker fails.
     pub(crate) fn run(self, server: &Server, run: Run) -> io::Result<Figures> {
-        let connect = Connect {
-            addr: vec![server.at],
-            topic: format!("Bench{self:?}"),
-            queues: 4,
-            connections: 4,
-            cpu: Some(run.cpu),
-            pid: Some(server.pid()),
+        let (kind, own): (Kind, &[&str]) = match self {
+            Self::B1 | Self::B6 => (Kind::Produce, &["--connections=4", "--inflight=64"]),
+            Self::B2 => (Kind::Batch, &["--connections=4", "--inflight=8", "--batch=32"]),
+            Self::B7 => (Kind::Consume, &["--consumers=4", "--pull=32", "--backlog=4096"]),
             // A generator that sleeps would add its own wake-ups to a latency; both sides get the same.
-            spin: if self == Self::B9 { -1 } else { 0 },
-            header: Spelling::Json,
-        };
-        let span = Span { warmup: run.warmup, duration: run.duration };
-        let sends = |connect, inflight, batch| send::Options {
-            connect,
-            span,
-            inflight,
-            size: 1024,
-            batch,
-            bare: false,
-            max_mib: run.max_mib,
-        };
-        match self {
-            Self::B1 | Self::B6 => send::run(&sends(connect, 64, 1)),
-            Self::B2 => send::run(&sends(connect, 8, 32)),
-            Self::B7 => {
-                pull::run(&pull::Options { connect, span, consumers: 4, count: 32, size: 1024, tail: 4096 })
+            Self::B9 => {
+                (Kind::E2e, &["--connections=1", "--consumers=1", "--rate=1000/s", "--spin=on", "--verify"])
             }
-            Self::B9 => e2e::run(&e2e::Options { connect, span, rate: 1_000, size: 1024 }),
-        }
+        };
+        let ours = [
+            format!("--broker={}", server.at),
+            format!("--broker-pid={}", server.pid()),
+            format!("--cpus={}", run.cpu),
+            format!("--warmup={}s", run.warmup.as_secs_f64()),
+            format!("--duration={}s", run.duration.as_secs_f64()),
+            // Bodies of 1 KiB: so many messages are so many KiB.
+            format!("--messages={}", run.max_mib << 10),
+            "--queues=4".to_owned(),
+            "--size=1k".to_owned(),
+            "--timeout=10000".to_owned(),
+        ];
+        let all: Vec<&str> = ours.iter().map(String::as_str).chain(own.iter().copied()).collect();
+        // Pulls read the same messages again and again: no disk fills.
+        let all: Vec<&str> =
+            all.into_iter().filter(|text| kind != Kind::Consume || !text.starts_with("--messages")).collect();
+        measure(kind, &all)
     }
 }
 

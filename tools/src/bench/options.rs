@@ -145,8 +145,8 @@ pub struct Load {
     /// Measured time [default: 20s]
     #[arg(long, value_parser = units::duration)]
     pub duration: Option<Duration>,
-    /// Measured messages instead of a time
-    #[arg(long, conflicts_with = "duration")]
+    /// Measured messages; with --duration too, what ends first
+    #[arg(long)]
     pub messages: Option<u64>,
     /// Load before the measured time
     #[arg(long, value_parser = units::duration, default_value = "10s")]

@@ -194,7 +194,7 @@ impl Plan {
             tags: load.tags.clone(),
             keys,
             bodies,
-            duration: if load.messages.is_some() { None } else { Some(load.duration.unwrap_or(DURATION)) },
+            duration: load.duration.or(load.messages.is_none().then_some(DURATION)),
             messages: load.messages,
             warmup: load.warmup,
             interval: load.interval,

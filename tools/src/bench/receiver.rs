@@ -8,7 +8,7 @@ use net::properties;
 use net::requests::{PullMessage, PullReply, RequestHeader};
 use net::{Codec, Header, ResponseCode};
 use rt::{Env, Now};
-use store::record::{Damage, Parsed, Record, parse};
+use store::record::{Cover, Damage, Parsed, Record, parse};
 
 use super::driver::Lines;
 use super::flight::{Flight, Sent};
@@ -77,6 +77,8 @@ pub struct Receiver {
     /// Queues to pull from at the end of the turn.
     ready: Vec<usize>,
     next_scan: u64,
+    /// Answers with messages so far: one in some has its records checked to the CRC.
+    pulls: u64,
     stopped: bool,
     measured: u64,
     /// Messages received since the start.
@@ -115,6 +117,7 @@ impl Receiver {
             ready: Vec::with_capacity(plan.assignments.len()),
             plan,
             next_scan: 0,
+            pulls: 0,
             stopped: false,
             measured: 0,
             received_ever: 0,
@@ -249,26 +252,16 @@ impl Receiver {
                 (range.end - self.queues[queue].next).min(i64::from(self.plan.count))
             }
         };
-        let suspend = if self.plan.suspend_ms > 0 { SUSPEND } else { 0 };
-        let header = PullMessage {
-            consumer_group: &self.plan.group,
+        let ask = Ask {
+            codec: self.plan.codec,
+            group: &self.plan.group,
             topic: &assignment.topic,
-            queue_id: assignment.queue,
-            queue_offset: self.queues[queue].next,
-            max_msg_nums: i32::try_from(count).expect("at most a u32 of small size"),
-            sys_flag: SUBSCRIPTION | suspend,
-            commit_offset: 0,
-            suspend_timeout_ms: self.plan.suspend_ms,
-            subscription: Some("*"),
-            sub_version: 0,
-            expression_type: Some("TAG"),
-            max_msg_bytes: None,
-            request_source: None,
-            forward_client_id: None,
-            lite_topic: None,
+            queue: assignment.queue,
+            from: self.queues[queue].next,
+            count: i32::try_from(count).expect("at most a thousand or so"),
+            suspend_ms: self.plan.suspend_ms,
         };
-        let head = RequestHead { codec: self.plan.codec, code: PullMessage::CODE, opaque, oneway: false };
-        encode(lines.out(assignment.line), head, &header, &[]);
+        append_pull(lines.out(assignment.line), opaque, &ask);
     }
 
     /// Takes the records of a pull.
@@ -286,12 +279,18 @@ impl Receiver {
             Reading::Once(range) => (range.end, range.end),
         };
         let mut next = self.queues[queue].next;
+        let checked = self.plan.verify || self.pulls.is_multiple_of(SAMPLE);
+        self.pulls += 1;
         let outcome = each(body, |record| {
             let offset = record.queue_offset().get().cast_signed();
             if offset != next {
                 return Err(format!("offset {offset} came where {next} was expected"));
             }
             next += 1;
+            if checked {
+                let whole = record.verify(record.physical_offset(), Cover::AsJava);
+                whole.map_err(|damage| format!("offset {offset}: {damage:?}"))?;
+            }
             if offset < end {
                 self.one(queue, record, recorder, ledger, now);
             }
@@ -360,6 +359,49 @@ impl Receiver {
     }
 }
 
+/// What a pull asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// Header codec.
+    pub codec: Codec,
+    /// Consumer group.
+    pub group: &'a str,
+    /// Topic.
+    pub topic: &'a str,
+    /// Queue.
+    pub queue: i32,
+    /// First offset wanted.
+    pub from: i64,
+    /// Messages at most.
+    pub count: i32,
+    /// How long the broker may hold it if there is nothing, ms; 0 answers at once.
+    pub suspend_ms: i64,
+}
+
+/// Appends the pull `ask` with number `opaque`.
+pub fn append_pull(out: &mut Vec<u8>, opaque: i32, ask: &Ask<'_>) {
+    let suspend = if ask.suspend_ms > 0 { SUSPEND } else { 0 };
+    let header = PullMessage {
+        consumer_group: ask.group,
+        topic: ask.topic,
+        queue_id: ask.queue,
+        queue_offset: ask.from,
+        max_msg_nums: ask.count,
+        sys_flag: SUBSCRIPTION | suspend,
+        commit_offset: 0,
+        suspend_timeout_ms: ask.suspend_ms,
+        subscription: Some("*"),
+        sub_version: 0,
+        expression_type: Some("TAG"),
+        max_msg_bytes: None,
+        request_source: None,
+        forward_client_id: None,
+        lite_topic: None,
+    };
+    let head = RequestHead { codec: ask.codec, code: PullMessage::CODE, opaque, oneway: false };
+    encode(out, head, &header, &[]);
+}
+
 /// Calls `see` for each record of `body`, in order.
 fn each<'a>(body: &'a [u8], mut see: impl FnMut(&Record<'a>) -> Result<(), String>) -> Result<(), String> {
     let damaged = |damage: Damage| format!("not a message: {damage:?}");
@@ -379,6 +421,8 @@ fn each<'a>(body: &'a [u8], mut see: impl FnMut(&Record<'a>) -> Result<(), Strin
 /// Bits of a pull's `sysFlag` (Java: `PullSysFlag`).
 const SUSPEND: i32 = 2;
 const SUBSCRIPTION: i32 = 4;
+/// Every so many pulls all records are checked against their CRC.
+const SAMPLE: u64 = 64;
 /// How often pulls in flight are looked at for their timeout.
 const SCAN_NS: u64 = 100_000_000;
 /// How long a refused pull waits before the next.

@@ -86,10 +86,15 @@ struct Session<'a> {
 
 impl Session<'_> {
     fn produce(&mut self, each: &mut dyn FnMut(&Interval)) -> Ran {
-        let before = if self.plan.verify { self.stage.offsets()? } else { Vec::new() };
+        let before = self.stage.offsets()?;
         let parts = crew::sending_parts(self.plan, &self.stage.brokers, &self.stage.queues);
         let mut crew = self.crew(parts, self.span(), each)?;
-        if !self.plan.verify || crew.failure.is_some() {
+        if crew.failure.is_some() {
+            return Ok((crew, None, Vec::new()));
+        }
+        let stored = self.stored_since(&before, &crew)?;
+        if !self.plan.verify {
+            crew.faults.extend(stored);
             return Ok((crew, None, Vec::new()));
         }
         match self.read_back(&before, crew.acked_ever) {
@@ -105,6 +110,17 @@ impl Session<'_> {
                 Ok((crew, None, Vec::new()))
             }
         }
+    }
+
+    /// What is wrong with the number of messages that the queues grew by. (A refused one may have been stored: a flush
+    /// that timed out.)
+    fn stored_since(&mut self, before: &[(i64, i64)], crew: &Crew) -> Result<Option<String>, Failure> {
+        let after = self.stage.offsets_with(before, crew.acked_ever)?;
+        let end = |offsets: &[(i64, i64)]| offsets.iter().map(|(_, end)| end).sum::<i64>();
+        let stored = (end(&after) - end(before)).unsigned_abs();
+        let exact = !self.plan.topic_exists && !self.plan.shape.oneway && crew.failed_ever == 0;
+        let wrong = stored < crew.acked_ever || exact && stored != crew.acked_ever;
+        Ok(wrong.then(|| format!("{} messages acknowledged, {stored} stored", crew.acked_ever)))
     }
 
     fn consume(&mut self, each: &mut dyn FnMut(&Interval)) -> Ran {
