@@ -4,7 +4,7 @@
 //! Invariants: entries of a queue are in commitlog order; an offset is given to one message for ever; what a
 //! checkpoint says is on the medium before the checkpoint is.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -21,6 +21,7 @@ use crate::offset::{PhysicalOffset, QueueOffset, QueueRef};
 pub(crate) use crate::queue_log::PAGE_ENTRIES;
 use crate::queue_log::RecentPages;
 use crate::queue_log::files::{LogFiles, SEGMENT_PAGES};
+use crate::worker::Worker;
 
 mod cold_read;
 #[cfg(test)]
@@ -258,6 +259,10 @@ struct Shared<E: Env> {
     files: LogFiles<E>,
     cache: RefCell<PageCache>,
     expiry: RefCell<expiry::Expiry>,
+    /// Writes and saves; set once the rest is there.
+    saver: OnceCell<Worker>,
+    /// Sleeps until the checkpoint interval is over.
+    alarm: OnceCell<Worker>,
 }
 
 /// Positions of the commitlog, told at the end of every turn.
@@ -348,7 +353,10 @@ impl<E: Env> ConsumeQueues<E> {
             files,
             cache: RefCell::default(),
             expiry: RefCell::default(),
+            saver: OnceCell::new(),
+            alarm: OnceCell::new(),
         });
+        keeper::employ(&shared);
         Ok((Self { shared }, recovery))
     }
 
@@ -369,8 +377,8 @@ impl<E: Env> ConsumeQueues<E> {
         self.shared.state.borrow().find(topic, queue_id).map(QueueRef)
     }
 
-    /// Adds the next entry and returns its offset. Allocates nothing once queues of this size have been seen, but for
-    /// a page list that doubles.
+    /// Adds the next entry and returns its offset. Allocates nothing once queues of this size have been seen: page lists
+    /// are given room in the background.
     pub fn push(&mut self, queue: QueueRef, entry: Entry) -> QueueOffset {
         debug_assert!(entry.size > 0);
         QueueOffset::new(self.shared.state.borrow_mut().push(queue.0, entry))

@@ -3,7 +3,7 @@
 //! Derived from the commitlog and never ahead of what is flushed; what was young at a crash is built again. Keys are
 //! known by their hash only: a hit may be another key's, and whoever reads the record compares.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -14,6 +14,7 @@ use rt::Env;
 
 use crate::cold::ReadGate;
 use crate::consume_queue::LogPositions;
+use crate::worker::Worker;
 use crate::{PhysicalOffset, hash};
 
 mod builder;
@@ -136,6 +137,8 @@ struct Shared<E: Env> {
     env: E,
     config: IndexConfig,
     state: RefCell<State<E>>,
+    /// Sorts, writes, merges and drops; set once the rest is there.
+    builder: OnceCell<Worker>,
 }
 
 struct State<E: Env> {
@@ -158,17 +161,19 @@ impl<E: Env> KeyIndex<E> {
         let (runs, next_name) = run::open_all(&env, &config).await?;
         let covered = runs.last().map_or(0, |run| run.footer.covers_to);
         let state = State {
-            young: Young::new(covered),
+            young: Young::new(covered, config.run_keys * YOUNG_RUNS_MAX),
             runs: runs.into_iter().map(Rc::new).collect(),
             builder: Builder::new(next_name),
             log_min: 0,
         };
-        let shared = Rc::new(Shared { env, config, state: RefCell::new(state) });
+        let shared = Rc::new(Shared { env, config, state: RefCell::new(state), builder: OnceCell::new() });
+        builder::employ(&shared);
         Ok((Self { shared }, PhysicalOffset::new(covered)))
     }
 
     /// Adds the keys of the record at `at`: its unique key, and each of `keys`, which blanks separate. Records come in
-    /// log order; one that is known is ignored. Allocates once in a thousand keys.
+    /// log order; one that is known is ignored. Allocates nothing unless the task
+    /// that makes blocks ahead has fallen behind.
     pub fn add(
         &mut self,
         topic: &[u8],
@@ -257,6 +262,9 @@ impl<E: Env> KeyIndex<E> {
 fn hash_of(topic: &[u8], key: &[u8]) -> u64 {
     hash::stable(HASH_SEED, &[topic, key])
 }
+
+/// Runs' worth of keys that may be young before the oldest are dropped.
+const YOUNG_RUNS_MAX: usize = 4;
 
 /// Part of the format.
 const HASH_SEED: u64 = 0;

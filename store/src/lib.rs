@@ -23,6 +23,7 @@ pub mod retention;
 mod store;
 mod superblock;
 pub mod tables;
+mod worker;
 
 #[doc(hidden)]
 pub use config::Canary;

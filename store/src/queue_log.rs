@@ -9,4 +9,4 @@ pub(crate) mod page;
 pub(crate) mod recent;
 
 pub(crate) use page::{PAGE_ENTRIES, PageRef};
-pub(crate) use recent::RecentPages;
+pub(crate) use recent::{CHUNK_PAGES, RecentPages};

@@ -163,7 +163,6 @@ impl<E: Env> Store<E> {
         if let Some(what) = self.queues.failure() {
             self.log.fail(self.log.end(), format!("the queues cannot be saved: {what}"));
         }
-        self.hints.raise(&self.log, &self.tables);
         self.allocate_ahead();
         if self.window_full && self.log.window.full(WINDOW_ROOM_BYTES).is_none() {
             self.window_full = false;
@@ -367,12 +366,7 @@ impl<E: Env> Store<E> {
         if self.log.config.flush_mode == FlushMode::Sync {
             return;
         }
-        if let Some(bound) = self.hints.used(queue, first, count, at) {
-            let key = hints::key(message.topic, message.queue_id);
-            if let Err(error) = self.tables.put(hints::TABLE, &key, &bound.to_be_bytes()) {
-                self.log.fail(at.get(), format!("queue numbering cannot be made durable: {error}"));
-            }
-        }
+        self.hints.used(queue, (message.topic, message.queue_id), first, count, at);
     }
 }
 

@@ -180,6 +180,11 @@ impl<E: Env> Tables<E> {
         Ok(Self { shared: Rc::new(Shared { env, config, map: RefCell::new(map), committer }) })
     }
 
+    /// A second handle, for a task of the store.
+    pub(crate) fn share(&self) -> Self {
+        Self { shared: self.shared.clone() }
+    }
+
     /// Sets a value. In memory on return; durable later, see [`Self::durable`]. Setting a value of the same length
     /// again before it is committed allocates nothing.
     ///

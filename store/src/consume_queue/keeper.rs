@@ -17,6 +17,7 @@ use super::{Entry, PAGE_ENTRIES, QueueError, Shared};
 use crate::journal::{Journal, JournalError, PAYLOAD_MAX};
 use crate::queue_log::files::SEGMENT_PAGES;
 use crate::queue_log::page::{self, ENTRIES, PageHeader};
+use crate::worker::Worker;
 
 const PAGE: u64 = PAGE_ENTRIES as u64;
 
@@ -24,7 +25,7 @@ const PAGE: u64 = PAGE_ENTRIES as u64;
 pub(super) struct Keeper<E: Env> {
     /// `None` while the task runs.
     pub(super) journal: Option<Journal<E>>,
-    /// A task sleeps until the checkpoint interval is over.
+    /// The alarm sleeps until the checkpoint interval is over.
     pub(super) armed: bool,
     /// A checkpoint is due.
     pub(super) due: bool,
@@ -66,28 +67,15 @@ impl<E: Env> Keeper<E> {
     }
 }
 
-/// Starts the task if there is work and none runs.
-pub(super) fn start<E: Env>(shared: &Rc<Shared<E>>) {
-    let mut keeper = shared.keeper.borrow_mut();
-    let work = keeper.due || shared.state.borrow().recent.has_full_chunk();
-    if !work || keeper.failure.is_some() {
-        return;
-    }
-    let Some(journal) = keeper.journal.take() else { return };
-    drop(keeper);
-    let shared = shared.clone();
-    let env = shared.env.clone();
-    env.spawn(Class::Flush, async move { run(&shared, journal).await });
-}
-
-/// Makes sure that a checkpoint comes within the interval.
-pub(super) fn arm<E: Env>(shared: &Rc<Shared<E>>) {
-    if std::mem::replace(&mut shared.keeper.borrow_mut().armed, true) {
-        return;
-    }
-    let shared = shared.clone();
-    let env = shared.env.clone();
-    env.spawn(Class::Flush, async move {
+/// Makes the tasks. They live as long as the queues.
+pub(super) fn employ<E: Env>(shared: &Rc<Shared<E>>) {
+    let save = |shared: Rc<Shared<E>>| async move {
+        let journal = shared.keeper.borrow_mut().journal.take();
+        if let Some(journal) = journal {
+            run(&shared, journal).await;
+        }
+    };
+    let wait = |shared: Rc<Shared<E>>| async move {
         shared.env.sleep(Duration::from_millis(shared.config.checkpoint_ms)).await;
         {
             let mut keeper = shared.keeper.borrow_mut();
@@ -95,7 +83,26 @@ pub(super) fn arm<E: Env>(shared: &Rc<Shared<E>>) {
             keeper.due = true;
         }
         start(&shared);
-    });
+    };
+    let is_new = shared.saver.set(Worker::start(&shared.env, Class::Flush, shared, save)).is_ok()
+        && shared.alarm.set(Worker::start(&shared.env, Class::Flush, shared, wait)).is_ok();
+    assert!(is_new, "employed once");
+}
+
+/// Lets the task work if there is something to do and it does not.
+pub(super) fn start<E: Env>(shared: &Shared<E>) {
+    let keeper = shared.keeper.borrow();
+    let work = keeper.due || shared.state.borrow().recent.has_full_chunk();
+    if work && keeper.failure.is_none() && keeper.journal.is_some() {
+        shared.saver.get().expect("employed").ring();
+    }
+}
+
+/// Makes sure that a checkpoint comes within the interval.
+pub(super) fn arm<E: Env>(shared: &Shared<E>) {
+    if !std::mem::replace(&mut shared.keeper.borrow_mut().armed, true) {
+        shared.alarm.get().expect("employed").ring();
+    }
 }
 
 /// Completes when no task runs, with the journal; or with the reason why there will be none.
@@ -201,7 +208,11 @@ async fn write_some<E: Env>(shared: &Rc<Shared<E>>) -> io::Result<()> {
     if count > 0 {
         shared.files.write(location, pages).await?;
         let flushed = shared.keeper.borrow().log_flushed;
-        shared.state.borrow_mut().recent.wrote(count, flushed);
+        let mut state = shared.state.borrow_mut();
+        for index in 0..count {
+            state.make_room_behind(location + index);
+        }
+        state.recent.wrote(count, flushed);
     }
     Ok(())
 }

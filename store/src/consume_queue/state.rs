@@ -10,7 +10,7 @@ use super::{Entry, PAGE_ENTRIES, Reach, Stop};
 use crate::offset::PhysicalOffset;
 use crate::queue_log::files::SEGMENT_PAGES;
 use crate::queue_log::page::PageHeader;
-use crate::queue_log::{PageRef, RecentPages};
+use crate::queue_log::{CHUNK_PAGES, PageRef, RecentPages};
 
 /// Everything a shard knows about its queues.
 #[derive(Debug)]
@@ -69,6 +69,8 @@ pub(super) struct Queue {
 const _: () = assert!(size_of::<Queue>() <= 128, "performance.md 3: at most 128 B a queue");
 const _: () = assert!(PAGE_ENTRIES <= u8::MAX as usize);
 const PAGE: u64 = PAGE_ENTRIES as u64;
+/// Pages of a queue that is likely to get many more.
+const BUSY_PAGES: usize = 4;
 
 impl Queue {
     fn new(name: QueueName, number: u32, born_at: u64) -> Self {
@@ -194,6 +196,19 @@ impl State {
         self.tails.free(queue.slot);
         queue.slot = Slot::EMPTY;
         queue.tail = 0;
+    }
+
+    /// Gives the list of the queue that the page at `location` belongs to room for more pages than are written before the
+    /// next call, and the end of the log a spare chunk, so that [`Self::push`] allocates neither.
+    pub(super) fn make_room_behind(&mut self, location: u64) {
+        self.recent.keep_spares();
+        let number = self.recent.queue_of(location);
+        let Some(handle) = number.and_then(|number| self.handle_of(number)) else { return };
+        let pages = &mut self.queues[handle as usize].pages;
+        // A queue with a few pages may stay so: it doubles.
+        if pages.len() >= BUSY_PAGES && pages.capacity() - pages.len() < CHUNK_PAGES as usize {
+            pages.reserve(2 * CHUNK_PAGES as usize);
+        }
     }
 
     /// Makes `to` the next offset. What lies between is never readable; a queue without entries just starts there.

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use rt::{Class, Disk, Env};
 
-use super::merge::{self, Input};
+use super::merge::{self, Plan};
 use super::run::Run;
 use super::young::BLOCK_KEYS;
-use super::{IndexError, Shared};
+use super::{IndexError, Shared, YOUNG_RUNS_MAX};
 use crate::consume_queue::LogPositions;
+use crate::worker::Worker;
 
 #[derive(Debug)]
 pub(super) struct Builder {
@@ -34,10 +35,12 @@ pub(super) fn tick<E: Env>(shared: &Rc<Shared<E>>, log: LogPositions) {
     state.young.log_flushed = log.flushed.get();
     state.log_min = state.log_min.max(log.min.get());
     // Without a disk that takes runs, memory is bounded by forgetting.
-    while state.young.keys() > shared.config.run_keys * 4 + BLOCK_KEYS && !state.builder.running {
+    while state.young.keys() > shared.config.run_keys * YOUNG_RUNS_MAX + BLOCK_KEYS && !state.builder.running
+    {
         state.young.drop_oldest();
     }
-    let work = is_due(shared, &state) || state.young.has_unsorted() || has_expired(&state);
+    let young = &state.young;
+    let work = is_due(shared, &state) || young.has_unsorted() || young.lacks_spares() || has_expired(&state);
     if !work || state.builder.running || state.builder.failure.is_some() {
         return;
     }
@@ -45,10 +48,15 @@ pub(super) fn tick<E: Env>(shared: &Rc<Shared<E>>, log: LogPositions) {
         return;
     }
     state.builder.running = true;
-    drop(state);
-    let shared = shared.clone();
-    let env = shared.env.clone();
-    env.spawn(Class::Flush, async move {
+    shared.builder.get().expect("employed").ring();
+}
+
+/// Makes the task. It lives as long as the index.
+pub(super) fn employ<E: Env>(shared: &Rc<Shared<E>>) {
+    let work = |shared: Rc<Shared<E>>| async move {
+        if !shared.state.borrow().builder.running {
+            return;
+        }
         let outcome = work_off(&shared, false).await;
         let mut state = shared.state.borrow_mut();
         state.builder.running = false;
@@ -63,7 +71,9 @@ pub(super) fn tick<E: Env>(shared: &Rc<Shared<E>>, log: LogPositions) {
                 state.builder.failure = Some(error.to_string().into());
             }
         }
-    });
+    };
+    let worker = Worker::start(&shared.env, Class::Flush, shared, work);
+    assert!(shared.builder.set(worker).is_ok(), "employed once");
 }
 
 /// As [`tick`], in the foreground; with `all`, everything young becomes a run.
@@ -98,6 +108,7 @@ fn has_expired<E: Env>(state: &super::State<E>) -> bool {
 
 async fn work_off<E: Env>(shared: &Rc<Shared<E>>, all: bool) -> Result<(), IndexError> {
     drop_expired(shared).await?;
+    shared.state.borrow_mut().young.keep_spares();
     loop {
         let sorted = shared.state.borrow_mut().young.sort_one();
         if !sorted {
@@ -127,10 +138,13 @@ async fn write_young<E: Env>(shared: &Rc<Shared<E>>) -> Result<(), IndexError> {
     while shared.state.borrow().young.log_flushed < covers.end {
         shared.env.sleep(PAUSE).await;
     }
-    let count = blocks.len();
-    let inputs = blocks.into_iter().map(Input::block).collect();
     let covers_to = covers.end;
-    let run = merge::write(&shared.env, &shared.config, name, inputs, covers, 0, log_min).await?;
+    let plan = Plan { name, covers, level: 0, log_min };
+    // Keys go on coming meanwhile.
+    let breathe = || shared.state.borrow_mut().young.keep_spares();
+    let run = merge::write_blocks(&shared.env, &shared.config, plan, &blocks, breathe).await?;
+    let count = blocks.len();
+    drop(blocks);
     let mut state = shared.state.borrow_mut();
     state.runs.push(Rc::new(run));
     state.young.written(count, covers_to);
@@ -153,8 +167,8 @@ async fn merge_some<E: Env>(shared: &Rc<Shared<E>>) -> Result<bool, IndexError> 
     };
     let covers = runs[0].footer.covers_from..runs[runs.len() - 1].footer.covers_to;
     let level = runs[0].footer.level + 1;
-    let inputs = runs.iter().cloned().map(Input::run).collect();
-    let merged = merge::write(&shared.env, config, name, inputs, covers, level, log_min).await?;
+    let plan = Plan { name, covers, level, log_min };
+    let merged = merge::write_runs(&shared.env, config, plan, &runs).await?;
     shared.state.borrow_mut().runs.splice(first..first + runs.len(), [Rc::new(merged)]);
     for run in runs {
         remove(shared, &run).await?;

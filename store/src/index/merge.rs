@@ -1,40 +1,138 @@
-//! Sorted inputs into one run.
+//! Sorted inputs into one run: young blocks (many and short, in memory), or runs (few and long).
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::ops::Range;
 use std::rc::Rc;
 
 use rt::{BLOCK, Disk, DiskFile, Env, OpenMode, SharedSlice};
 
 use super::run::{self, FENCE_HASHES, Footer, PAGE_KEYS, PAGE_START, Run, io};
+use super::young::{BLOCK_KEYS, Block};
 use super::{IndexConfig, IndexError, KeyEntry};
 
-/// One sorted input: keys in memory, and perhaps more pages of a run behind them.
-pub(super) struct Input<E: Env> {
-    keys: Rc<Vec<KeyEntry>>,
+/// What the new run is.
+pub(super) struct Plan {
+    /// Its number.
+    pub(super) name: u64,
+    /// The range of the log whose keys it holds.
+    pub(super) covers: Range<u64>,
+    /// How often its keys have been merged.
+    pub(super) level: u64,
+    /// Keys of records before are left out.
+    pub(super) log_min: u64,
+}
+
+/// Writes the keys of sorted `blocks` as a run. `breathe` is called once per slice.
+///
+/// A heap over a thousand blocks would cost ten comparisons in cold memory per key. Hashes spread evenly, so the keys
+/// with the same leading bits are a few of each block, next to each other: they are gathered and sorted, bits by bits.
+pub(super) async fn write_blocks<E: Env>(
+    env: &E,
+    config: &IndexConfig,
+    plan: Plan,
+    blocks: &[Block],
+    mut breathe: impl FnMut(),
+) -> Result<Run<E>, IndexError> {
+    let mut writer = Writer::create(env, config, &plan).await?;
+    let keys: usize = blocks.iter().map(|block| block.len()).sum();
+    let bits = (keys / BUCKET_KEYS).next_power_of_two().ilog2();
+    let mut next = vec![0; blocks.len()];
+    let mut bucket = Vec::with_capacity(BUCKET_KEYS_MAX + BLOCK_KEYS);
+    for number in 0..1_u64 << bits {
+        // Behind the last hash of this bucket: 2^64 for the last one.
+        let end = u128::from(number + 1) << (64 - bits);
+        let before = |key: &KeyEntry| u128::from(key.hash) < end;
+        let whole = gather(blocks, &mut next, &mut bucket, before);
+        env.yield_now().await;
+        bucket.sort_unstable();
+        bucket.iter().for_each(|key| writer.push(*key));
+        if !whole {
+            // Many records with one key are one bucket, however large; rare enough for a heap.
+            let mut heap: BinaryHeap<_> = heads(blocks, &next, before).collect();
+            env.yield_now().await;
+            while take_some(blocks, &mut next, &mut heap, before, |key| writer.push(key)) {
+                writer.write_full_pieces().await?;
+                breathe();
+                env.yield_now().await;
+            }
+        }
+        writer.write_full_pieces().await?;
+        breathe();
+        env.yield_now().await;
+    }
+    writer.finish(env, config, plan).await
+}
+
+/// Collects into `bucket` the keys of `blocks`, from `next` on, for which `before` holds, and moves `next` behind them.
+/// False if they are too many: then nothing was taken.
+fn gather(
+    blocks: &[Block],
+    next: &mut [usize],
+    bucket: &mut Vec<KeyEntry>,
+    before: impl Fn(&KeyEntry) -> bool + Copy,
+) -> bool {
+    bucket.clear();
+    for (block, next) in blocks.iter().zip(next.iter()) {
+        bucket.extend(block[*next..].iter().take_while(|key| before(key)));
+        if bucket.len() > BUCKET_KEYS_MAX {
+            bucket.clear();
+            return false;
+        }
+    }
+    for (block, next) in blocks.iter().zip(next) {
+        *next += block[*next..].iter().take_while(|key| before(key)).count();
+    }
+    true
+}
+
+/// The first key of each block that is `before`, the least on top.
+fn heads(
+    blocks: &[Block],
+    next: &[usize],
+    before: impl Fn(&KeyEntry) -> bool + Copy,
+) -> impl Iterator<Item = Reverse<(KeyEntry, usize)>> {
+    let firsts = blocks.iter().zip(next).enumerate();
+    firsts.filter_map(move |(index, (block, next))| {
+        block.get(*next).filter(|key| before(key)).map(|key| Reverse((*key, index)))
+    })
+}
+
+/// Hands the keys of one slice to `push`, in order; false when there are no more.
+fn take_some(
+    blocks: &[Block],
+    next: &mut [usize],
+    heap: &mut BinaryHeap<Reverse<(KeyEntry, usize)>>,
+    before: impl Fn(&KeyEntry) -> bool + Copy,
+    mut push: impl FnMut(KeyEntry),
+) -> bool {
+    for _ in 0..KEYS_PER_SLICE {
+        let Some(Reverse((key, index))) = heap.pop() else { return false };
+        push(key);
+        next[index] += 1;
+        let following = blocks[index].get(next[index]).filter(|key| before(key));
+        heap.extend(following.map(|key| Reverse((*key, index))));
+    }
+    true
+}
+
+/// One run being read in order.
+struct Input<E: Env> {
+    run: Rc<Run<E>>,
+    page: u64,
+    keys: Vec<KeyEntry>,
     next: usize,
-    more: Option<(Rc<Run<E>>, u64)>,
 }
 
 impl<E: Env> Input<E> {
-    pub(super) fn block(keys: Rc<Vec<KeyEntry>>) -> Self {
-        Self { keys, next: 0, more: None }
-    }
-
-    pub(super) fn run(run: Rc<Run<E>>) -> Self {
-        Self { keys: Rc::default(), next: 0, more: Some((run, 0)) }
-    }
-
     fn is_dry(&self) -> bool {
-        self.next == self.keys.len() && self.more.as_ref().is_some_and(|(run, page)| *page < run.footer.pages)
+        self.next == self.keys.len() && self.page < self.run.footer.pages
     }
 
     async fn refill(&mut self, config: &IndexConfig) -> Result<(), IndexError> {
         while self.is_dry() {
-            let (run, page) = self.more.as_mut().expect("dry inputs have more");
-            let (keys, next) = run.keys(config, *page).await?;
-            *page = next;
-            (self.keys, self.next) = (Rc::new(keys), 0);
+            (self.keys, self.page) = self.run.keys(config, self.page).await?;
+            self.next = 0;
         }
         Ok(())
     }
@@ -46,31 +144,24 @@ impl<E: Env> Input<E> {
     }
 }
 
-/// Writes the keys of `inputs`, without those of records before `log_min`, as the run called `name`.
-pub(super) async fn write<E: Env>(
+/// Writes the keys of `runs` as one run.
+pub(super) async fn write_runs<E: Env>(
     env: &E,
     config: &IndexConfig,
-    name: u64,
-    mut inputs: Vec<Input<E>>,
-    covers: std::ops::Range<u64>,
-    level: u64,
-    log_min: u64,
+    plan: Plan,
+    runs: &[Rc<Run<E>>],
 ) -> Result<Run<E>, IndexError> {
-    let mut writer = Writer::create(env, config, name).await?;
+    let mut writer = Writer::create(env, config, &plan).await?;
+    let input = |run: &Rc<Run<E>>| Input { run: run.clone(), page: 0, keys: Vec::new(), next: 0 };
+    let mut inputs: Vec<_> = runs.iter().map(input).collect();
     let mut heap = BinaryHeap::new();
     for (index, input) in inputs.iter_mut().enumerate() {
         input.refill(config).await?;
         heap.extend(input.pop().map(|key| Reverse((key, index))));
     }
-    let (mut first_ms, mut last_ms) = (i64::MAX, i64::MIN);
     let mut in_slice = 0;
     while let Some(Reverse((key, index))) = heap.pop() {
-        if key.at >= log_min {
-            first_ms = first_ms.min(key.stored_at_ms);
-            last_ms = last_ms.max(key.stored_at_ms);
-            writer.push(key);
-            writer.write_full_pieces().await?;
-        }
+        writer.push(key);
         if inputs[index].is_dry() {
             inputs[index].refill(config).await?;
         }
@@ -78,18 +169,11 @@ pub(super) async fn write<E: Env>(
         in_slice += 1;
         if in_slice == KEYS_PER_SLICE {
             in_slice = 0;
+            writer.write_full_pieces().await?;
             env.yield_now().await;
         }
     }
-    let footer = Footer {
-        covers_from: covers.start,
-        covers_to: covers.end,
-        first_ms,
-        last_ms,
-        level,
-        ..Footer::default()
-    };
-    writer.finish(env, config, name, footer).await
+    writer.finish(env, config, plan).await
 }
 
 struct Writer<F> {
@@ -104,21 +188,41 @@ struct Writer<F> {
     in_page: usize,
     keys: u64,
     fence: Vec<u64>,
+    log_min: u64,
+    first_ms: i64,
+    last_ms: i64,
 }
 
 impl<F: DiskFile> Writer<F> {
-    async fn create<E>(env: &E, config: &IndexConfig, name: u64) -> Result<Self, IndexError>
+    async fn create<E>(env: &E, config: &IndexConfig, plan: &Plan) -> Result<Self, IndexError>
     where
         E: Env,
         E::Disk: Disk<File = F>,
     {
-        let path = run::temporary_path(&config.directory, name);
+        let path = run::temporary_path(&config.directory, plan.name);
         let mode = OpenMode::CreateNew { direct: config.direct };
         let file = env.disk().open(&path, mode).await.map_err(io("create"))?;
-        Ok(Self { file, buffer: Vec::new(), written: 0, pages: 0, in_page: 0, keys: 0, fence: Vec::new() })
+        Ok(Self {
+            file,
+            buffer: Vec::with_capacity(2 * PIECE_BYTES),
+            written: 0,
+            pages: 0,
+            in_page: 0,
+            keys: 0,
+            fence: Vec::new(),
+            log_min: plan.log_min,
+            first_ms: i64::MAX,
+            last_ms: i64::MIN,
+        })
     }
 
+    /// Adds the next key, unless its record is gone.
     fn push(&mut self, key: KeyEntry) {
+        if key.at < self.log_min {
+            return;
+        }
+        self.first_ms = self.first_ms.min(key.stored_at_ms);
+        self.last_ms = self.last_ms.max(key.stored_at_ms);
         if self.in_page == 0 {
             self.begin_page();
             self.fence.push(key.hash);
@@ -143,30 +247,24 @@ impl<F: DiskFile> Writer<F> {
         self.in_page = 0;
     }
 
+    /// Writes the whole pages, if they are enough.
     async fn write_full_pieces(&mut self) -> Result<(), IndexError> {
-        if self.in_page == 0 && self.buffer.len() >= PIECE_BYTES {
-            self.write_all().await?;
-        }
-        Ok(())
+        let open = if self.in_page > 0 { BLOCK } else { 0 };
+        let whole = self.buffer.len() - open;
+        if whole >= PIECE_BYTES { self.write(whole).await } else { Ok(()) }
     }
 
-    async fn write_all(&mut self) -> Result<(), IndexError> {
-        if !self.buffer.is_empty() {
-            let piece = SharedSlice::copied(&self.buffer);
+    async fn write(&mut self, bytes: usize) -> Result<(), IndexError> {
+        if bytes > 0 {
+            let piece = SharedSlice::copied(&self.buffer[..bytes]);
             self.file.write_at(self.written * BLOCK as u64, piece, false).await.map_err(io("write"))?;
-            self.written += (self.buffer.len() / BLOCK) as u64;
-            self.buffer.clear();
+            self.written += (bytes / BLOCK) as u64;
+            self.buffer.drain(..bytes);
         }
         Ok(())
     }
 
-    async fn finish<E>(
-        mut self,
-        env: &E,
-        config: &IndexConfig,
-        name: u64,
-        footer: Footer,
-    ) -> Result<Run<E>, IndexError>
+    async fn finish<E>(mut self, env: &E, config: &IndexConfig, plan: Plan) -> Result<Run<E>, IndexError>
     where
         E: Env,
         E::Disk: Disk<File = F>,
@@ -175,7 +273,16 @@ impl<F: DiskFile> Writer<F> {
             self.end_page(self.in_page);
         }
         let fence = std::mem::take(&mut self.fence);
-        let mut footer = Footer { keys: self.keys, pages: self.pages, ..footer };
+        let mut footer = Footer {
+            keys: self.keys,
+            pages: self.pages,
+            fence_pages: 0,
+            covers_from: plan.covers.start,
+            covers_to: plan.covers.end,
+            first_ms: self.first_ms,
+            last_ms: self.last_ms,
+            level: plan.level,
+        };
         assert_eq!(fence.len() as u64, footer.pages);
         let mut root = Vec::new();
         for hashes in fence.chunks(FENCE_HASHES) {
@@ -192,10 +299,10 @@ impl<F: DiskFile> Writer<F> {
         self.begin_page();
         let start = self.buffer.len() - BLOCK;
         footer.encode(&mut self.buffer[start..]);
-        self.write_all().await?;
+        self.write(self.buffer.len()).await?;
         self.file.flush().await.map_err(io("flush"))?;
-        let (from, to) =
-            (run::temporary_path(&config.directory, name), run::path_of(&config.directory, name));
+        let from = run::temporary_path(&config.directory, plan.name);
+        let to = run::path_of(&config.directory, plan.name);
         env.disk().rename(&from, &to).await.map_err(io("rename"))?;
         env.disk().sync_dir(&config.directory).await.map_err(io("sync"))?;
         Ok(Run::written(footer, to, self.file, root))
@@ -204,5 +311,9 @@ impl<F: DiskFile> Writer<F> {
 
 /// What is written at once.
 const PIECE_BYTES: usize = 256 << 10;
+/// Keys gathered at a time: what is gathered, sorted and written in slices of 50 us.
+const BUCKET_KEYS: usize = 1024;
+/// Evenly spread hashes never fill a bucket that much.
+const BUCKET_KEYS_MAX: usize = 4 * BUCKET_KEYS;
 /// What a heap does in a slice of 50 us.
 const KEYS_PER_SLICE: u32 = 256;

@@ -209,3 +209,32 @@ fn a_damaged_page_is_reported_and_a_damaged_run_is_built_again() {
         assert!(damaged > 10, "{damaged}");
     });
 }
+
+#[test]
+fn thousands_of_records_with_one_key_are_found_newest_first() {
+    let sim = Simulation::new(3);
+    let machine = sim.machine([10, 0, 0, 1], SimDisk::new());
+    let (mut model, config) =
+        (Model::default(), IndexConfig { run_keys: 24_000, run_log_bytes: 1 << 30, ..config() });
+    sim.block_on(async {
+        let (mut index, _) = KeyIndex::open(machine.env(), config).await.unwrap();
+        for number in 0..12_000 {
+            let (at, stored_at_ms, _) = grow(&mut model, &sim);
+            let record = (at, stored_at_ms, vec![format!("unique{number}"), "same".to_owned()]);
+            *model.records.last_mut().unwrap() = record.clone();
+            add(&mut index, &record);
+            if number % 500 == 0 {
+                model.log.flushed = model.log.end;
+                index.end_of_turn(model.log);
+                machine.env().sleep(Duration::from_millis(1)).await;
+            }
+        }
+        model.log.flushed = model.log.end;
+        index.settle(model.log).await.unwrap();
+        assert_eq!(index.state_keys(), 0, "all of it is a run");
+        for key in ["same", "unique0", "unique11999"] {
+            let found = index.query(b"Orders", key.as_bytes(), 20_000, 0, i64::MAX).await.unwrap();
+            assert_eq!(found, model.hits(key, 20_000, 0, i64::MAX), "{key}");
+        }
+    });
+}

@@ -5,11 +5,16 @@ use std::rc::Rc;
 
 use super::KeyEntry;
 
+/// Keys in one piece of memory; shared while a run is made of them.
+pub(super) type Block = Rc<Vec<KeyEntry>>;
+
 #[derive(Debug)]
 pub(super) struct Young {
     /// Oldest first. All but the last are full; the first `sorted` are sorted by hash.
-    blocks: VecDeque<Rc<Vec<KeyEntry>>>,
+    blocks: VecDeque<Block>,
     sorted: usize,
+    /// Empty blocks to be used next.
+    spares: Vec<Block>,
     /// Records before have all their keys in runs.
     covered: u64,
     /// Position behind the last record added.
@@ -24,10 +29,12 @@ pub(super) struct Young {
 pub(super) const BLOCK_KEYS: usize = 1024;
 
 impl Young {
-    pub(super) fn new(covered: u64) -> Self {
+    /// Records below `covered` are in runs; about `keys_max` will be here at most.
+    pub(super) fn new(covered: u64, keys_max: usize) -> Self {
         Self {
-            blocks: VecDeque::new(),
+            blocks: VecDeque::with_capacity(keys_max / BLOCK_KEYS + 2),
             sorted: 0,
+            spares: Vec::with_capacity(SPARES),
             covered,
             added_to: covered,
             keys: 0,
@@ -38,7 +45,8 @@ impl Young {
 
     pub(super) fn push(&mut self, entry: KeyEntry) {
         if self.blocks.back().is_none_or(|block| block.len() == BLOCK_KEYS) {
-            self.blocks.push_back(Rc::new(Vec::with_capacity(BLOCK_KEYS)));
+            let block = self.spares.pop().unwrap_or_else(new_block);
+            self.blocks.push_back(block);
         }
         let open = self.blocks.back_mut().expect("just made sure");
         Rc::get_mut(open).expect("the open block is not shared").push(entry);
@@ -71,12 +79,24 @@ impl Young {
         }
     }
 
+    /// Makes the blocks that the next keys will need; for a task.
+    pub(super) fn keep_spares(&mut self) {
+        while self.spares.len() < SPARES {
+            self.spares.push(new_block());
+        }
+    }
+
+    /// Fewer spares than there should be.
+    pub(super) fn lacks_spares(&self) -> bool {
+        self.spares.len() < SPARES
+    }
+
     pub(super) fn has_unsorted(&self) -> bool {
         self.blocks.get(self.sorted).is_some_and(|block| block.len() == BLOCK_KEYS)
     }
 
     /// All blocks, sorted and shared. Keys added from now on go to others.
-    pub(super) fn seal(&mut self) -> Vec<Rc<Vec<KeyEntry>>> {
+    pub(super) fn seal(&mut self) -> Vec<Block> {
         while self.sort_one() {}
         if let Some(open) = self.blocks.get_mut(self.sorted) {
             Rc::get_mut(open).expect("the open block is not shared").sort_unstable();
@@ -84,7 +104,7 @@ impl Young {
         }
         let sealed = self.blocks.iter().cloned().collect();
         // Even if the last one had room.
-        self.blocks.push_back(Rc::new(Vec::with_capacity(BLOCK_KEYS)));
+        self.blocks.push_back(new_block());
         sealed
     }
 
@@ -124,6 +144,14 @@ impl Young {
     }
 
     pub(super) fn memory(&self) -> usize {
-        self.blocks.iter().map(|block| block.capacity() * size_of::<KeyEntry>()).sum()
+        let blocks = self.blocks.iter().chain(&self.spares);
+        blocks.map(|block| block.capacity() * size_of::<KeyEntry>()).sum()
     }
 }
+
+fn new_block() -> Block {
+    Rc::new(Vec::with_capacity(BLOCK_KEYS))
+}
+
+/// Blocks kept ready: the keys of some turns at full load.
+const SPARES: usize = 4;

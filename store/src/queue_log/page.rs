@@ -34,12 +34,17 @@ impl PageHeader {
         page[FIRST].copy_from_slice(&self.first.to_be_bytes());
     }
 
+    /// The number of the queue of a page in memory.
+    pub(crate) fn queue_of(page: &[u8]) -> u32 {
+        u32::from_be_bytes(page[QUEUE].try_into().expect("4 bytes"))
+    }
+
     /// The header of `page` if its checksum says that it was written for `location`.
     pub(crate) fn verified(page: &[u8], location: u64) -> Option<Self> {
         assert_eq!(page.len(), rt::BLOCK);
         let stored = u32::from_be_bytes(page[CRC].try_into().expect("4 bytes"));
         (stored == checksum(page, location)).then(|| Self {
-            queue: u32::from_be_bytes(page[QUEUE].try_into().expect("4 bytes")),
+            queue: Self::queue_of(page),
             first: u64::from_be_bytes(page[FIRST].try_into().expect("8 bytes")),
         })
     }

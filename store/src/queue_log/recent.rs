@@ -23,7 +23,8 @@ pub(crate) struct RecentPages {
     /// Pages below are in the file.
     written: u64,
     budget_chunks: usize,
-    spare: Option<Box<[u8]>>,
+    /// Chunks to be used next.
+    spares: Vec<Box<[u8]>>,
 }
 
 #[derive(Debug)]
@@ -37,13 +38,15 @@ impl RecentPages {
     /// An empty end of the log at `next` (rounded up to a chunk), keeping about `budget_bytes`.
     pub(crate) fn new(next: u64, budget_bytes: usize) -> Self {
         let next = next.next_multiple_of(CHUNK_PAGES);
+        let budget_chunks = (budget_bytes / CHUNK_BYTES).max(2);
         Self {
-            chunks: VecDeque::new(),
+            // Over the budget are only chunks that wait for the disk.
+            chunks: VecDeque::with_capacity(2 * budget_chunks),
             front: next,
             next,
             written: next,
-            budget_chunks: (budget_bytes / CHUNK_BYTES).max(2),
-            spare: None,
+            budget_chunks,
+            spares: Vec::with_capacity(SPARES),
         }
     }
 
@@ -69,7 +72,7 @@ impl RecentPages {
 
     fn next_page(&mut self, end_at: u64) -> &mut [u8] {
         if self.next.is_multiple_of(CHUNK_PAGES) {
-            let bytes = self.spare.take().unwrap_or_else(|| vec![0; CHUNK_BYTES].into_boxed_slice());
+            let bytes = self.spares.pop().unwrap_or_else(new_chunk);
             self.chunks.push_back(Chunk { bytes, end_at: 0 });
         }
         let start = (self.next % CHUNK_PAGES) as usize * rt::BLOCK;
@@ -86,6 +89,20 @@ impl RecentPages {
         let start = (location % CHUNK_PAGES) as usize * rt::BLOCK;
         let chunk = self.chunks.get(index)?;
         Some(&chunk.bytes[start + ENTRIES.start..start + rt::BLOCK])
+    }
+
+    /// The queue of the page at `location`; `None` if it has left memory.
+    pub(crate) fn queue_of(&self, location: u64) -> Option<u32> {
+        let index = usize::try_from(location.checked_sub(self.front)? / CHUNK_PAGES).ok()?;
+        let start = (location % CHUNK_PAGES) as usize * rt::BLOCK;
+        Some(PageHeader::queue_of(&self.chunks.get(index)?.bytes[start..]))
+    }
+
+    /// Makes what [`Self::append`] will need; for a task.
+    pub(crate) fn keep_spares(&mut self) {
+        while self.spares.len() < SPARES {
+            self.spares.push(new_chunk());
+        }
     }
 
     /// Where the next page goes.
@@ -132,15 +149,25 @@ impl RecentPages {
             && self.front + CHUNK_PAGES <= self.written
             && self.chunks.front().is_some_and(|chunk| chunk.end_at <= flushed)
         {
-            self.spare = self.chunks.pop_front().map(|chunk| chunk.bytes);
+            let chunk = self.chunks.pop_front().expect("just seen");
+            if self.spares.len() < SPARES {
+                self.spares.push(chunk.bytes);
+            }
             self.front += CHUNK_PAGES;
         }
     }
 
     /// Bytes allocated.
     pub(crate) fn memory(&self) -> usize {
-        (self.chunks.len() + usize::from(self.spare.is_some())) * CHUNK_BYTES
+        (self.chunks.len() + self.spares.len()) * CHUNK_BYTES
     }
 }
+
+fn new_chunk() -> Box<[u8]> {
+    vec![0; CHUNK_BYTES].into_boxed_slice()
+}
+
+/// Chunks kept ready: what is appended while one is written.
+const SPARES: usize = 2;
 
 const _: () = assert!(Entry::LEN * super::PAGE_ENTRIES + ENTRIES.start == rt::BLOCK);

@@ -4,34 +4,38 @@
 //! 4,096 offsets the next bound is written to the tables ahead of use; a message at or above its queue's durable bound
 //! is neither answered nor shown. After a restart that cannot prove the log whole, numbering resumes at the bound.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
 use rt::{Class, Env};
 
 use crate::commitlog::Log;
 use crate::tables::Tables;
+use crate::worker::Worker;
 use crate::{PhysicalOffset, QueueOffset, QueueRef};
 
-#[derive(Clone)]
 pub(super) struct Hints {
     state: Rc<RefCell<State>>,
+    /// Makes bounds durable, one batch at a time; set once the log is open.
+    raiser: OnceCell<Worker>,
 }
 
 #[derive(Default)]
 struct State {
     /// By queue.
     marks: Vec<Mark>,
-    /// Bounds that were put into the tables and not yet asked to be durable.
-    put: Vec<(QueueRef, u64)>,
+    /// Bounds that are to be made durable.
+    asked: Vec<(QueueRef, u64)>,
+    /// Those on their way, or memory for the next ones.
+    raised: Vec<(QueueRef, u64)>,
     /// Queues with a message at or above their durable bound.
     over: Vec<QueueRef>,
-    /// A raise is on its way to the disk.
-    raising: bool,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Mark {
+    /// In [`TABLE`], once there is a bound.
+    key: Box<[u8]>,
     /// First offset that must not be used yet.
     durable: u64,
     /// The bound on its way, or the durable one.
@@ -44,7 +48,15 @@ struct Mark {
 
 impl Hints {
     pub(super) fn new() -> Self {
-        Self { state: Rc::default() }
+        Self { state: Rc::default(), raiser: OnceCell::new() }
+    }
+
+    /// Makes the task that raises bounds. It lives as long as this.
+    pub(super) fn employ<E: Env>(&self, log: &Rc<Log<E>>, tables: &Tables<E>) {
+        let (env, log, tables) = (log.env.clone(), log.clone(), Rc::new(RefCell::new(tables.share())));
+        let raise = move |state| raise(state, log.clone(), tables.clone());
+        let worker = Worker::start(&env, Class::Flush, &self.state, raise);
+        assert!(self.raiser.set(worker).is_ok(), "employed once");
     }
 
     /// Offsets by queue in one of the store's tables, as an earlier run left them.
@@ -60,15 +72,16 @@ impl Hints {
         mark.asked = bound.get();
     }
 
-    /// `count` offsets of `queue` from `first` on were given to records that start at `at`. Returns a bound to be put
-    /// into the tables under [`key`], if it is time for one.
+    /// `count` offsets of `queue` from `first` on were given to records that start at `at`. Asks for the next bound if it
+    /// is time for one. `name` is the queue's topic and number.
     pub(super) fn used(
         &self,
         queue: QueueRef,
+        name: (&str, u32),
         first: QueueOffset,
         count: u64,
         at: PhysicalOffset,
-    ) -> Option<u64> {
+    ) {
         let mut state = self.state.borrow_mut();
         let mark = state.mark(queue);
         mark.next = first.get() + count;
@@ -78,58 +91,24 @@ impl Hints {
         }
         let raise = (mark.next + STEP / 2 > mark.asked).then(|| {
             mark.asked = (mark.next / STEP + 1) * STEP + STEP / 2;
+            if mark.key.is_empty() {
+                mark.key = key(name.0, name.1).into();
+            }
             mark.asked
         });
         if over {
             state.over.push(queue);
         }
         if let Some(bound) = raise {
-            state.put.push((queue, bound));
+            state.asked.push((queue, bound));
+            self.raiser.get().expect("employed").ring();
         }
-        raise
     }
 
     /// Everything below has a durable bound; `u64::MAX` if all has.
     pub(super) fn gate(&self) -> u64 {
         let state = self.state.borrow();
         state.over.iter().filter_map(|queue| state.marks[queue.index()].over_at).min().unwrap_or(u64::MAX)
-    }
-
-    /// Makes the bounds put so far durable, one batch at a time.
-    pub(super) fn raise<E: Env>(&self, log: &Rc<Log<E>>, tables: &Tables<E>) {
-        let bounds = {
-            let mut state = self.state.borrow_mut();
-            if state.raising || state.put.is_empty() {
-                return;
-            }
-            state.raising = true;
-            std::mem::take(&mut state.put)
-        };
-        let (this, log, durable) = (self.clone(), log.clone(), tables.durable());
-        log.env.clone().spawn(Class::Flush, async move {
-            match durable.await {
-                Ok(()) => this.raised(&bounds),
-                Err(error) => log.fail(log.end(), format!("queue numbering cannot be made durable: {error}")),
-            }
-            log.env.kick();
-        });
-    }
-
-    fn raised(&self, bounds: &[(QueueRef, u64)]) {
-        let state = &mut *self.state.borrow_mut();
-        state.raising = false;
-        for (queue, bound) in bounds {
-            let mark = &mut state.marks[queue.index()];
-            // A queue deleted meanwhile starts over without a bound.
-            if mark.asked >= *bound {
-                mark.durable = mark.durable.max(*bound);
-            }
-            if mark.next <= mark.durable {
-                mark.over_at = None;
-            }
-        }
-        let marks = &state.marks;
-        state.over.retain(|queue| marks[queue.index()].over_at.is_some());
     }
 
     /// The topic's queues are gone; a topic that comes back is numbered from 0.
@@ -141,12 +120,52 @@ impl Hints {
             let _latched = tables.delete(FLOORS, &key(topic, *queue_id));
             *state.mark(*queue) = Mark::default();
             state.over.retain(|over| over != queue);
-            state.put.retain(|(put, _)| put != queue);
+            state.asked.retain(|(asked, _)| asked != queue);
         }
     }
 }
 
+/// Makes the bounds asked for durable.
+async fn raise<E: Env>(state: Rc<RefCell<State>>, log: Rc<Log<E>>, tables: Rc<RefCell<Tables<E>>>) {
+    let durable = {
+        let state = &mut *state.borrow_mut();
+        std::mem::swap(&mut state.asked, &mut state.raised);
+        let mut tables = tables.borrow_mut();
+        let mut put = Ok(());
+        for (queue, bound) in &state.raised {
+            let key = &state.marks[queue.index()].key;
+            put = put.and_then(|()| tables.put(TABLE, key, &bound.to_be_bytes()));
+        }
+        put.map(|()| tables.durable())
+    };
+    let outcome = match durable {
+        Ok(durable) => durable.await,
+        Err(error) => Err(error),
+    };
+    match outcome {
+        Ok(()) => state.borrow_mut().raised(),
+        Err(error) => log.fail(log.end(), format!("queue numbering cannot be made durable: {error}")),
+    }
+    log.env.kick();
+}
+
 impl State {
+    /// The bounds on their way have arrived.
+    fn raised(&mut self) {
+        for (queue, bound) in self.raised.drain(..) {
+            let mark = &mut self.marks[queue.index()];
+            // A queue deleted meanwhile starts over without a bound.
+            if mark.asked >= bound {
+                mark.durable = mark.durable.max(bound);
+            }
+            if mark.next <= mark.durable {
+                mark.over_at = None;
+            }
+        }
+        let marks = &self.marks;
+        self.over.retain(|queue| marks[queue.index()].over_at.is_some());
+    }
+
     fn mark(&mut self, queue: QueueRef) -> &mut Mark {
         if self.marks.len() <= queue.index() {
             self.marks.resize(queue.index() + 1, Mark::default());

@@ -105,6 +105,7 @@ impl<E: Env> Store<E> {
             env.spawn(Class::Housekeeping, keep_ready(log.clone()));
             env.spawn(Class::Housekeeping, retire_expired(log.clone(), queues.share()));
         }
+        hints.employ(&log, &tables);
         let checkpoints = Checkpoints::new(checkpoint_file);
         env.spawn(Class::Housekeeping, keep_noting(log.clone(), checkpoints.clone()));
         let committer = Committer::start(log.clone());
