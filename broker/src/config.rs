@@ -17,7 +17,7 @@ mod words;
 pub use host::Host;
 pub use java::{java_keys, java_properties};
 pub use settle::PORT_STRIDE;
-pub use words::{FlushMethod, FlushMode, Hours, IoMode, LogFormat};
+pub use words::{DelayLevels, FlushMethod, FlushMode, Hours, IoMode, LogFormat};
 
 settings::settings! {
     /// Everything a broker node can be told. Field order is the order of `config show`.
@@ -147,6 +147,10 @@ settings::settings! {
         long_polling: bool = "true", "read.long_polling", "longPollingEnable", "", Hot, ANY;
         /// How long a pull is held when long polling is off.
         short_poll_ms: u32 = "1000", "read.short_poll_ms", "shortPollingTimeMills", "ms", Hot, within(0, 30_000);
+
+        /// Waiting times of the delay levels, level 1 first. A message waits in the queue of its level; a change also
+        /// moves the times of those that wait.
+        delay_levels: DelayLevels = "1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h", "delay.levels", "messageDelayLevel", "", Restart, ANY;
 
         /// Sends before this time are refused: lets a migration warm up. 0: at once.
         accept_sends_from_ms: i64 = "0", "overload.accept_sends_from_ms", "startAcceptSendRequestTimeStamp", "ms since 1970", Hot, within(0, i64::MAX);

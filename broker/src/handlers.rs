@@ -10,4 +10,5 @@ mod queries;
 mod runtime;
 mod send;
 mod send_back;
+mod send_special;
 mod topics;

@@ -25,6 +25,7 @@ use store::{Appended, PhysicalOffset, QueueRef, ReadBatch, Store};
 use crate::call::{Call, Done, Outcome, Refused};
 use crate::clients::Clients;
 use crate::config::BrokerConfig;
+use crate::delay::Delays;
 use crate::groups::Groups;
 use crate::identity::Identity;
 use crate::locks::QueueLocks;
@@ -56,6 +57,7 @@ pub struct Shard<E: Env> {
     pub(crate) polls: LongPolls<ParkedPull>,
     pub(crate) wheel: Wheel<Timer>,
     pub(crate) receipts: Receipts,
+    pub(crate) delays: Delays,
     pub(crate) statistics: Statistics,
     pub(crate) registration: Registration,
     pub(crate) peers: Peers,
@@ -119,7 +121,6 @@ impl<E: Env> Shard<E> {
         Self {
             unique_ids: unique_ids(&env, &identity),
             admin,
-            config,
             identity,
             store: OpenStore::new(store),
             connections: Connections::new(limits),
@@ -131,6 +132,8 @@ impl<E: Env> Shard<E> {
             polls: LongPolls::default(),
             wheel: Wheel::new(now.mono.as_ms()),
             receipts: Receipts::default(),
+            delays: Delays::new(&config.delay_levels),
+            config,
             statistics: Statistics::new(now.mono, crate::timers::local_day(now.unix_ms)),
             registration,
             peers,

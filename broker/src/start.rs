@@ -77,6 +77,8 @@ impl<E: Env> Shard<E> {
         shard.load_tables(now);
         shard.adopt_queues(now);
         shard.make_system_topics(now);
+        let progress = shard.load_delays();
+        shard.resume_delays(&progress, now);
         shard.arm_periodic(now);
         for address in setup.listen {
             let listening = listen_patiently(&shard.env, address).await;
@@ -99,6 +101,11 @@ impl<E: Env> Shard<E> {
     pub(crate) fn stop_if_quiet(&mut self, now: Now) {
         if self.phase != Phase::Draining || self.receipts.len() > 0 || self.registration.is_leaving(now.mono)
         {
+            return;
+        }
+        self.store_progress();
+        // What was delivered is known before the log closes, unless it cannot be flushed.
+        if !self.delays.is_saved() && self.store.refusal().is_none() {
             return;
         }
         self.phase = Phase::Closing;

@@ -8,6 +8,7 @@ use net::body::{DataVersion, SubscriptionGroupConfig};
 use rt::{Class, Env, Now};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use store::QueueOffset;
 use store::tables::{Tables, TablesError};
 
 use crate::call::{Call, Done, Outcome, Refused};
@@ -26,6 +27,8 @@ pub(crate) const OFFSETS: u8 = 3;
 pub(crate) const FACTS: u8 = 4;
 /// Topics a group may not read: group, NUL, topic, to 4 bytes big-endian.
 pub(crate) const FORBIDDEN: u8 = 5;
+/// Progress of the delay levels: queue id, 4 bytes big-endian, to the first offset not delivered, 8 bytes big-endian.
+pub(crate) const DELAYS: u8 = 6;
 
 const TOPICS_VERSION: &[u8] = b"topics version";
 const GROUPS_VERSION: &[u8] = b"groups version";
@@ -120,6 +123,25 @@ impl<E: Env> Shard<E> {
                 None => tables.delete(OFFSETS, &name),
             });
         }
+    }
+
+    /// Hands to the tables how far the broker's own services got, as far as what they wrote is flushed.
+    pub(crate) fn store_progress(&mut self) {
+        let (flushed, end) = (self.store.flushed(), self.store.end());
+        for (queue_id, next) in self.delays.take_flushed(flushed, end) {
+            let tables = self.store.tables();
+            keep(tables.put(DELAYS, &queue_id.to_be_bytes(), &next.get().to_be_bytes()));
+        }
+    }
+
+    /// The progress of the delay levels that an earlier run stored.
+    pub(crate) fn load_delays(&mut self) -> Vec<(u32, QueueOffset)> {
+        let number = |bytes: &[u8]| bytes.try_into().ok().map(u64::from_be_bytes);
+        let row = |(key, value): (Vec<u8>, Vec<u8>)| {
+            let queue_id = key[..].try_into().ok().map(u32::from_be_bytes)?;
+            Some((queue_id, QueueOffset::new(number(&value)?)))
+        };
+        self.store.tables().iter(DELAYS).filter_map(row).collect()
     }
 
     /// Answers an administrator's change with success once everything put so far is flushed.

@@ -16,6 +16,8 @@ pub(crate) enum Timer {
     Second,
     /// Every ten seconds: drop silent clients and expired locks.
     Clients,
+    /// The head of a delay level (by index) may be due.
+    Delay(usize),
 }
 
 /// Consumer offsets regress by a second at most after a crash: this, and a fifth of a second
@@ -43,8 +45,10 @@ impl<E: Env> Shard<E> {
                     self.statistics.sample(now.mono, local_day(now.unix_ms));
                     self.wheel.arm(now.mono.as_ms() + SECOND_MS, Timer::Second);
                 }
+                Timer::Delay(level) => self.deliver_level(level, now),
                 Timer::Offsets => {
                     self.store_offsets();
+                    self.store_progress();
                     self.wheel.arm(now.mono.as_ms() + self.offsets_ms(), Timer::Offsets);
                 }
                 Timer::Clients => {

@@ -6,7 +6,7 @@ use net::body::SubscriptionGroupConfig;
 use net::names::{self, AUTO_CREATE_TOPIC, DLQ_PREFIX, RETRY_PREFIX};
 use net::requests::SendMessageV2;
 use rt::{Env, Now};
-use store::QueueRef;
+use store::{PhysicalOffset, QueueRef};
 
 use crate::call::{Call, Refused};
 use crate::groups::SYSTEM_GROUPS;
@@ -84,6 +84,21 @@ impl<E: Env> Shard<E> {
         name
     }
 
+    /// The topic of a parked message, made again if only a crash took it: metadata made on the fly is flushed within a
+    /// second. False if it was deleted since the message was stored at `at`.
+    pub(crate) fn topic_of_parked(
+        &mut self,
+        topic: &str,
+        queue_id: u32,
+        at: PhysicalOffset,
+        now: Now,
+    ) -> bool {
+        if self.topics.slot(topic).is_none() && !self.store.is_deleted_since(topic, at) {
+            self.put_topic(TopicConfig::new(topic, queue_id + 1, READ_WRITE), now);
+        }
+        self.topics.slot(topic).is_some()
+    }
+
     /// The handle of a queue of an existing topic.
     ///
     /// # Panics
@@ -148,7 +163,8 @@ impl<E: Env> Shard<E> {
     pub(crate) fn make_system_topics(&mut self, now: Now) {
         for config in self.system_topic_configs() {
             // What an operator changed stays; what the configuration decides follows it.
-            let decided_here = config.name == AUTO_CREATE_TOPIC || config.name == *self.identity.cluster;
+            let decided_here =
+                [AUTO_CREATE_TOPIC, names::SCHEDULE_TOPIC, &*self.identity.cluster].contains(&&*config.name);
             if decided_here || self.topics.slot(&config.name).is_none() {
                 self.put_topic(config, now);
             }
@@ -174,7 +190,7 @@ impl<E: Env> Shard<E> {
             TopicConfig::new(cluster, CLUSTER_TOPIC_QUEUES, probe(config.cluster_topic)),
             TopicConfig::new(broker, 1, probe(config.broker_topic)),
             TopicConfig::new("OFFSET_MOVED_EVENT", 1, READ_WRITE),
-            TopicConfig::new(names::SCHEDULE_TOPIC, SCHEDULE_QUEUES, READ_WRITE),
+            TopicConfig::new(names::SCHEDULE_TOPIC, self.delays.count(), READ_WRITE),
             TopicConfig::new(&format!("{cluster}_REPLY_TOPIC"), 1, READ_WRITE),
         ];
         if config.auto_create_topic {
@@ -199,4 +215,3 @@ fn retry_queues(config: &SubscriptionGroupConfig) -> u32 {
 
 const BENCHMARK_QUEUES: u32 = 1024;
 const CLUSTER_TOPIC_QUEUES: u32 = 16;
-const SCHEDULE_QUEUES: u32 = 18;

@@ -196,6 +196,12 @@ impl<E: Env> Store<E> {
         PhysicalOffset::new(self.log.kept().min(self.hints.gate()))
     }
 
+    /// Everything below is on the device, whatever the mode promises.
+    #[must_use]
+    pub fn flushed(&self) -> PhysicalOffset {
+        PhysicalOffset::new(self.log.flushed())
+    }
+
     /// Why nothing is taken now; as of the last turn or failed append.
     #[must_use]
     pub fn refusal(&self) -> Option<&Refusal> {
@@ -230,6 +236,14 @@ impl<E: Env> Store<E> {
         self.queues.for_each_of(topic, |queue_id, queue| queues.push((queue_id, queue)));
         self.hints.forget(topic, &queues, &mut self.tables);
         self.queues.bury(topic, end);
+    }
+
+    /// Whether the topic was deleted after something was stored at `at`.
+    #[must_use]
+    pub fn is_deleted_since(&self, topic: &str, at: PhysicalOffset) -> bool {
+        let grave = self.tables.get(GRAVES, topic.as_bytes());
+        let end = grave.and_then(|value| value[..].try_into().ok().map(u64::from_be_bytes));
+        end.is_some_and(|end| end > at.get())
     }
 
     /// Figures; asks the filesystem for its room.

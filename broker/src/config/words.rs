@@ -69,3 +69,45 @@ impl Value for Hours {
         "hours".to_owned()
     }
 }
+
+/// The waiting times of the delay levels: `1s 5s 1m 2h 1d`, level 1 first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DelayLevels(pub Vec<u64>);
+
+/// Units of a waiting time, in milliseconds.
+const UNITS: [(&str, u64); 4] = [("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+/// Each level is a queue of its own.
+const LEVELS_MAX: usize = 256;
+
+impl DelayLevels {
+    /// The waiting time of `level`, which is 1 or more; levels beyond the last count as the last. Milliseconds.
+    #[must_use]
+    pub fn delay_ms(&self, level: u32) -> u64 {
+        let index = (level.max(1) as usize).min(self.0.len()) - 1;
+        self.0[index]
+    }
+}
+
+impl Value for DelayLevels {
+    fn parse(text: &str, _: &Limits) -> Result<Self, Rejection> {
+        let delay = |piece: &str| {
+            let (unit, ms) = UNITS.iter().find(|(unit, _)| piece.ends_with(unit))?;
+            piece.strip_suffix(unit)?.parse::<u32>().ok().map(|number| u64::from(number) * ms)
+        };
+        let delays: Option<Vec<u64>> = text.split_ascii_whitespace().map(delay).collect();
+        delays
+            .filter(|delays| (1..=LEVELS_MAX).contains(&delays.len()))
+            .map(DelayLevels)
+            .ok_or(Rejection::Expected("1 to 256 times such as 1s 5m 2h 1d, separated by blanks"))
+    }
+    fn show(&self) -> String {
+        let show = |ms: &u64| {
+            let unit = UNITS.iter().rev().find(|(_, unit)| *ms > 0 && ms.is_multiple_of(*unit));
+            unit.map_or_else(|| format!("{}s", ms / 1_000), |(name, unit)| format!("{}{name}", ms / unit))
+        };
+        self.0.iter().map(show).collect::<Vec<_>>().join(" ")
+    }
+    fn kind() -> String {
+        "times".to_owned()
+    }
+}

@@ -5,10 +5,7 @@
 
 use std::ops::Range;
 
-use net::ResponseCode;
 use net::properties::{ENTRY_END, NAME_VALUE};
-
-use crate::call::Refused;
 
 /// What the broker writes into every single message.
 #[derive(Clone, Copy, Debug)]
@@ -27,10 +24,8 @@ pub(crate) struct SendProperties {
     pub(crate) tags_code: i64,
     /// `WAIT` is not `false`: answer when the flush mode is satisfied.
     pub(crate) wait: bool,
-    /// The name of a property that asks for a delivery time.
-    timed: Option<&'static str>,
-    /// `TRAN_MSG=true`.
-    transactional: bool,
+    /// It asks for more than an append: a delay, a time, a transaction.
+    pub(crate) special: bool,
 }
 
 /// Entries that never reach the log.
@@ -85,11 +80,9 @@ impl SendProperties {
             b"UNIQ_KEY" => self.unique_key = place,
             b"TAGS" => self.tags_code = str::from_utf8(value).map_or(0, net::properties::tags_code),
             b"WAIT" => self.wait = !value.eq_ignore_ascii_case(b"false"),
-            b"TRAN_MSG" => self.transactional = value.eq_ignore_ascii_case(b"true"),
-            b"DELAY" if value != b"0" => self.timed = Some("DELAY"),
-            b"TIMER_DELIVER_MS" => self.timed = Some("TIMER_DELIVER_MS"),
-            b"TIMER_DELAY_MS" => self.timed = Some("TIMER_DELAY_MS"),
-            b"TIMER_DELAY_SEC" => self.timed = Some("TIMER_DELAY_SEC"),
+            b"TRAN_MSG" | b"DELAY" | b"TIMER_DELIVER_MS" | b"TIMER_DELAY_MS" | b"TIMER_DELAY_SEC" => {
+                self.special = true;
+            }
             _ => {}
         }
     }
@@ -102,28 +95,6 @@ impl SendProperties {
     /// The `UNIQ_KEY` in the rewritten properties.
     pub(crate) fn unique_key<'a>(&self, stored: &'a [u8]) -> &'a str {
         text(stored, &self.unique_key)
-    }
-
-    /// Refuses kinds of messages that would otherwise be delivered at once, as if they were plain ones.
-    ///
-    /// `tried_again`: it goes to a retry or dead letter topic, where clients ask for a delay that is not kept yet and
-    /// would lose the message without it.
-    pub(crate) fn check_supported(&self, transaction_bits: bool, tried_again: bool) -> Result<(), Refused> {
-        if self.transactional || transaction_bits {
-            let remark =
-                "transactional messages are not supported by this version: send it as a plain message";
-            return Err(Refused::new(ResponseCode::NO_PERMISSION, remark));
-        }
-        match self.timed {
-            None => Ok(()),
-            Some("DELAY") if tried_again => Ok(()),
-            Some(name) => Err(Refused::new(
-                ResponseCode::MESSAGE_ILLEGAL,
-                format!(
-                    "property {name}: delayed messages are not supported by this version; send it when it is due"
-                ),
-            )),
-        }
     }
 }
 
@@ -174,7 +145,7 @@ mod tests {
             "k1 k2|U|KEYS\u{1}k1 k2\u{2}UNIQ_KEY\u{1}U\u{2}TAGS\u{1}TagA\u{2}a\u{1}b\u{2}MSG_REGION\u{1}R\u{2}TRACE_ON\u{1}true\u{2}CLUSTER\u{1}C\u{2}"
         );
         assert_eq!(found.tags_code, 2_598_919);
-        assert!(found.wait && found.check_supported(false, false).is_ok());
+        assert!(found.wait && !found.special);
     }
 
     #[test]
@@ -194,14 +165,10 @@ mod tests {
     }
 
     #[test]
-    fn kinds_that_need_more_than_an_append_are_refused() {
-        for sent in ["DELAY\u{1}3", "TIMER_DELAY_SEC\u{1}5", "TIMER_DELIVER_MS\u{1}5", "TIMER_DELAY_MS\u{1}5"]
-        {
-            let refused = rewrite(sent).0.check_supported(false, false).expect_err(sent);
-            assert_eq!(refused.code, ResponseCode::MESSAGE_ILLEGAL);
+    fn what_asks_for_more_than_an_append_is_noticed() {
+        for sent in ["DELAY\u{1}3", "TIMER_DELAY_SEC\u{1}5", "TIMER_DELIVER_MS\u{1}5", "TRAN_MSG\u{1}true"] {
+            assert!(rewrite(sent).0.special, "{sent}");
         }
-        assert!(rewrite("DELAY\u{1}0").0.check_supported(false, false).is_ok(), "level 0 is no delay");
-        assert!(rewrite("TRAN_MSG\u{1}true").0.check_supported(false, false).is_err());
-        assert!(rewrite("").0.check_supported(true, false).is_err());
+        assert!(!rewrite("KEYS\u{1}DELAY\u{2}DELAYED\u{1}3").0.special);
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use net::body::KvTable;
 use net::json::{self, Style};
+use net::names::SCHEDULE_TOPIC;
 use net::requests::GetBrokerConfigReply;
 use net::{ResponseCode, reply};
 use rt::{Class, Env};
@@ -22,6 +23,7 @@ impl<E: Env> Shard<E> {
             shard.describe_process(now.unix_ms, &mut table);
             shard.describe_traffic(&mut table);
             shard.describe_store(&mut table);
+            shard.describe_delays(&mut table);
             let earliest = first.ok().flatten().and_then(|record| stored_at(&record));
             set(&mut table, "earliestMessageTimeStamp", earliest.unwrap_or(-1));
             let body = json::to_vec(&KvTable { table }, Style::Raw);
@@ -100,6 +102,18 @@ impl<E: Env> Shard<E> {
             set(table, &format!("{kind}ThreadPoolQueueSize"), if kind == "send" { backlog } else { 0 });
             set(table, &format!("{kind}ThreadPoolQueueCapacity"), QUEUE_CAPACITY);
             set(table, &format!("{kind}ThreadPoolQueueHeadWaitTimeMills"), 0);
+        }
+    }
+
+    /// Per level in use: first offset not delivered, end of its queue.
+    fn describe_delays(&self, table: &mut BTreeMap<String, String>) {
+        for (queue_id, next) in self.delays.progress() {
+            let Some(queue) = self.store.find_queue(SCHEDULE_TOPIC, queue_id) else { continue };
+            let end = self.store.offsets(queue).max;
+            if end.get() > 0 {
+                let key = format!("scheduleMessageOffset_{}", queue_id + 1);
+                set(table, &key, format!("{},{}", next.get(), end.get()));
+            }
         }
     }
 

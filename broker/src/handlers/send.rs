@@ -3,7 +3,7 @@
 //! The hot path of the broker: no allocation and no copy of the body but the one into the log window.
 
 use net::message_id::UNIQUE_ID_CHARS;
-use net::names::{self, DLQ_PREFIX};
+use net::names;
 use net::properties::{self, PROPERTIES_BYTES_MAX};
 use net::requests::SendMessageV2;
 use net::{ResponseCode, batch};
@@ -11,6 +11,7 @@ use rt::Env;
 use store::{Appended, BatchItem, NewMessage, PhysicalOffset, QueueRef};
 
 use super::properties::{Additions, SendProperties};
+use super::send_special::Sent;
 use crate::call::{Call, Done, Outcome, Refused};
 use crate::receipts::{Answer, Receipt, UniqueKey};
 use crate::refusals;
@@ -18,13 +19,14 @@ use crate::shard::{Phase, Shard};
 use crate::topics::{TopicSlot, perm};
 
 /// Bits of `sysFlag` that name a transaction state.
-const TRANSACTION_MASK: i32 = 0xC;
+pub(crate) const TRANSACTION_MASK: i32 = 0xC;
 
 /// Where a send goes.
 #[derive(Clone, Copy)]
-struct Target {
-    queue_id: u32,
-    queue: QueueRef,
+pub(crate) struct Target {
+    /// As the producer is told.
+    pub(crate) queue_id: u32,
+    pub(crate) queue: QueueRef,
 }
 
 impl<E: Env> Shard<E> {
@@ -81,10 +83,12 @@ impl<E: Env> Shard<E> {
         if properties.len() > PROPERTIES_BYTES_MAX {
             return Err(refusals::properties_too_large(properties.len()));
         }
-        // A message that is tried again is delivered at once, as by request 36.
-        let tried_again =
-            names::retry_group(request.topic).is_some() || request.topic.starts_with(DLQ_PREFIX);
-        scanned.check_supported(request.sys_flag & TRANSACTION_MASK != 0, tried_again)?;
+        if scanned.special || request.sys_flag & TRANSACTION_MASK != 0 {
+            let sent = Sent { request, body, queue_id: target.queue_id, scanned, properties };
+            if let Some(outcome) = self.append_special(call, &sent)? {
+                return Ok(outcome);
+            }
+        }
         let message = NewMessage {
             topic: request.topic,
             queue_id: target.queue_id,
@@ -122,7 +126,10 @@ impl<E: Env> Shard<E> {
             let remark = format!("batch request does not support retry group {}", request.topic);
             return Err(Refused::new(ResponseCode::MESSAGE_ILLEGAL, remark));
         }
-        SendProperties::default().check_supported(request.sys_flag & TRANSACTION_MASK != 0, false)?;
+        let common = SendProperties::scan(request.properties.unwrap_or_default().as_bytes());
+        if common.special || request.sys_flag & TRANSACTION_MASK != 0 {
+            return Err(special_batch());
+        }
         let items = batch_items(body)?;
         let shared = NewMessage {
             topic: request.topic,
@@ -159,14 +166,14 @@ impl<E: Env> Shard<E> {
     }
 
     /// Counts what was stored and remembers that its queue grew.
-    fn stored(&mut self, queue: QueueRef, messages: u64, bytes: u64) {
+    pub(crate) fn stored(&mut self, queue: QueueRef, messages: u64, bytes: u64) {
         self.statistics.counters.put_messages += messages;
         self.statistics.counters.put_bytes += bytes;
         self.grew(queue);
     }
 
     /// Answers now if the mode allows it, else when the log is safe behind the last record.
-    fn acknowledge(
+    pub(crate) fn acknowledge(
         &mut self,
         call: &Call<'_>,
         target: Target,
@@ -315,7 +322,9 @@ fn batch_items(body: &[u8]) -> Result<Vec<BatchItem<'_>>, Refused> {
     for item in batch::items(body) {
         let item = item.map_err(|error| Refused::new(ResponseCode::MESSAGE_ILLEGAL, error.to_string()))?;
         let found = SendProperties::scan(item.properties);
-        found.check_supported(false, false)?;
+        if found.special {
+            return Err(special_batch());
+        }
         items.push(BatchItem {
             body: item.body,
             properties: item.properties,
@@ -329,6 +338,11 @@ fn batch_items(body: &[u8]) -> Result<Vec<BatchItem<'_>>, Refused> {
         return Err(Refused::new(ResponseCode::MESSAGE_ILLEGAL, "the batch has no message"));
     }
     Ok(items)
+}
+
+fn special_batch() -> Refused {
+    let remark = "a batch can be neither delayed nor transactional; send these messages one by one";
+    Refused::new(ResponseCode::MESSAGE_ILLEGAL, remark)
 }
 
 /// A number below `limit` from 64 random bits.

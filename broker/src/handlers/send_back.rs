@@ -1,21 +1,25 @@
 //! A consumer gives a message back: request 36. remoting.md 5.6.
 //!
-//! The message is stored anew under the group's retry topic (or its dead letter topic, when it was tried often
-//! enough) and delivered again at once: waiting between attempts comes with delayed messages.
+//! The message waits in a delay level, longer with every attempt, before it is stored under the group's retry topic; when
+//! it was tried often enough it is stored under the group's dead letter topic at once.
 
 use net::ResponseCode;
-use net::names::RETRY_PREFIX;
-use net::properties;
+use net::names::{RETRY_PREFIX, SCHEDULE_TOPIC};
+use net::properties::{self, keys};
 use net::requests::ConsumerSendMsgBack;
 use rt::{Class, Env, Now, SharedSlice};
 use store::record::{Parsed, Record, parse};
-use store::{Appended, NewMessage, PhysicalOffset};
+use store::{Appended, PhysicalOffset};
 
 use crate::call::{Call, Done, Outcome, Refused};
+use crate::parked::{Again, park, strip};
 use crate::receipts::{Answer, Receipt, UniqueKey};
 use crate::refusals;
 use crate::shard::{Phase, Shard};
 use crate::topics::perm;
+
+/// Level of the first attempt after the first delivery: 10 s by default.
+const FIRST_RETRY_LEVEL: u32 = 3;
 
 /// A message given back, as far as the request says.
 struct Returned {
@@ -49,7 +53,7 @@ impl<E: Env> Shard<E> {
         self.answer_later(call, Class::ColdRead, work, move |shard, conn, reply, found, now| {
             let record =
                 found.map_err(|error| refusals::of_read(&error, &shard.identity))?.ok_or_else(not_found)?;
-            let appended = shard.store_again(&record, &returned, now)?;
+            let appended = shard.try_again(&record, &returned, now)?;
             let Some(reply) = reply else { return Ok(Done::Answered) };
             let receipt = Receipt {
                 conn,
@@ -68,8 +72,8 @@ impl<E: Env> Shard<E> {
         })
     }
 
-    /// Stores a message under the retry or dead letter topic of its group.
-    fn store_again(
+    /// Parks a message until its next attempt, or stores it among the dead letters of its group.
+    fn try_again(
         &mut self,
         record: &SharedSlice,
         returned: &Returned,
@@ -78,65 +82,60 @@ impl<E: Env> Shard<E> {
         let Ok(Parsed::Record(record)) = parse(record) else {
             return Err(Refused::system("the record cannot be read"));
         };
+        let history = history(&record);
         let dead = returned.delay_level < 0 || record.reconsume_times() >= returned.max_times;
-        let topic = if dead {
-            self.ensure_dead_letter_topic(&returned.group, now)
+        let again = |topic, queue_id, properties| Again {
+            topic,
+            queue_id,
+            properties,
+            sys_flag: record.sys_flag(),
+            reconsume_times: record.reconsume_times().saturating_add(1),
+            prepared_at: 0,
+        };
+        let stored = if dead {
+            let topic = self.ensure_dead_letter_topic(&returned.group, now);
+            self.store_again(&record, &again(&topic, 0, &history), now)
         } else {
             self.ensure_retry_topic(&returned.group, now);
-            format!("{RETRY_PREFIX}{}", returned.group)
+            let topic = format!("{RETRY_PREFIX}{}", returned.group);
+            let queues = self.topics.config(&topic).map_or(1, |config| config.write_queues.max(1));
+            let place = u32::try_from(self.env.random() % u64::from(queues)).expect("below a u32");
+            let level = if returned.delay_level == 0 {
+                FIRST_RETRY_LEVEL + u32::try_from(record.reconsume_times()).unwrap_or(0)
+            } else {
+                returned.delay_level.unsigned_abs()
+            };
+            let mut parked = Vec::with_capacity(history.len() + 64);
+            park(&mut parked, &history, &[], (&topic, place));
+            properties::append(&mut parked, 0, keys::DELAY, level.to_string().as_bytes());
+            let queue_id = self.delays.queue_id(level);
+            let stored = self.store_again(&record, &again(SCHEDULE_TOPIC, queue_id, &parked), now);
+            if let Ok(appended) = &stored {
+                self.delay_began(queue_id, appended.queue_offset, now);
+            }
+            stored
         };
-        let queues = self.topics.config(&topic).map_or(1, |config| config.write_queues.max(1));
-        let queue_id = u32::try_from(self.env.random() % u64::from(queues)).expect("below a u32");
-        let stored = returned_properties(&record);
-        let message = NewMessage {
-            topic: &topic,
-            queue_id,
-            body: record.body(),
-            properties: &stored,
-            flag: record.flag(),
-            sys_flag: record.sys_flag(),
-            born_at_ms: record.born_at_ms(),
-            born_host: record.born_host(),
-            store_host: self.identity.store_host,
-            reconsume_times: record.reconsume_times().saturating_add(1),
-            prepared_transaction_offset: 0,
-            tags_code: properties::tags_code(text(&stored, "TAGS")),
-            keys: text(&stored, "KEYS"),
-            unique_key: text(&stored, "UNIQ_KEY"),
-        };
-        let queue = self.queue_of(&topic, queue_id);
-        let appended = self
-            .store
-            .append(queue, &message, now.unix_ms)
-            .map_err(|error| refusals::of_append(&error, &self.identity))?;
-        self.statistics.counters.put_messages += 1;
-        self.statistics.counters.put_bytes += u64::from(appended.bytes);
-        self.grew(queue);
-        Ok(appended)
+        stored.map_err(|error| refusals::of_append(&error, &self.identity))
     }
 }
 
 /// The properties of the new record: the old ones, where it came from, and which message it was first.
-fn returned_properties(record: &Record<'_>) -> Vec<u8> {
+fn history(record: &Record<'_>) -> Vec<u8> {
     let old = record.properties();
     let mut stored = Vec::with_capacity(old.len() + 64);
-    // The cover of the old record, and what must not wait again.
-    properties::append_without(&mut stored, old, &["__CRC32#", "WAIT", "DELAY"]);
-    if properties::find(old, "RETRY_TOPIC").is_none() {
-        properties::append(&mut stored, 0, "RETRY_TOPIC", record.topic().as_bytes());
+    // What must not wait again, and where an earlier attempt was parked.
+    strip(&mut stored, old, &[keys::WAIT, keys::DELAY]);
+    if properties::find(old, keys::RETRY_TOPIC).is_none() {
+        properties::append(&mut stored, 0, keys::RETRY_TOPIC, record.topic().as_bytes());
     }
-    if properties::find(old, "ORIGIN_MESSAGE_ID").is_none() {
+    if properties::find(old, keys::ORIGIN_MESSAGE_ID).is_none() {
         let first = net::message_id::OffsetMessageId {
             host: record.store_host(),
             offset: record.physical_offset().get(),
         };
         let mut id = String::new();
         first.append(&mut id);
-        properties::append(&mut stored, 0, "ORIGIN_MESSAGE_ID", id.as_bytes());
+        properties::append(&mut stored, 0, keys::ORIGIN_MESSAGE_ID, id.as_bytes());
     }
     stored
-}
-
-fn text<'a>(stored: &'a [u8], name: &str) -> &'a str {
-    properties::find(stored, name).and_then(|value| str::from_utf8(value).ok()).unwrap_or_default()
 }

@@ -20,7 +20,8 @@ fn give_back(group: &str, offset: u64) -> ConsumerSendMsgBack<'_> {
 }
 
 fn only(client: &mut Client<'_>, topic: &str, offset: i64) -> Message {
-    let mut all = client.ask(&pull("g", topic, 0, offset), b"").messages();
+    let answer = client.ask(&pull("g", topic, 0, offset), b"");
+    let mut all = answer.messages();
     assert_eq!(all.len(), 1, "{topic}: {all:?}");
     all.remove(0)
 }
@@ -34,6 +35,13 @@ fn a_message_given_back_comes_again_to_its_group_with_its_history() {
     let sent = client.must(&SendMessageV2 { properties: Some(&properties), ..message("T", 0) }, b"try me");
     let first = only(&mut client, "T", 0);
     client.must(&give_back("g", first.physical_offset), b"");
+    world.run_ms(9_900);
+    assert_eq!(
+        client.ask(&pull("g", "%RETRY%g", 0, 0), b"").messages().len(),
+        0,
+        "the first retry waits 10 s"
+    );
+    world.run_ms(200);
     let second = only(&mut client, "%RETRY%g", 0);
     assert_eq!((second.body.as_slice(), second.reconsume_times), (&b"try me"[..], 1));
     for (name, value) in [("RETRY_TOPIC", "T"), ("UNIQ_KEY", "U1"), ("KEYS", "k"), ("TAGS", "red")] {
@@ -41,6 +49,9 @@ fn a_message_given_back_comes_again_to_its_group_with_its_history() {
     }
     assert_eq!(second.property("ORIGIN_MESSAGE_ID"), Some(sent.text("msgId")));
     client.must(&give_back("g", second.physical_offset), b"");
+    world.run_ms(29_900);
+    assert_eq!(client.ask(&pull("g", "%RETRY%g", 0, 1), b"").messages().len(), 0, "the second one 30 s");
+    world.run_ms(200);
     let third = only(&mut client, "%RETRY%g", 1);
     assert_eq!(third.reconsume_times, 2);
     assert_eq!(third.property("RETRY_TOPIC"), Some("T"));
@@ -62,6 +73,7 @@ fn what_was_tried_often_enough_or_is_not_wanted_again_is_a_dead_letter() {
     client.must(&message("T", 0), b"x");
     let first = only(&mut client, "T", 0);
     client.must(&give_back("g", first.physical_offset), b"");
+    world.run_ms(10_100);
     let second = only(&mut client, "%RETRY%g", 0);
     client.must(&give_back("g", second.physical_offset), b"");
     assert_eq!(only(&mut client, "%DLQ%g", 0).reconsume_times, 2, "the group's limit is 1");
@@ -70,6 +82,7 @@ fn what_was_tried_often_enough_or_is_not_wanted_again_is_a_dead_letter() {
     let patient =
         ConsumerSendMsgBack { max_reconsume_times: Some(9), ..give_back("g", second.physical_offset) };
     client.must(&patient, b"");
+    world.run_ms(30_100);
     assert_eq!(
         client.ask(&pull("g", "%RETRY%g", 0, 0), b"").messages().len(),
         2,
@@ -89,12 +102,13 @@ fn a_message_given_back_is_safe_when_the_consumer_is_told_so() {
         client.must(&give_back("g", first.physical_offset), b"");
         drop(client);
         let host = world.boot_from(host.crash(Crash::Power), &setup);
+        world.run_ms(10_100);
         assert_eq!(only(&mut world.connect(&host), "%RETRY%g", 0).body, b"try me", "seed {seed}");
     }
 }
 
 #[test]
-fn what_an_orderly_consumer_gives_up_is_a_dead_letter_and_its_delay_is_no_reason_to_refuse() {
+fn what_a_client_sends_to_a_retry_topic_waits_and_what_an_orderly_consumer_gives_up_is_a_dead_letter() {
     let world = World::new(5);
     let host = world.boot(&Setup::default());
     let mut client = world.connect(&host);
@@ -104,6 +118,7 @@ fn what_an_orderly_consumer_gives_up_is_a_dead_letter_and_its_delay_is_no_reason
     let again =
         SendMessageV2 { properties: Some(&delay), reconsume_times: Some(1), ..message("%RETRY%g", 0) };
     client.must(&again, b"once more");
+    world.run_ms(30_100);
     assert_eq!(only(&mut client, "%RETRY%g", 0).body, b"once more");
     let queue = MessageQueue { broker_name: "broker-a".to_owned(), topic: "T".to_owned(), queue_id: 0 };
     let lock = LockBatch {

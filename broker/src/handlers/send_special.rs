@@ -1,0 +1,134 @@
+//! Sends that ask for more than an append: delayed messages and half messages are parked. PROTOCOL.md "Delay".
+
+use net::ResponseCode;
+use net::names::{DLQ_PREFIX, SCHEDULE_TOPIC};
+use net::properties::{self, PROPERTIES_BYTES_MAX, keys};
+use net::requests::SendMessageV2;
+use rt::Env;
+use store::{Appended, NewMessage};
+
+use super::properties::SendProperties;
+use super::send::{TRANSACTION_MASK, Target};
+use crate::call::{Call, Done, Outcome, Refused};
+use crate::parked::park;
+use crate::refusals;
+use crate::shard::Shard;
+
+/// A checked send, with the properties that are stored if nothing special comes of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Sent<'a> {
+    pub(crate) request: &'a SendMessageV2<'a>,
+    pub(crate) body: &'a [u8],
+    /// The queue it is for.
+    pub(crate) queue_id: u32,
+    pub(crate) scanned: &'a SendProperties,
+    pub(crate) properties: &'a [u8],
+}
+
+/// What a message asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Nothing,
+    /// To wait in this level.
+    Level(u32),
+}
+
+/// The properties of 5.x that name a time, in the order in which they count.
+const TIMES: [&str; 3] = [keys::TIMER_DELAY_SEC, keys::TIMER_DELAY_MS, keys::TIMER_DELIVER_MS];
+
+impl<E: Env> Shard<E> {
+    /// Parks a message that may not be seen yet. `None`: it is a plain one after all.
+    pub(crate) fn append_special(
+        &mut self,
+        call: &Call<'_>,
+        sent: &Sent<'_>,
+    ) -> Result<Option<Done>, Refused> {
+        match asked(sent)? {
+            Asked::Nothing => Ok(None),
+            Asked::Level(level) => self.append_delayed(call, sent, level).map(Some),
+        }
+    }
+
+    fn append_delayed(&mut self, call: &Call<'_>, sent: &Sent<'_>, level: u32) -> Outcome {
+        let queue_id = self.delays.queue_id(level);
+        let mut parked = Vec::with_capacity(sent.properties.len() + 64);
+        park(&mut parked, sent.properties, &TIMES, (sent.request.topic, sent.queue_id));
+        let target = Target { queue_id: sent.queue_id, queue: self.queue_of(SCHEDULE_TOPIC, queue_id) };
+        let appended = self.append_parked(call, sent, (SCHEDULE_TOPIC, queue_id), target, &parked)?;
+        self.delay_began(queue_id, appended.queue_offset, call.now);
+        let key = sent.scanned.unique_key(sent.properties).as_bytes();
+        self.acknowledge(call, target, &[appended], key, sent.scanned.wait, sent.body.len())
+    }
+
+    fn append_parked(
+        &mut self,
+        call: &Call<'_>,
+        sent: &Sent<'_>,
+        (topic, queue_id): (&str, u32),
+        target: Target,
+        parked: &[u8],
+    ) -> Result<Appended, Refused> {
+        if parked.len() > PROPERTIES_BYTES_MAX {
+            return Err(refusals::properties_too_large(parked.len()));
+        }
+        let request = sent.request;
+        let message = NewMessage {
+            topic,
+            queue_id,
+            body: sent.body,
+            properties: parked,
+            flag: request.flag,
+            sys_flag: request.sys_flag & !TRANSACTION_MASK,
+            born_at_ms: request.born_at_ms,
+            born_host: call.peer,
+            store_host: self.identity.store_host,
+            reconsume_times: request.reconsume_times.unwrap_or(0),
+            prepared_transaction_offset: 0,
+            tags_code: sent.scanned.tags_code,
+            keys: sent.scanned.keys(sent.properties),
+            unique_key: sent.scanned.unique_key(sent.properties),
+        };
+        let appended = self
+            .store
+            .append(target.queue, &message, call.now.unix_ms)
+            .map_err(|error| refusals::of_append(&error, &self.identity))?;
+        self.stored(target.queue, 1, u64::from(appended.bytes));
+        Ok(appended)
+    }
+}
+
+/// Reads what the properties ask for. A delay level wins over a time, as in RocketMQ.
+fn asked(sent: &Sent<'_>) -> Result<Asked, Refused> {
+    let value =
+        |name| properties::find(sent.properties, name).map(|value| str::from_utf8(value).unwrap_or_default());
+    let is_half = value(keys::TRAN_MSG).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let level = match value(keys::DELAY) {
+        None => 0,
+        Some(text) => text.parse::<i64>().map_err(|_| unreadable(keys::DELAY, text))?,
+    };
+    let time = TIMES.into_iter().find(|name| value(name).is_some());
+    if is_half || sent.request.sys_flag & TRANSACTION_MASK != 0 {
+        let remark = "transactional messages are not supported by this version: send it as a plain message";
+        return Err(Refused::new(ResponseCode::NO_PERMISSION, remark));
+    }
+    if sent.request.topic.starts_with(DLQ_PREFIX) {
+        return Ok(Asked::Nothing);
+    }
+    match (u32::try_from(level).unwrap_or(0), time) {
+        (0, None) => Ok(Asked::Nothing),
+        (0, Some(name)) => {
+            let remark = format!(
+                "property {name}: messages for a time of their own are not supported by this version; use a delay level"
+            );
+            Err(Refused::new(ResponseCode::MESSAGE_ILLEGAL, remark))
+        }
+        (level, _) => Ok(Asked::Level(level)),
+    }
+}
+
+fn unreadable(name: &str, value: &str) -> Refused {
+    Refused::new(
+        ResponseCode::MESSAGE_ILLEGAL,
+        format!("property {name} is {value:?}, which is not a number"),
+    )
+}
