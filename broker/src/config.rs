@@ -152,6 +152,15 @@ settings::settings! {
         /// moves the times of those that wait.
         delay_levels: DelayLevels = "1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h", "delay.levels", "messageDelayLevel", "", Restart, ANY;
 
+        /// Refuse half messages.
+        reject_transactions: bool = "false", "transactions.reject", "rejectTransactionMessage", "", Hot, ANY;
+        /// A half message younger than this is not asked about, unless it names a time of its own.
+        transaction_timeout_ms: u32 = "6000", "transactions.timeout_ms", "transactionTimeOut", "ms", Hot, within(0, 86_400_000);
+        /// How often producers are asked about half messages that nobody decided.
+        transaction_check_ms: u32 = "30000", "transactions.check_ms", "transactionCheckInterval", "ms", Hot, within(100, 86_400_000);
+        /// After so many questions a half message is given up: it is never delivered.
+        transaction_check_max: u32 = "15", "transactions.check_max", "transactionCheckMax", "", Hot, within(1, 1_000_000);
+
         /// Sends before this time are refused: lets a migration warm up. 0: at once.
         accept_sends_from_ms: i64 = "0", "overload.accept_sends_from_ms", "startAcceptSendRequestTimeStamp", "ms since 1970", Hot, within(0, i64::MAX);
 

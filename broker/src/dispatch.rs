@@ -56,6 +56,8 @@ impl<E: Env> Shard<E> {
             Request::GetAllConsumerOffset(_) => self.all_consumer_offsets(call),
 
             Request::ConsumerSendMsgBack(request) => self.send_back(call, request),
+            Request::EndTransaction(request) => self.end_transaction(call, request),
+            Request::ResumeCheckHalfMessage(request) => self.resume_check(call, request),
             Request::LockBatchMq(_) => self.lock_queues(call, body),
             Request::UnlockBatchMq(_) => self.unlock_queues(call, body),
 
@@ -90,12 +92,10 @@ impl<E: Env> Shard<E> {
             Request::GetBrokerRuntimeInfo(_) => self.runtime_info(call),
             Request::GetBrokerConfig(_) => self.broker_config(call),
 
-            // Request-reply, transactions, recall.
+            // Request-reply, recall.
             Request::SendReplyMessage(_)
             | Request::SendReplyMessageV2(_)
-            | Request::EndTransaction(_)
             | Request::RecallMessage(_)
-            | Request::ResumeCheckHalfMessage(_)
             // Pop and assignment by the broker.
             | Request::PopMessage(_)
             | Request::AckMessage(_)

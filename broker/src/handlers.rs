@@ -12,3 +12,4 @@ mod send;
 mod send_back;
 mod send_special;
 mod topics;
+mod transactions;

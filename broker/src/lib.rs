@@ -35,6 +35,7 @@ mod tables;
 mod timers;
 mod topic_life;
 mod topics;
+mod transactions;
 mod wake;
 mod window_place;
 

@@ -41,6 +41,7 @@ use crate::session::Session;
 use crate::statistics::Statistics;
 use crate::timers::Timer;
 use crate::topics::Topics;
+use crate::transactions::Transactions;
 
 /// One core's broker.
 pub struct Shard<E: Env> {
@@ -58,6 +59,7 @@ pub struct Shard<E: Env> {
     pub(crate) wheel: Wheel<Timer>,
     pub(crate) receipts: Receipts,
     pub(crate) delays: Delays,
+    pub(crate) transactions: Transactions,
     pub(crate) statistics: Statistics,
     pub(crate) registration: Registration,
     pub(crate) peers: Peers,
@@ -133,6 +135,7 @@ impl<E: Env> Shard<E> {
             wheel: Wheel::new(now.mono.as_ms()),
             receipts: Receipts::default(),
             delays: Delays::new(&config.delay_levels),
+            transactions: Transactions::default(),
             config,
             statistics: Statistics::new(now.mono, crate::timers::local_day(now.unix_ms)),
             registration,
@@ -325,6 +328,7 @@ impl<E: Env> Reactor for Shard<E> {
         }
         self.deliveries(now);
         self.peer_messages(now);
+        self.write_settled(now);
         let store_deadline = self.store.end_of_turn(now);
         self.answer_safe(now);
         self.serve_grown();

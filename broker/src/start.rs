@@ -79,6 +79,7 @@ impl<E: Env> Shard<E> {
         shard.make_system_topics(now);
         let progress = shard.load_delays();
         shard.resume_delays(&progress, now);
+        shard.resume_transactions().await.map_err(|error| StartError::Store(error.to_string()))?;
         shard.arm_periodic(now);
         for address in setup.listen {
             let listening = listen_patiently(&shard.env, address).await;
@@ -104,8 +105,9 @@ impl<E: Env> Shard<E> {
             return;
         }
         self.store_progress();
-        // What was delivered is known before the log closes, unless it cannot be flushed.
-        if !self.delays.is_saved() && self.store.refusal().is_none() {
+        // What was delivered and decided is known before the log closes, unless it cannot be flushed.
+        let is_saved = self.delays.is_saved() && self.transactions.is_saved();
+        if !is_saved && self.store.refusal().is_none() {
             return;
         }
         self.phase = Phase::Closing;

@@ -127,6 +127,7 @@ impl<E: Env> Shard<E> {
 
     /// Hands to the tables how far the broker's own services got, as far as what they wrote is flushed.
     pub(crate) fn store_progress(&mut self) {
+        self.store_floors();
         let (flushed, end) = (self.store.flushed(), self.store.end());
         for (queue_id, next) in self.delays.take_flushed(flushed, end) {
             let tables = self.store.tables();

@@ -18,6 +18,8 @@ pub(crate) enum Timer {
     Clients,
     /// The head of a delay level (by index) may be due.
     Delay(usize),
+    /// Ask about undecided half messages from this queue offset on.
+    Transactions(u64),
 }
 
 /// Consumer offsets regress by a second at most after a crash: this, and a fifth of a second
@@ -29,9 +31,12 @@ const CLIENTS_MS: u64 = 10_000;
 impl<E: Env> Shard<E> {
     /// Arms the periodic timers.
     pub(crate) fn arm_periodic(&mut self, now: Now) {
-        for (after_ms, timer) in
-            [(self.offsets_ms(), Timer::Offsets), (SECOND_MS, Timer::Second), (CLIENTS_MS, Timer::Clients)]
-        {
+        for (after_ms, timer) in [
+            (self.offsets_ms(), Timer::Offsets),
+            (SECOND_MS, Timer::Second),
+            (CLIENTS_MS, Timer::Clients),
+            (u64::from(self.config.transaction_check_ms), Timer::Transactions(0)),
+        ] {
             self.wheel.arm(now.mono.as_ms() + after_ms, timer);
         }
     }
@@ -45,10 +50,11 @@ impl<E: Env> Shard<E> {
                     self.statistics.sample(now.mono, local_day(now.unix_ms));
                     self.wheel.arm(now.mono.as_ms() + SECOND_MS, Timer::Second);
                 }
+                Timer::Transactions(from) => self.check_transactions(from, now),
                 Timer::Delay(level) => self.deliver_level(level, now),
                 Timer::Offsets => {
-                    self.store_offsets();
                     self.store_progress();
+                    self.store_offsets();
                     self.wheel.arm(now.mono.as_ms() + self.offsets_ms(), Timer::Offsets);
                 }
                 Timer::Clients => {

@@ -1,7 +1,7 @@
 //! Sends that ask for more than an append: delayed messages and half messages are parked. PROTOCOL.md "Delay".
 
 use net::ResponseCode;
-use net::names::{DLQ_PREFIX, SCHEDULE_TOPIC};
+use net::names::{DLQ_PREFIX, HALF_TOPIC, SCHEDULE_TOPIC};
 use net::properties::{self, PROPERTIES_BYTES_MAX, keys};
 use net::requests::SendMessageV2;
 use rt::Env;
@@ -13,6 +13,7 @@ use crate::call::{Call, Done, Outcome, Refused};
 use crate::parked::park;
 use crate::refusals;
 use crate::shard::Shard;
+use crate::transactions::{Half, OPEN_MAX, immunity_ms};
 
 /// A checked send, with the properties that are stored if nothing special comes of it.
 #[derive(Clone, Copy)]
@@ -31,6 +32,8 @@ enum Asked {
     Nothing,
     /// To wait in this level.
     Level(u32),
+    /// To wait for its producer's decision.
+    Half,
 }
 
 /// The properties of 5.x that name a time, in the order in which they count.
@@ -46,6 +49,7 @@ impl<E: Env> Shard<E> {
         match asked(sent)? {
             Asked::Nothing => Ok(None),
             Asked::Level(level) => self.append_delayed(call, sent, level).map(Some),
+            Asked::Half => self.append_half(call, sent).map(Some),
         }
     }
 
@@ -58,6 +62,35 @@ impl<E: Env> Shard<E> {
         self.delay_began(queue_id, appended.queue_offset, call.now);
         let key = sent.scanned.unique_key(sent.properties).as_bytes();
         self.acknowledge(call, target, &[appended], key, sent.scanned.wait, sent.body.len())
+    }
+
+    fn append_half(&mut self, call: &Call<'_>, sent: &Sent<'_>) -> Outcome {
+        if self.config.reject_transactions {
+            let remark =
+                format!("the broker[{}] sending transaction message is forbidden", self.identity.address);
+            return Err(Refused::new(ResponseCode::NO_PERMISSION, remark));
+        }
+        if self.transactions.len() >= OPEN_MAX {
+            let remark = format!("[REJECTREQUEST]system busy, {OPEN_MAX} half messages wait for a decision");
+            return Err(Refused::new(ResponseCode::SYSTEM_BUSY, remark));
+        }
+        let key = sent.scanned.unique_key(sent.properties);
+        let mut parked = Vec::with_capacity(sent.properties.len() + 128);
+        park(&mut parked, sent.properties, &[keys::TRANSACTION_ID], (sent.request.topic, sent.queue_id));
+        properties::append(&mut parked, 0, keys::TRANSACTION_ID, key.as_bytes());
+        let target = Target { queue_id: sent.queue_id, queue: self.queue_of(HALF_TOPIC, 0) };
+        let appended = self.append_parked(call, sent, (HALF_TOPIC, 0), target, &parked)?;
+        let immunity = properties::find(&parked, keys::CHECK_IMMUNITY_TIME);
+        let half = Half {
+            at: appended.at,
+            bytes: appended.bytes,
+            born_at_ms: sent.request.born_at_ms,
+            stored_at_ms: appended.stored_at_ms,
+            immunity_ms: immunity.and_then(immunity_ms),
+            checks: 0,
+        };
+        self.transactions.began(appended.queue_offset, half);
+        self.acknowledge(call, target, &[appended], key.as_bytes(), sent.scanned.wait, sent.body.len())
     }
 
     fn append_parked(
@@ -107,9 +140,18 @@ fn asked(sent: &Sent<'_>) -> Result<Asked, Refused> {
         Some(text) => text.parse::<i64>().map_err(|_| unreadable(keys::DELAY, text))?,
     };
     let time = TIMES.into_iter().find(|name| value(name).is_some());
-    if is_half || sent.request.sys_flag & TRANSACTION_MASK != 0 {
-        let remark = "transactional messages are not supported by this version: send it as a plain message";
-        return Err(Refused::new(ResponseCode::NO_PERMISSION, remark));
+    // What is tried again is delivered, not decided again.
+    let is_retry = sent.request.reconsume_times.unwrap_or(0) > 0 && level > 0;
+    if is_half && !is_retry {
+        if level > 0 || time.is_some() {
+            let remark = "a transactional message cannot be delayed as well; leave out DELAY and TIMER_*";
+            return Err(Refused::new(ResponseCode::MESSAGE_ILLEGAL, remark));
+        }
+        return Ok(Asked::Half);
+    }
+    if sent.request.sys_flag & TRANSACTION_MASK != 0 {
+        let remark = "sysFlag names a transaction state, but property TRAN_MSG is not true";
+        return Err(Refused::new(ResponseCode::MESSAGE_ILLEGAL, remark));
     }
     if sent.request.topic.starts_with(DLQ_PREFIX) {
         return Ok(Asked::Nothing);

@@ -24,5 +24,6 @@ mod send_back;
 mod send_checks;
 mod stopping;
 mod topics;
+mod transactions;
 mod two_shards;
 mod unsupported;

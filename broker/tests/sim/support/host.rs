@@ -88,6 +88,11 @@ impl World {
         self.sim.run_for(Duration::from_millis(ms));
     }
 
+    /// The wall clock of the clients' machine.
+    pub(crate) fn unix_ms(&self) -> i64 {
+        self.clients.env().now().unix_ms
+    }
+
     pub(crate) fn now_ms(&self) -> u64 {
         self.sim.now().as_ms()
     }
