@@ -10,6 +10,8 @@ mod echo;
 mod figures;
 #[cfg(test)]
 mod hot_path;
+mod path;
+mod sends;
 mod side;
 mod topic;
 mod usage;
@@ -25,6 +27,8 @@ struct Arguments {
 enum Benchmark {
     /// What the pump costs over a bare io_uring loop: 1 KiB in, 128 B out.
     Echo(echo::Options),
+    /// A shard without sockets and disk, for counting its instructions.
+    Path(path::Options),
     /// The Java broker and ours in turns, with the targets beside.
     SideBySide(Box<side::Options>),
 }
@@ -32,6 +36,7 @@ enum Benchmark {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().benchmark {
         Benchmark::Echo(options) => echo::run(&options).map(|()| ExitCode::SUCCESS),
+        Benchmark::Path(options) => path::run(&options).map(|()| ExitCode::SUCCESS),
         Benchmark::SideBySide(options) => side::run(*options).map(|valid| ExitCode::from(u8::from(!valid))),
     };
     match outcome {

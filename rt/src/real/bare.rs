@@ -1,7 +1,7 @@
-//! [`bare_echo`]: the least server that can be made of a `Ring`, as the yardstick for the pump.
+//! [`bare_server`]: the least server that can be made of a `Ring`, as the yardstick for the pump and for a broker.
 //!
 //! Same ring, buffers, fixed files and multishot operations; no executor, no generations, no events, no errors worth
-//! mentioning. `cargo run --release -p benches -- echo` compares the two. Not for anything else.
+//! mentioning. `cargo run --release -p benches -- echo` and `bare` compare with it. Not for anything else.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -30,24 +30,61 @@ pub struct EchoWork {
     pub ring: Counters,
 }
 
+/// What a bare server does with the bytes it receives.
+pub trait BareWork {
+    /// `bytes` came on connection `line`: appends what is to be answered, and returns how many frames are complete now.
+    fn received(&mut self, line: usize, bytes: &[u8], out: &mut Vec<u8>) -> u64;
+}
+
+/// Answers each 1 KiB with 128 bytes, and looks at nothing.
+#[derive(Default)]
+struct Echo {
+    partial: Vec<usize>,
+}
+
+impl BareWork for Echo {
+    fn received(&mut self, line: usize, bytes: &[u8], out: &mut Vec<u8>) -> u64 {
+        self.partial.resize(self.partial.len().max(line + 1), 0);
+        let bytes = self.partial[line] + bytes.len();
+        self.partial[line] = bytes % FRAME_BYTES;
+        for _ in 0..bytes / FRAME_BYTES {
+            out.extend_from_slice(&[7; REPLY_BYTES]);
+        }
+        (bytes / FRAME_BYTES) as u64
+    }
+}
+
 #[derive(Default)]
 struct Line {
-    partial: usize,
-    owed: usize,
     in_flight: bool,
     dirty: bool,
+    /// Being sent while `in_flight`.
     out: Vec<u8>,
+    /// Owed meanwhile.
+    next: Vec<u8>,
 }
 
 const ACCEPT: u64 = 0;
 const RECV: u64 = 1 << 32;
 const SEND: u64 = 2 << 32;
 
-/// Serves until `stop`; `ready` is told the address.
+/// A [`bare_server`] that answers each 1 KiB with 128 bytes.
 ///
 /// # Errors
 /// When the ring or the listener cannot be made.
 pub fn bare_echo(stop: &AtomicBool, ready: impl FnOnce(SocketAddr)) -> io::Result<EchoWork> {
+    bare_server(stop, ready, &mut Echo::default())
+}
+
+/// Serves until `stop`; `ready` is told the address.
+///
+/// # Errors
+/// When the ring or the listener cannot be made.
+pub fn bare_server(
+    stop: &AtomicBool,
+    ready: impl FnOnce(SocketAddr),
+    serve: &mut impl BareWork,
+) -> io::Result<EchoWork> {
     let mut ring = Ring::new()?;
     ring.uring().submitter().register_files_sparse(CONNECTIONS_MAX)?;
     let mut buffers = ReceiveBuffers::new(&ring, 512)?;
@@ -79,10 +116,11 @@ pub fn bare_echo(stop: &AtomicBool, ready: impl FnOnce(SocketAddr)) -> io::Resul
                 RECV => {
                     if let (1.., Some(id)) = (cqe.result, cqueue::buffer_select(cqe.flags)) {
                         let line = &mut lines[index];
-                        let bytes = line.partial + cqe.result.unsigned_abs() as usize;
-                        line.partial = bytes % FRAME_BYTES;
-                        line.owed += bytes / FRAME_BYTES;
-                        work.frames += (bytes / FRAME_BYTES) as u64;
+                        // SAFETY: the kernel filled so many bytes of the buffer, and leaves it alone until it is recycled.
+                        let bytes = unsafe {
+                            std::slice::from_raw_parts(buffers.start(id), cqe.result.unsigned_abs() as usize)
+                        };
+                        work.frames += serve.received(index, bytes, &mut line.next);
                         buffers.recycle(id);
                         if !std::mem::replace(&mut line.dirty, true) {
                             dirty.push(index);
@@ -105,13 +143,11 @@ pub fn bare_echo(stop: &AtomicBool, ready: impl FnOnce(SocketAddr)) -> io::Resul
         for index in dirty.drain(..) {
             let line = &mut lines[index];
             line.dirty = false;
-            if line.owed == 0 || line.in_flight {
+            if line.next.is_empty() || line.in_flight {
                 continue;
             }
             line.out.clear();
-            for _ in 0..std::mem::take(&mut line.owed) {
-                line.out.extend_from_slice(&[7; REPLY_BYTES]);
-            }
+            std::mem::swap(&mut line.out, &mut line.next);
             line.in_flight = true;
             let file = types::Fixed(u32::try_from(index).expect("few"));
             let send =

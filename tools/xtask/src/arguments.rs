@@ -11,24 +11,35 @@ pub(crate) enum Step {
     Clippy,
     Tests,
     Docs,
+    Instructions,
     Interop,
 }
 
 impl Step {
-    pub(crate) const ALL: [(&str, Self); 5] = [
+    pub(crate) const ALL: [(&str, Self); 6] = [
         ("fmt", Self::Fmt),
         ("clippy", Self::Clippy),
         ("cargo", Self::Tests),
         ("doc", Self::Docs),
+        ("instructions", Self::Instructions),
         ("interop", Self::Interop),
     ];
+}
+
+/// Which command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    Test,
+    /// Record fixtures instead of testing.
+    Capture,
+    /// Record how many instructions the hot paths take now.
+    RecordInstructions,
 }
 
 /// A parsed `cargo xtask ...`.
 #[derive(Debug)]
 pub(crate) struct Arguments {
-    /// Record fixtures instead of testing.
-    pub(crate) capture: bool,
+    pub(crate) task: Task,
     pub(crate) steps: Vec<Step>,
     pub(crate) selection: Selection,
     /// Cargo profile of the binary under test.
@@ -38,8 +49,9 @@ pub(crate) struct Arguments {
 }
 
 const USAGE: &str =
-    "usage: cargo xtask test [--only fmt|clippy|cargo|doc|interop]... [--suite NAME]... [--scenario NAME]...
+    "usage: cargo xtask test [--only fmt|clippy|cargo|doc|instructions|interop]... [--suite NAME]... [--scenario NAME]...
                         [--oracle java|java-broker] [--jobs N] [--profile release|dev] [--binary FILE]
+       cargo xtask instructions [--record]       counts the instructions of the hot paths (valgrind), or records them
        cargo xtask capture [--suite NAME]...     records frames of real clients for net/tests/fixtures/captured
   --suite, --scenario   run only interop suites and scenarios whose name contains NAME
   --oracle java         run the interop scenarios against the Java servers instead of ours
@@ -50,12 +62,16 @@ impl Arguments {
     /// # Errors
     /// The usage text, with what was wrong before it.
     pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
-        let capture = match words.next().as_deref() {
-            Some("test") => false,
-            Some("capture") => true,
+        let mut steps = Vec::new();
+        let mut task = match words.next().as_deref() {
+            Some("test") => Task::Test,
+            Some("capture") => Task::Capture,
+            Some("instructions") => {
+                steps.push(Step::Instructions);
+                Task::Test
+            }
             _ => return Err(USAGE.to_owned()),
         };
-        let mut steps = Vec::new();
         let mut selection = Selection {
             brokers: Make::Ours,
             name_servers: Make::Ours,
@@ -66,6 +82,10 @@ impl Arguments {
         let mut profile = "release".to_owned();
         let mut binary = None;
         while let Some(flag) = words.next() {
+            if flag == "--record" && steps == [Step::Instructions] {
+                task = Task::RecordInstructions;
+                continue;
+            }
             let value = words.next().ok_or_else(|| format!("{flag} needs a value\n{USAGE}"))?;
             let wrong = || format!("{flag} does not take '{value}'\n{USAGE}");
             match flag.as_str() {
@@ -88,7 +108,7 @@ impl Arguments {
         if steps.is_empty() {
             steps.extend(Step::ALL.map(|(_, step)| step));
         }
-        Ok(Self { capture, steps, selection, profile, binary })
+        Ok(Self { task, steps, selection, profile, binary })
     }
 }
 
@@ -103,6 +123,14 @@ mod tests {
     #[test]
     fn without_a_filter_every_step_runs() {
         assert_eq!(parse("test").unwrap().steps.len(), Step::ALL.len());
+    }
+
+    #[test]
+    fn instructions_are_counted_or_recorded() {
+        let counted = parse("instructions").unwrap();
+        assert_eq!((counted.task, counted.steps.as_slice()), (Task::Test, &[Step::Instructions][..]));
+        assert_eq!(parse("instructions --record").unwrap().task, Task::RecordInstructions);
+        assert!(parse("test --record").is_err());
     }
 
     #[test]

@@ -4,14 +4,18 @@
 use std::process::ExitCode;
 
 mod arguments;
+mod instructions;
 mod steps;
 
-use arguments::Arguments;
+use arguments::{Arguments, Task};
 
 fn main() -> ExitCode {
     match Arguments::parse(std::env::args().skip(1)) {
-        Ok(arguments) if arguments.capture => steps::capture(&arguments),
-        Ok(arguments) => steps::test(&arguments),
+        Ok(arguments) => match arguments.task {
+            Task::Test => steps::test(&arguments),
+            Task::Capture => steps::capture(&arguments),
+            Task::RecordInstructions => steps::record_instructions(),
+        },
         Err(usage) => {
             eprintln!("{usage}");
             ExitCode::from(2)

@@ -9,6 +9,7 @@ use std::{
 use interop::{Make, Tally, Workshop};
 
 use crate::arguments::{Arguments, Step};
+use crate::instructions;
 
 /// Runs the chosen steps, all of them even if one fails; the last line is the sum.
 pub(crate) fn test(arguments: &Arguments) -> ExitCode {
@@ -21,6 +22,7 @@ pub(crate) fn test(arguments: &Arguments) -> ExitCode {
             Step::Clippy => checked(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
             Step::Tests => cargo_tests(),
             Step::Docs => docs(),
+            Step::Instructions => instructions(),
             Step::Interop => interop(arguments),
         };
         println!("== {name}: {} passed, {} failed\n", tally.passed, tally.failed);
@@ -76,6 +78,27 @@ fn cargo_tests() -> Tally {
 fn count(line: &str, word: &str) -> usize {
     let part = line.split(['.', ';']).find(|part| part.trim_end().ends_with(word));
     part.and_then(|part| part.split_whitespace().next()).and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+fn instructions() -> Tally {
+    match instructions::check(&root(), &target()) {
+        Ok((passed, failed)) => Tally { passed, failed },
+        Err(trouble) => {
+            println!("{trouble}");
+            one(false)
+        }
+    }
+}
+
+/// Writes down what the hot paths cost now.
+pub(crate) fn record_instructions() -> ExitCode {
+    match instructions::record(&root(), &target()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(trouble) => {
+            eprintln!("{trouble}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn interop(arguments: &Arguments) -> Tally {
