@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bare;
 mod clock;
 mod echo;
 mod figures;
@@ -27,6 +28,8 @@ struct Arguments {
 enum Benchmark {
     /// What the pump costs over a bare io_uring loop: 1 KiB in, 128 B out.
     Echo(echo::Options),
+    /// The physical bound: a bare ring server under the load of B1, and a shard beside it.
+    Bare(bare::Options),
     /// A shard without sockets and disk, for counting its instructions.
     Path(path::Options),
     /// The Java broker and ours in turns, with the targets beside.
@@ -36,6 +39,7 @@ enum Benchmark {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().benchmark {
         Benchmark::Echo(options) => echo::run(&options).map(|()| ExitCode::SUCCESS),
+        Benchmark::Bare(options) => bare::run(&options).map(|()| ExitCode::SUCCESS),
         Benchmark::Path(options) => path::run(&options).map(|()| ExitCode::SUCCESS),
         Benchmark::SideBySide(options) => side::run(*options).map(|valid| ExitCode::from(u8::from(!valid))),
     };

@@ -1,0 +1,96 @@
+//! A shard of ours under the same load: in this process, on the same core as the bare server, with a store on the disk.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::mpsc;
+
+use broker::config::BrokerConfig;
+use broker::{PeerLink, PeerMessage, Shard, ShardSetup, StartError};
+use rt::real::{RealEnv, ShardOptions, Spin, start_shard};
+use store::{StoreConfig, WindowBacking};
+
+use super::Options;
+use super::load::Loaded;
+use crate::sends::QUEUES;
+
+/// Runs a shard with an empty store under load. The store goes with it.
+///
+/// # Errors
+/// When it does not start or does not answer.
+pub(super) fn measure(options: &Options) -> io::Result<Loaded> {
+    let place = Place::new(options.dir.clone())?;
+    let at = free_address()?;
+    let setup = place.setup(at);
+    let (control, stop) = mpsc::channel();
+    let (tell, told) = mpsc::channel();
+    // As the bare server: it sleeps in the ring when there is nothing to do.
+    let shard = ShardOptions { cpu: Some(options.server_cpu), spin: Spin::Off, ..ShardOptions::new("shard") };
+    let thread = start_shard(shard, move |env: RealEnv| async move {
+        let (shard, _) = Shard::open(env, setup, Box::new(Control(stop))).await?;
+        let _ = tell.send(());
+        Ok::<_, StartError>(shard)
+    })?;
+    let loaded = match told.recv() {
+        Ok(()) => options.load(at),
+        Err(_) => Err(io::Error::other("the shard did not start")),
+    };
+    let _ = control.send(());
+    thread.doorbell().ring();
+    thread.join().map_err(io::Error::other)?;
+    loaded
+}
+
+/// Tells the shard to stop.
+struct Control(mpsc::Receiver<()>);
+
+impl PeerLink for Control {
+    fn broadcast(&mut self, _: PeerMessage) {}
+
+    fn receive(&mut self) -> Option<PeerMessage> {
+        self.0.try_recv().ok().map(|()| PeerMessage::Stop)
+    }
+}
+
+/// A store directory and a window file, gone after the run.
+struct Place {
+    dir: PathBuf,
+    window: PathBuf,
+}
+
+impl Place {
+    fn new(base: Option<PathBuf>) -> io::Result<Self> {
+        let unique = format!("ringmq-bare-{}", std::process::id());
+        let dir = base.unwrap_or_else(std::env::temp_dir).join(&unique);
+        std::fs::create_dir_all(&dir)?;
+        Ok(Self { dir, window: PathBuf::from("/dev/shm").join(unique) })
+    }
+
+    fn setup(&self, at: SocketAddr) -> ShardSetup {
+        let config = BrokerConfig {
+            name: "bare".to_owned(),
+            shards: Some(1),
+            advertise: Some("127.0.0.1".to_owned()),
+            default_queues: QUEUES,
+            ..BrokerConfig::default()
+        };
+        let store = StoreConfig {
+            window: WindowBacking::Named(self.window.clone()),
+            // Zeroed before the first send: a broker that runs for longer has it ready, too.
+            zeroing_part_bytes: 1 << 30,
+            ..StoreConfig::new(self.dir.join("shard-0"))
+        };
+        ShardSetup { index: 0, config, store, listen: vec![at], advertised: at, name_servers: Vec::new() }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.dir);
+        let _ = std::fs::remove_file(&self.window);
+    }
+}
+
+fn free_address() -> io::Result<SocketAddr> {
+    std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()
+}
