@@ -9,17 +9,19 @@
 
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use clap::Parser;
 
 use crate::failure::Failure;
 use crate::{output, signals};
 
+mod aliases;
 pub mod arrivals;
+mod compare;
 pub mod crew;
 pub mod driver;
 pub mod engine;
+mod find_max;
 pub mod flight;
 pub mod host;
 pub mod keys;
@@ -29,13 +31,17 @@ pub mod plan;
 pub mod random;
 pub mod receiver;
 pub mod recorder;
+mod replay;
 pub mod report;
+mod scrape;
 pub mod sender;
 pub mod session;
 pub mod stage;
 pub mod stamp;
 pub mod summary;
 pub mod template;
+#[cfg(test)]
+mod tests;
 pub mod threshold;
 pub mod units;
 pub mod validity;
@@ -56,6 +62,12 @@ pub(crate) fn command(command: BenchCommand) -> Result<(), Failure> {
         BenchCommand::Consume(load) => load_command(Kind::Consume, &load),
         BenchCommand::E2e(load) => load_command(Kind::E2e, &load),
         BenchCommand::Batch(load) => load_command(Kind::Batch, &load),
+        BenchCommand::FindMax(options) => find_max::run(&options, &signals::interrupted()?),
+        BenchCommand::Compare(options) => compare::run(&options),
+        BenchCommand::Replay(options) => load_command(Kind::E2e, &replay::load(&options)?),
+        BenchCommand::RmqProducer(alias) => alias_command(Kind::Produce, &alias.arguments),
+        BenchCommand::RmqBatch(alias) => alias_command(Kind::Batch, &alias.arguments),
+        BenchCommand::RmqConsumer(alias) => alias_command(Kind::Consume, &alias.arguments),
         BenchCommand::Tx(_) | BenchCommand::RmqTx(_) => {
             Err(later("transactions", "messages of a transaction"))
         }
@@ -81,8 +93,7 @@ pub fn in_process(kind: Kind, arguments: &[&str]) -> Result<Summary, String> {
     let silently = || {
         let plan = Plan::new(kind, &line.load)?;
         let outcome = session::run(&line.load, &plan, &Arc::default(), &mut |_| {}, &mut |_| {})?;
-        let total = outcome.crew.total();
-        Ok(Summary::new(&plan, &outcome, &total, None))
+        Ok(Summary::new(&plan, &outcome))
     };
     silently().map_err(|failure: Failure| failure.to_string())
 }
@@ -101,14 +112,41 @@ fn later(feature: &str, what: &str) -> Failure {
     }
 }
 
+fn alias_command(kind: Kind, arguments: &[String]) -> Result<(), Failure> {
+    let Some(meant) = aliases::read(kind, arguments)? else { return Ok(()) };
+    let line =
+        Line::try_parse_from(std::iter::once("ringmq").chain(meant.arguments.iter().map(String::as_str)));
+    let line = line.map_err(|error| Failure::Usage {
+        what: error.to_string(),
+        fix: "see -h for what each flag takes".to_owned(),
+    })?;
+    load_command(meant.kind, &line.load)
+}
+
 fn load_command(kind: Kind, load: &Load) -> Result<(), Failure> {
     let plan = Plan::new(kind, load)?;
     let interrupted = signals::interrupted()?;
-    let summary = measure(load, &plan, &interrupted)?;
+    let mut progress = Progress::new(&plan);
+    let mut told = |layout: &str| eprintln!("{layout}");
+    let outcome =
+        session::run(load, &plan, &interrupted, &mut told, &mut |interval| progress.show(interval))?;
+    let summary = Summary::new(&plan, &outcome);
+    if plan.rmq_format && kind != Kind::Consume {
+        output::line(&report::rmq::complete(&outcome.crew.total, &summary))?;
+    }
     match plan.format {
         Format::Line => output::line(report::line::result(&plan, &summary, colour()).trim_end())?,
         Format::Json => output::line(&serde_json::to_string_pretty(&summary).expect("a summary has a text"))?,
         Format::Csv => output::line(report::csv::intervals(&summary).trim_end())?,
+    }
+    if let Some(dir) = &plan.out {
+        report::write(dir, &plan, &outcome, &summary).map_err(|error| {
+            Failure::Server(format!(
+                "error[E0603]: the result cannot be written: {error}\n  effect the directory is incomplete, without a summary.json\n  fix    \
+                 make room and run again with another --out"
+            ))
+        })?;
+        eprintln!("written to {}", dir.display());
     }
     exit(&summary)
 }
@@ -122,15 +160,6 @@ fn exit(summary: &Summary) -> Result<(), Failure> {
             None => Err(Failure::Said),
         },
     }
-}
-
-/// Runs `plan` with progress on stderr.
-fn measure(load: &Load, plan: &Plan, interrupted: &Arc<AtomicBool>) -> Result<Summary, Failure> {
-    let mut progress = Progress::new(plan);
-    let mut told = |layout: &str| eprintln!("{layout}");
-    let outcome = session::run(load, plan, interrupted, &mut told, &mut |interval| progress.show(interval))?;
-    let total = outcome.crew.total();
-    Ok(Summary::new(plan, &outcome, &total, None))
 }
 
 /// A line per interval on a terminal, one per ten seconds without.
@@ -167,6 +196,13 @@ impl<'p> Progress<'p> {
             }
             _ => (interval.clone(), seconds),
         };
+        if self.plan.rmq_format {
+            let batch = self.plan.shape.batch;
+            let line = report::rmq::interval(self.plan.kind, &all, batch, shown, crate::time::now_ms());
+            // A reader that went away does not end the run.
+            let _ = output::line(&line);
+            return;
+        }
         if shown + 1e-6 < self.every {
             self.gathered = Some((all, shown));
             return;

@@ -11,7 +11,7 @@ use crate::output::line;
 use crate::run_dir::{self, Kind};
 use crate::{server, sources};
 
-mod commons_cli;
+pub(crate) mod commons_cli;
 
 use commons_cli::{Opt, Parsed};
 

@@ -8,7 +8,7 @@ use net::requests::{GetMaxOffset, RequestHeader};
 use net::{Codec, Header};
 use ringmq::bench::driver::{self, Lines, Next, Place, Work};
 use ringmq::bench::plan::Kind as Load;
-use ringmq::bench::receiver::{Ask, append_pull};
+use ringmq::bench::receiver::{ALL, Ask, append_pull};
 use rt::real::{RealEnv, Spin};
 use rt::{Mono, Now};
 
@@ -233,6 +233,7 @@ impl Work<RealEnv> for Crowd {
                 topic: &self.topic,
                 queue: i32::try_from(queue).expect("few queues"),
                 from: self.ends[queue],
+                filter: ALL,
                 count: 32,
                 suspend_ms: PARKED_MS,
             };

@@ -15,7 +15,7 @@ use super::engine::{Control, Engine};
 use super::host::{self, Usage};
 use super::plan::Plan;
 use super::receiver::{Assignment, Reading, Receiver, ReceiverPlan};
-use super::recorder::{Interval, Phase, Times};
+use super::recorder::{Interval, Kept, Phase, Times};
 use super::sender::{SendLine, Sender, SenderPlan};
 use super::stage::{Broker, Queue};
 use super::template::{Body, Head, Shape};
@@ -24,9 +24,12 @@ use super::verify::Ledger;
 /// What one thread does.
 #[derive(Debug)]
 pub struct Part {
-    place: Place,
-    sender: Option<SenderPlan>,
-    receiver: Option<ReceiverPlan>,
+    /// Where it runs and whom it calls.
+    pub place: Place,
+    /// What it sends.
+    pub sender: Option<SenderPlan>,
+    /// What it receives.
+    pub receiver: Option<ReceiverPlan>,
 }
 
 /// How long what goes on.
@@ -40,13 +43,17 @@ pub struct Span {
     pub interval: Duration,
     /// How long answers are awaited after the end.
     pub drain: Duration,
+    /// Subscriptions, each of which receives everything.
+    pub copies: u64,
 }
 
 /// What a run gave.
 #[derive(Debug)]
 pub struct Crew {
     /// Intervals of all threads together, in order; the drain last.
-    pub intervals: Vec<Interval>,
+    pub intervals: Vec<Kept>,
+    /// Measured counts, with the histograms of everything that was due in the measured time.
+    pub total: Interval,
     /// What was sent and seen.
     pub ledger: Ledger,
     /// Measured time as it was.
@@ -144,7 +151,8 @@ pub fn add_consumers(
             assignments: Vec::new(),
             lines: part.place.lines.len()..part.place.lines.len(),
             codec: plan.shape.codec,
-            group: plan.shape.group.clone(),
+            group: plan.group.clone(),
+            filter: plan.filter.clone(),
             count: plan.pull,
             suspend_ms: suspend,
             timeout_ns: nanos(plan.timeout),
@@ -207,7 +215,7 @@ pub fn run(
     let threads: Vec<Thread> = parts
         .into_iter()
         .enumerate()
-        .map(|(at, part)| start(at, part, senders, span.drain, &control, out.clone()))
+        .map(|(at, part)| start(at, part, (senders, span), &control, out.clone()))
         .collect::<io::Result<_>>()?;
     drop(out);
     let mut watch = Watch {
@@ -216,6 +224,7 @@ pub fn run(
         groups: BTreeMap::new(),
         count,
         done: Vec::new(),
+        total: Interval::new(Phase::Measured, 0),
         usage: [None, None],
         broker_pid,
         interrupted: false,
@@ -243,7 +252,8 @@ struct Watch {
     /// Intervals that not all threads have handed over yet.
     groups: BTreeMap<(Phase, u64), (usize, Interval)>,
     count: usize,
-    done: Vec<Interval>,
+    done: Vec<Kept>,
+    total: Interval,
     /// At the borders of the measured time, with the time.
     usage: [Option<(u64, Usage)>; 2],
     broker_pid: Option<u32>,
@@ -292,8 +302,7 @@ impl Watch {
         }
         // Threads that ended early did not hand over all of theirs.
         for (_, interval) in std::mem::take(&mut self.groups).into_values() {
-            each(&interval);
-            self.done.push(interval);
+            self.keep(&interval, each);
         }
     }
 
@@ -319,8 +328,22 @@ impl Watch {
         group.1.add(&interval);
         if group.0 == self.count {
             let (_, whole) = self.groups.remove(&key).expect("just filled");
-            each(&whole);
-            self.done.push(whole);
+            self.keep(&whole, each);
+        }
+    }
+
+    fn keep(&mut self, interval: &Interval, each: &mut dyn FnMut(&Interval)) {
+        each(interval);
+        self.done.push(Kept::of(interval));
+        if interval.phase == Phase::WarmUp {
+            return;
+        }
+        let total = &mut self.total;
+        let flow = (total.acked, total.acked_bytes, total.received, total.received_bytes, total.pulls);
+        total.add(interval);
+        if interval.phase == Phase::Drain {
+            // Latencies of what was due count whenever the answer comes; rates end with the measured time.
+            (total.acked, total.acked_bytes, total.received, total.received_bytes, total.pulls) = flow;
         }
     }
 
@@ -331,9 +354,10 @@ impl Watch {
         let (from_at, from_usage) = from.unwrap_or((now, last));
         let (to_at, to_usage) = to.unwrap_or((now, last));
         let _ = (from_at, to_at);
-        self.done.sort_by_key(|interval| (interval.phase, interval.index));
+        self.done.sort_by_key(|interval| (interval.phase(), interval.index()));
         let mut crew = Crew {
             intervals: self.done,
+            total: self.total,
             ledger: Ledger::default(),
             window: Duration::ZERO,
             usage: to_usage.since(&from_usage),
@@ -377,34 +401,12 @@ impl Crew {
             self.failure.get_or_insert(failure.to_string());
         }
     }
-
-    /// Measured counts, with the histograms of everything that was due in the measured time.
-    #[must_use]
-    pub fn total(&self) -> Interval {
-        let mut total = Interval::new(Phase::Measured, 0);
-        for interval in self.intervals.iter().filter(|interval| interval.phase != Phase::WarmUp) {
-            total.add(interval);
-        }
-        let measured = self.intervals.iter().filter(|interval| interval.phase == Phase::Measured);
-        let (mut acked, mut bytes, mut received, mut received_bytes, mut pulls) = (0, 0, 0, 0, 0);
-        for interval in measured {
-            acked += interval.acked;
-            bytes += interval.acked_bytes;
-            received += interval.received;
-            received_bytes += interval.received_bytes;
-            pulls += interval.pulls;
-        }
-        (total.acked, total.acked_bytes, total.pulls) = (acked, bytes, pulls);
-        (total.received, total.received_bytes) = (received, received_bytes);
-        total
-    }
 }
 
 fn start(
     at: usize,
     part: Part,
-    senders: usize,
-    drain: Duration,
+    (senders, span): (usize, Span),
     control: &Arc<Control>,
     out: mpsc::Sender<Interval>,
 ) -> io::Result<Thread> {
@@ -412,7 +414,7 @@ fn start(
     let name = format!("bench-{at}");
     std::thread::Builder::new().name(name.clone()).spawn(move || {
         let pair = (part.sender.map(Sender::new), part.receiver.map(Receiver::new));
-        let engine = Engine::new(control.clone(), pair, senders, nanos(drain), out);
+        let engine = Engine::new(control.clone(), pair, (senders, span.copies), nanos(span.drain), out);
         let outcome = driver::run(&name, &part.place, engine);
         if !matches!(outcome, Ok((_, None))) {
             control.stop.store(true, Ordering::Relaxed);

@@ -45,6 +45,8 @@ pub struct Engine {
     control: Arc<Control>,
     /// Threads that send.
     senders: usize,
+    /// How often each message is received: once for each subscription.
+    copies: u64,
     /// Producing part.
     pub sender: Option<Sender>,
     /// Consuming part.
@@ -62,19 +64,20 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Waits for [`Control::times`]. `senders` is how many threads send; `drain_ns` how long after the load stragglers
-    /// are awaited.
+    /// Waits for [`Control::times`]. `senders` is how many threads send, `copies` how many subscriptions receive what
+    /// they send; `drain_ns` how long after the load stragglers are awaited.
     #[must_use]
     pub fn new(
         control: Arc<Control>,
         (sender, receiver): (Option<Sender>, Option<Receiver>),
-        senders: usize,
+        (senders, copies): (usize, u64),
         drain_ns: u64,
         out: mpsc::Sender<Interval>,
     ) -> Self {
         Self {
             control,
             senders,
+            copies,
             sender,
             receiver,
             ledger: Ledger::default(),
@@ -112,7 +115,8 @@ impl Engine {
     /// Ends the load if it is time.
     fn end_load(&mut self, now: u64) {
         let spent = match (&self.sender, &self.receiver) {
-            (Some(sender), _) => sender.is_spent(),
+            // A number of messages is measured to its last answer.
+            (Some(sender), _) => sender.is_spent() && sender.inflight() == 0,
             (None, Some(receiver)) => receiver.is_spent() || receiver.is_through(),
             (None, None) => true,
         };
@@ -142,7 +146,7 @@ impl Engine {
     /// Whether nothing more is awaited.
     fn is_drained(&mut self, now: u64) -> bool {
         let Some(ended) = self.ended_at else { return false };
-        let patient = now < ended + self.drain_ns;
+        let patient = now < ended + self.drain_ns + SCAN_NS;
         if let Some(sender) = &self.sender {
             if sender.inflight() > 0 && patient {
                 return false;
@@ -158,7 +162,7 @@ impl Engine {
             return receiver.inflight() == 0 || !patient;
         }
         let all_sent = self.control.senders_done.load(Ordering::Acquire) == self.senders;
-        let awaited = self.control.acked.load(Ordering::Relaxed);
+        let awaited = self.control.acked.load(Ordering::Relaxed) * self.copies;
         let complete = all_sent && self.control.received.load(Ordering::Relaxed) >= awaited;
         // What still comes is worth waiting for.
         complete || now >= ended.max(receiver.last_at) + self.drain_ns
@@ -234,5 +238,7 @@ impl<E: Env> Work<E> for Engine {
 
 /// How often a thread looks whether the run may begin.
 const WAITING_NS: u64 = 500_000;
+/// Requests are given up when they are looked at: that much later.
+const SCAN_NS: u64 = 200_000_000;
 /// How often, at least, a thread looks whether it is to stop.
 const LOOK_NS: u64 = 50_000_000;

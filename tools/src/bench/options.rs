@@ -21,6 +21,21 @@ pub enum BenchCommand {
     E2e(Box<Load>),
     /// Send batches
     Batch(Box<Load>),
+    /// Find the highest rate that holds a bound on the latency
+    FindMax(Box<FindMax>),
+    /// Compare results of earlier runs: directories written with --out
+    Compare(Compare),
+    /// Run a workload file of the OpenMessaging Benchmark
+    Replay(Box<Replay>),
+    /// RocketMQ's benchmark/producer.sh, with its flags
+    #[command(disable_help_flag = true)]
+    RmqProducer(Alias),
+    /// RocketMQ's benchmark/batchproducer.sh, with its flags
+    #[command(disable_help_flag = true)]
+    RmqBatch(Alias),
+    /// RocketMQ's benchmark/consumer.sh, with its flags
+    #[command(disable_help_flag = true)]
+    RmqConsumer(Alias),
     /// Not yet: comes with transactions
     #[command(hide = true)]
     Tx(Alias),
@@ -98,6 +113,18 @@ pub struct Load {
     /// Consumers, each with a connection to each broker; queues are dealt to them [default: 4, at most one per queue]
     #[arg(long)]
     pub consumers: Option<u32>,
+    /// e2e: groups of consumers, each of which receives everything
+    #[arg(long, default_value_t = 1)]
+    pub subscriptions: u32,
+    /// consume: wait for what others send; latency since born and since stored, on the hosts' wall clocks
+    #[arg(long)]
+    pub follow: bool,
+    /// Consumer group named in pulls
+    #[arg(long, default_value = "ringmq_bench")]
+    pub group: String,
+    /// consume --follow: only messages with one of these tags, `TagA || TagB`
+    #[arg(long, default_value = "*", value_name = "TAGS")]
+    pub filter: String,
     /// Messages per pull at most
     #[arg(long, default_value_t = 32)]
     pub pull: u32,
@@ -148,9 +175,9 @@ pub struct Load {
     /// Measured messages; with --duration too, what ends first
     #[arg(long)]
     pub messages: Option<u64>,
-    /// Load before the measured time
-    #[arg(long, value_parser = units::duration, default_value = "10s")]
-    pub warmup: Duration,
+    /// Load before the measured time [default: 10s; 2s for a step of find-max]
+    #[arg(long, value_parser = units::duration)]
+    pub warmup: Option<Duration>,
     /// Length of an interval
     #[arg(long, value_parser = units::duration, default_value = "1s")]
     pub interval: Duration,

@@ -50,6 +50,14 @@ pub struct Plan {
     pub connections: u32,
     /// Consumers asked for.
     pub consumers: Option<u32>,
+    /// Groups that each receive everything.
+    pub subscriptions: u32,
+    /// Consume what comes.
+    pub follow: bool,
+    /// Consumer group.
+    pub group: String,
+    /// Tags that are read.
+    pub filter: String,
     /// Messages per pull.
     pub pull: u32,
     /// Messages stored per queue before a consume run.
@@ -180,6 +188,10 @@ impl Plan {
             topic_exists: load.topic_exists,
             connections,
             consumers: load.consumers,
+            subscriptions: load.subscriptions,
+            follow: load.follow,
+            group: load.group.clone(),
+            filter: load.filter.clone(),
             pull: load.pull,
             backlog: load.backlog,
             inflight: inflight(load, rate),
@@ -196,7 +208,7 @@ impl Plan {
             bodies,
             duration: load.duration.or(load.messages.is_none().then_some(DURATION)),
             messages: load.messages,
-            warmup: load.warmup,
+            warmup: load.warmup.unwrap_or(WARMUP),
             interval: load.interval,
             timeout: Duration::from_millis(load.reach.timeout),
             verify,
@@ -254,6 +266,34 @@ impl Plan {
                 "give a rate, for example --rate 10k/s",
             ));
         }
+        if load.follow && (self.kind != Kind::Consume || !load.topic_exists) {
+            let what = "--follow waits for what somebody else sends to a topic that is there";
+            return Err(usage(what, "use `bench consume --topic NAME --topic-exists --follow`"));
+        }
+        names::check_group(&self.group)
+            .map_err(|error| usage(format!("--group: {error}"), "give a plain name"))?;
+        if self.filter != "*" && !load.follow {
+            return Err(usage(
+                "--filter is for consume --follow",
+                "leave it out: other runs read everything",
+            ));
+        }
+        within("--subscriptions", u64::from(load.subscriptions), 1, 1_000)?;
+        if load.subscriptions > 1 && (self.kind != Kind::E2e || self.verify) {
+            return Err(usage(
+                "--subscriptions is for e2e, and does not go with --verify",
+                "leave out one of them",
+            ));
+        }
+        if let Some(url) = &self.server_metrics {
+            super::scrape::parts(url)?;
+            if self.out.is_none() {
+                return Err(usage(
+                    "--server-metrics without --out: there is no place to keep them",
+                    "add --out DIR",
+                ));
+            }
+        }
         if self.kind == Kind::Batch && self.shape.batch == 1 {
             return Err(usage("a batch of 1 is no batch", "use `bench produce`, or --batch 2 and more"));
         }
@@ -303,7 +343,10 @@ fn times(load: &Load) -> Result<(), Failure> {
         ));
     }
     let longest = Duration::from_secs(30 * 24 * 3600);
-    if load.duration.unwrap_or(DURATION) > longest || load.warmup > longest || load.interval > longest {
+    if load.duration.unwrap_or(DURATION) > longest
+        || load.warmup.unwrap_or(WARMUP) > longest
+        || load.interval > longest
+    {
         return Err(usage("a time of more than 30 days", "give less"));
     }
     Ok(())
@@ -323,7 +366,7 @@ fn topic(load: &Load) -> Result<(), Failure> {
             "topics have letters, digits, '-', '_', '%' and '|', at most 127 of them",
         )
     })?;
-    if names::is_system_topic(topic) {
+    if names::is_system_topic(topic) && topic != BENCHMARK_TOPIC {
         return Err(usage(format!("--topic {topic} belongs to the broker itself"), "choose another name"));
     }
     Ok(())
@@ -499,12 +542,15 @@ pub fn size_text(size: &Size) -> String {
     }
 }
 
+/// Every broker has it for this.
+const BENCHMARK_TOPIC: &str = "BenchmarkTest";
 /// `maxMessageSize` of brokers, RocketMQ's default.
 const BODY_BYTES_MAX: usize = 4 << 20;
 /// Leaves room for what is ours beside what the wire allows.
 const PROPERTIES_BYTES_MAX: usize = 32_000;
 const BATCH: u32 = 32;
 const BATCH_MAX: u64 = 4096;
+const WARMUP: Duration = Duration::from_secs(10);
 const DURATION: Duration = Duration::from_secs(20);
 const E2E_RATE: f64 = 1_000.0;
 const RATE_MAX: f64 = 1e9;
@@ -512,3 +558,50 @@ const INFLIGHT_OPEN: usize = 1024;
 const INFLIGHT_CLOSED: usize = 64;
 /// `sysFlag` of a body compressed with zlib (Java: `MessageSysFlag`).
 const COMPRESSED_ZLIB: i32 = 1 | 3 << 8;
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::bench::Line;
+
+    /// The plan of a command line.
+    pub(crate) fn plan(kind: Kind, arguments: &[&str]) -> Plan {
+        try_plan(kind, arguments).unwrap()
+    }
+
+    fn try_plan(kind: Kind, arguments: &[&str]) -> Result<Plan, Failure> {
+        let line = Line::try_parse_from(std::iter::once(&"ringmq").chain(arguments)).unwrap();
+        Plan::new(kind, &line.load)
+    }
+
+    #[test]
+    fn a_rate_in_bytes_is_one_in_messages() {
+        let plan = plan(Kind::Produce, &["--rate=10MiB/s", "--size=1k"]);
+        assert_eq!(plan.rate, Some(10_240.0));
+    }
+
+    #[test]
+    fn what_is_not_said_depends_on_the_kind_of_loop() {
+        let closed = plan(Kind::Produce, &[]);
+        assert_eq!((closed.rate, closed.inflight, closed.spin), (None, 64, Spin::Off));
+        let open = plan(Kind::Produce, &["--rate=1k"]);
+        assert_eq!((open.rate, open.inflight), (Some(1_000.0), 1024));
+        assert_eq!(plan(Kind::E2e, &[]).rate, Some(1_000.0));
+        assert_eq!(plan(Kind::Batch, &[]).shape.batch, 32);
+        assert_eq!(plan(Kind::Produce, &["--sync"]).inflight, 1);
+        let both = plan(Kind::Produce, &["--messages=10", "--duration=3s"]);
+        assert_eq!((both.messages, both.duration), (Some(10), Some(Duration::from_secs(3))));
+        assert_eq!(plan(Kind::Produce, &["--messages=10"]).duration, None);
+    }
+
+    #[test]
+    fn the_largest_body_fits_and_one_byte_more_is_refused() {
+        let size = |bytes: usize| format!("--size={bytes}");
+        assert!(try_plan(Kind::Produce, &[&size(4 << 20)]).is_ok());
+        assert!(try_plan(Kind::Produce, &[&size((4 << 20) + 1)]).is_err());
+        assert!(try_plan(Kind::Batch, &["--batch=4", &size(1 << 20)]).is_ok());
+        assert!(try_plan(Kind::Batch, &["--batch=4", &size((1 << 20) + 1)]).is_err());
+    }
+}

@@ -299,6 +299,7 @@ impl Sender {
             recorder.now.due += self.batch;
             if recorder.counts(intended) {
                 recorder.now.lag.saturating_record(written.saturating_sub(intended.max(state.freed)));
+                recorder.now.delay.saturating_record(written.saturating_sub(intended));
             }
         }
     }

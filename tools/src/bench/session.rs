@@ -11,6 +11,7 @@ use super::host;
 use super::plan::{Kind, Plan};
 use super::receiver::Reading;
 use super::recorder::Interval;
+use super::scrape;
 use super::stage::{Queue, Stage};
 use super::template::Shape;
 use super::verify::Verdict;
@@ -24,6 +25,8 @@ pub struct Outcome {
     pub verdict: Option<Verdict>,
     /// Queues in all.
     pub queues: usize,
+    /// Consumers.
+    pub consumers: usize,
     /// Brokers (shards).
     pub brokers: Vec<String>,
     /// Who runs where.
@@ -34,6 +37,10 @@ pub struct Outcome {
     pub local: bool,
     /// When the run began, Unix ms.
     pub started_at_ms: i64,
+    /// The flush mode of the brokers, as the first says.
+    pub flush: Option<String>,
+    /// With `--server-metrics`: file names and what the URL answered.
+    pub server_metrics: Vec<(String, String)>,
     /// What went wrong after the load.
     pub trouble: Vec<String>,
 }
@@ -57,6 +64,11 @@ pub(crate) fn run(
         plan.broker_pid.or_else(|| local.then(|| host::process_at(stage.brokers[0].socket.port())).flatten());
     let layout = layout(plan, broker_pid);
     told(&layout);
+    let flush = stage.flush_mode();
+    let mut server_metrics = Vec::new();
+    if let Some(url) = &plan.server_metrics {
+        server_metrics.push(("server-metrics-before.txt".to_owned(), scrape::get(url)?));
+    }
     let mut session = Session { plan, stage: &mut stage, interrupted, broker_pid };
     let (crew, verdict, trouble) = match plan.kind {
         Kind::Produce | Kind::Batch => session.produce(each)?,
@@ -66,13 +78,32 @@ pub(crate) fn run(
     let (queues, brokers) =
         (stage.queues.len(), stage.brokers.iter().map(|broker| broker.address.clone()).collect());
     let mut trouble = trouble;
+    if let Some(url) = &plan.server_metrics {
+        match scrape::get(url) {
+            Ok(text) => server_metrics.push(("server-metrics-after.txt".to_owned(), text)),
+            Err(failure) => trouble.push(failure.to_string()),
+        }
+    }
     if crew.failure.is_none() {
         trouble.extend(stage.clear());
     } else {
         // A broker that died cannot remove anything.
         drop(stage);
     }
-    Ok(Outcome { crew, verdict, queues, brokers, layout, broker_pid, local, started_at_ms, trouble })
+    Ok(Outcome {
+        crew,
+        verdict,
+        queues,
+        consumers: plan.consumers.map_or(CONSUMERS.min(queues), |count| count as usize),
+        brokers,
+        layout,
+        broker_pid,
+        local,
+        started_at_ms,
+        flush,
+        server_metrics,
+        trouble,
+    })
 }
 
 type Ran = Result<(Crew, Option<Verdict>, Vec<String>), Failure>;
@@ -127,6 +158,9 @@ impl Session<'_> {
         if !self.plan.topic_exists {
             self.fill()?;
         }
+        if self.plan.follow {
+            return self.follow(each);
+        }
         let offsets = self.stage.offsets()?;
         let readings: Vec<(Queue, Reading)> = self
             .stage
@@ -155,6 +189,25 @@ impl Session<'_> {
         Ok((crew, None, Vec::new()))
     }
 
+    /// Waits for what others send.
+    fn follow(&mut self, each: &mut dyn FnMut(&Interval)) -> Ran {
+        let readings = self.ends()?;
+        let consumers = self.plan.consumers.map_or(CONSUMERS, |count| count as usize).min(readings.len());
+        let readers =
+            Readers { consumers, deliveries: true, suspend: SUSPEND_MS, budget: self.plan.messages };
+        let mut parts = Vec::new();
+        crew::add_consumers(&mut parts, self.plan, readers, &self.stage.brokers, &readings);
+        let crew = self.crew(parts, self.span(), each)?;
+        Ok((crew, None, Vec::new()))
+    }
+
+    /// Every queue, from its end on.
+    fn ends(&mut self) -> Result<Vec<(Queue, Reading)>, Failure> {
+        let offsets = self.stage.offsets()?;
+        let queues = self.stage.queues.iter().cloned().zip(offsets);
+        Ok(queues.map(|(queue, (_, end))| (queue, Reading::Follow(end))).collect())
+    }
+
     fn end_to_end(&mut self, each: &mut dyn FnMut(&Interval)) -> Ran {
         let queues = self.stage.queues.len();
         let consumers = self.plan.consumers.map_or(CONSUMERS.min(queues), |count| count as usize);
@@ -166,18 +219,12 @@ impl Session<'_> {
                 fix: "give at most one per queue, or more --queues".to_owned(),
             });
         }
-        let offsets = self.stage.offsets()?;
-        let readings: Vec<(Queue, Reading)> = self
-            .stage
-            .queues
-            .iter()
-            .cloned()
-            .zip(offsets)
-            .map(|(queue, (_, end))| (queue, Reading::Follow(end)))
-            .collect();
+        let readings = self.ends()?;
         let mut parts = crew::sending_parts(self.plan, &self.stage.brokers, &self.stage.queues);
         let readers = Readers { consumers, deliveries: true, suspend: SUSPEND_MS, budget: None };
-        crew::add_consumers(&mut parts, self.plan, readers, &self.stage.brokers, &readings);
+        for _ in 0..self.plan.subscriptions {
+            crew::add_consumers(&mut parts, self.plan, readers, &self.stage.brokers, &readings);
+        }
         let crew = self.crew(parts, self.span(), each)?;
         let verdict = self.plan.verify.then(|| crew.ledger.verdict());
         Ok((crew, verdict, Vec::new()))
@@ -203,11 +250,12 @@ impl Session<'_> {
             duration: None,
             interval: Duration::from_secs(1),
             drain: plan.timeout,
+            copies: 1,
         };
         let before = self.stage.offsets()?;
         let crew = self.crew(parts, span, &mut |_| {})?;
         let failed = crew.failure.clone().or_else(|| {
-            let (code, (count, remark)) = crew.total().errors.into_iter().next()?;
+            let (code, (count, remark)) = crew.total.errors.iter().next()?;
             Some(format!("{count} sends were refused with code {code}: {remark}"))
         });
         if let Some(why) = failed {
@@ -245,6 +293,7 @@ impl Session<'_> {
             duration: None,
             interval: Duration::from_secs(1),
             drain: plan.timeout,
+            copies: 1,
         };
         // An impatient user has ended the load; the account is still wanted, and a second Ctrl-C ends that too.
         crew::run(parts, span, None, &AtomicBool::new(false), &mut |_| {}).map_err(cannot_run)
@@ -261,7 +310,13 @@ impl Session<'_> {
 
     fn span(&self) -> Span {
         let plan = self.plan;
-        Span { warmup: plan.warmup, duration: plan.duration, interval: plan.interval, drain: plan.timeout }
+        Span {
+            warmup: plan.warmup,
+            duration: plan.duration,
+            interval: plan.interval,
+            drain: plan.timeout,
+            copies: u64::from(plan.subscriptions),
+        }
     }
 }
 

@@ -8,7 +8,9 @@ use std::time::Duration;
 use net::ResponseCode;
 use net::body::TopicStatsTable;
 use net::names::AUTO_CREATE_TOPIC;
-use net::requests::{DeleteTopicInBroker, DeleteTopicInNamesrv, GetTopicStatsInfo, UpdateAndCreateTopic};
+use net::requests::{
+    DeleteTopicInBroker, DeleteTopicInNamesrv, GetBrokerConfig, GetTopicStatsInfo, UpdateAndCreateTopic,
+};
 
 use crate::client::cluster::{Cluster, parsed};
 use crate::failure::Failure;
@@ -135,6 +137,20 @@ impl Stage {
         Ok(offsets)
     }
 
+    /// `SYNC_FLUSH` or `ASYNC_FLUSH`, as the first broker says.
+    pub(crate) fn flush_mode(&mut self) -> Option<String> {
+        self.setting("flushDiskType")
+    }
+
+    /// A setting of the first broker.
+    fn setting(&mut self, key: &str) -> Option<String> {
+        let address = self.brokers.first()?.address.clone();
+        let answer =
+            self.cluster.ask(&address, &GetBrokerConfig {}, &[], "asking for the configuration").ok()?;
+        let pairs = settings::parse_properties(&String::from_utf8_lossy(&answer.body)).ok()?;
+        pairs.into_iter().find(|pair| pair.key == key).map(|pair| pair.value)
+    }
+
     /// The topics.
     #[must_use]
     pub fn topics(&self) -> &[String] {
@@ -153,10 +169,18 @@ impl Stage {
                     left.push(format!("topic {topic} is still at {}", broker.address));
                 }
             }
-            if self.direct {
-                continue;
-            }
-            for server in self.cluster.namesrv_all().to_vec() {
+            // A broker called directly may be registered all the same.
+            let registered = if self.direct {
+                self.setting("namesrvAddr").unwrap_or_default()
+            } else {
+                self.cluster.namesrv()
+            };
+            for server in registered
+                .split(';')
+                .filter(|server| !server.is_empty())
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+            {
                 let header =
                     DeleteTopicInNamesrv { topic: &topic, cluster_name: self.cluster_name.as_deref() };
                 // A name server that is away forgets the topic when brokers stop registering it.

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::host;
 use super::plan::{Kind, Plan};
-use super::recorder::{Interval, LOST, Latencies, Phase, TIMED_OUT};
+use super::recorder::{Interval, Kept, LOST, Latencies, Phase, TIMED_OUT};
 use super::session::Outcome;
 use super::threshold::Figure;
 use super::validity::{self, Reason};
@@ -248,8 +248,19 @@ pub struct Row {
 pub fn headline<'i>(plan: &Plan, interval: &'i Interval) -> &'i Latencies {
     match plan.kind {
         Kind::E2e => &interval.delivery,
+        Kind::Consume if plan.follow => &interval.born_to_client,
         Kind::Consume => &interval.delivery_service,
         Kind::Produce | Kind::Batch if plan.is_open() => &interval.response,
+        Kind::Produce | Kind::Batch => &interval.service,
+    }
+}
+
+/// The latencies since a request was written, whatever is the headline.
+#[must_use]
+pub fn service<'i>(plan: &Plan, interval: &'i Interval) -> &'i Latencies {
+    match plan.kind {
+        Kind::Consume if plan.follow => &interval.store_to_client,
+        Kind::E2e | Kind::Consume => &interval.delivery_service,
         Kind::Produce | Kind::Batch => &interval.service,
     }
 }
@@ -257,9 +268,12 @@ pub fn headline<'i>(plan: &Plan, interval: &'i Interval) -> &'i Latencies {
 impl Summary {
     /// Makes it from what a run gave.
     #[must_use]
-    pub fn new(plan: &Plan, outcome: &Outcome, total: &Interval, flush: Option<String>) -> Self {
+    pub fn new(plan: &Plan, outcome: &Outcome) -> Self {
+        let total = &outcome.crew.total;
         let (reasons, mut remarks) = validity::judge(plan, outcome, total, headline(plan, total));
-        if !plan.is_open() {
+        if plan.follow {
+            remarks.push(WALL_CLOCKS.to_owned());
+        } else if !plan.is_open() {
             remarks.insert(0, COORDINATED.to_owned());
         }
         let cpu = cpu(outcome, total, plan);
@@ -284,7 +298,7 @@ impl Summary {
             tags: plan.notes.iter().cloned().collect(),
             parameters: parameters(plan, outcome),
             brokers: outcome.brokers.clone(),
-            flush,
+            flush: outcome.flush.clone(),
             layout: outcome.layout.clone(),
             host: host::facts(&place),
             seconds: outcome.crew.window.as_secs_f64(),
@@ -369,6 +383,7 @@ impl Distribution {
 pub const SHOWN: [f64; 5] = [50.0, 90.0, 99.0, 99.9, 99.99];
 /// What a closed loop has to say about itself (rule 4).
 pub const COORDINATED: &str = "service time only: coordinated omission";
+const WALL_CLOCKS: &str = "response is since the message was born, service since it was stored, on the wall clocks of their hosts in whole ms";
 const CURVE_TICKS: u32 = 8;
 
 fn ms(ns: u64) -> f64 {
@@ -420,6 +435,11 @@ fn latency(plan: &Plan, total: &Interval) -> Latency {
         Kind::Produce | Kind::Batch => {
             Latency { response: of(&total.response), service: of(&total.service), lag, ..Latency::default() }
         }
+        Kind::Consume if plan.follow => Latency {
+            response: of(&total.born_to_client),
+            service: of(&total.store_to_client),
+            ..Latency::default()
+        },
         Kind::Consume => Latency { service: of(&total.delivery_service), ..Latency::default() },
         Kind::E2e => Latency {
             response: of(&total.delivery),
@@ -433,7 +453,8 @@ fn latency(plan: &Plan, total: &Interval) -> Latency {
 
 fn cpu(outcome: &Outcome, total: &Interval, plan: &Plan) -> Cpu {
     let usage = &outcome.crew.usage;
-    let messages = if plan.kind == Kind::Consume { total.received } else { total.acked.max(total.received) };
+    let sent = if plan.shape.oneway { total.sent } else { total.acked };
+    let messages = if plan.kind == Kind::Consume { total.received } else { sent };
     let requests = if plan.kind == Kind::Consume {
         total.pulls
     } else {
@@ -474,20 +495,21 @@ fn failed(code: i32, count: u64, remark: &str) -> Failed {
     Failed { code, name, count, remark: remark.to_owned() }
 }
 
-fn rows(plan: &Plan, intervals: &[Interval], window: f64) -> Vec<Row> {
+fn rows(plan: &Plan, intervals: &[Kept], window: f64) -> Vec<Row> {
     let step = plan.interval.as_secs_f64();
     let warmup = plan.warmup.as_secs_f64();
     intervals
         .iter()
-        .filter(|interval| interval.phase != Phase::Drain)
-        .map(|interval| {
+        .filter(|interval| interval.phase() != Phase::Drain)
+        .map(|kept| {
+            let interval = kept.open();
             let (from, length) = match interval.phase {
                 Phase::WarmUp => (0.0, warmup),
                 Phase::Measured | Phase::Drain => (warmup, window),
             };
             let begin = interval.index as f64 * step;
             let end = (begin + step).min(length);
-            row(plan, interval, from + end, (end - begin).max(1e-9))
+            row(plan, &interval, from + end, (end - begin).max(1e-9))
         })
         .collect()
 }

@@ -137,9 +137,12 @@ fn headline(plan: &Plan, summary: &Summary) -> String {
         [low, high] if low == high => bytes(low),
         [low, high] => format!("{} to {}", bytes(low), bytes(high)),
     };
+    let flush = summary.flush.as_ref().map_or(String::new(), |flush| format!(", {flush}"));
+    if plan.topic_exists && plan.kind == Kind::Consume {
+        return format!("{} s of reading, {} queues{flush}", number(summary.seconds), what.queues);
+    }
     let rate = plan.rate.map_or("at full speed".to_owned(), |rate| format!("at {}/s", grouped(rate)));
     let batch = if what.batch > 1 { format!(", batches of {}", what.batch) } else { String::new() };
-    let flush = summary.flush.as_ref().map_or(String::new(), |flush| format!(", {flush}"));
     format!("{} s {rate}, {size}{batch}, {} queues{flush}", number(summary.seconds), what.queues)
 }
 

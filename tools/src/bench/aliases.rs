@@ -1,0 +1,272 @@
+//! `bench rmq-*`: RocketMQ's own benchmark programs by their flags. Closed loops, as they are; our percentiles follow
+//! their lines.
+
+use crate::failure::Failure;
+use crate::links::commons_cli::{self, Opt, Parsed};
+use crate::output;
+
+use super::plan::Kind;
+
+/// What a program's flags mean as a command line of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Meant {
+    /// Which kind of load.
+    pub(crate) kind: Kind,
+    /// Arguments of `ringmq bench KIND`.
+    pub(crate) arguments: Vec<String>,
+}
+
+const PRODUCER: &[Opt] = &[
+    value("w", "threadCount", "Thread count, Default: 64"),
+    value("s", "messageSize", "Message Size, Default: 128"),
+    value("t", "topic", "Topic name, Default: BenchmarkTest"),
+    value("k", "keyEnable", "Message Key Enable, Default: false"),
+    value("p", "propertySize", "Bytes of properties, Default: 0"),
+    value("l", "tagCount", "Tag count, Default: 0"),
+    value("m", "msgTraceEnable", "Message Trace Enable, Default: false"),
+    value("a", "aclEnable", "Acl Enable, Default: false"),
+    value("ak", "accessKey", "Acl access key, Default: rocketmq2"),
+    value("sk", "secretKey", "Acl secret key, Default: 12345678"),
+    value("q", "messageQuantity", "Send message quantity, Default: 0, running forever"),
+    value("d", "delayEnable", "Delay message Enable, Default: false"),
+    value("e", "delayLevel", "Delay message level, Default: 1"),
+    value("y", "asyncEnable", "Enable async produce, Default: false"),
+    value("c", "compressEnable", "Enable compress msg over 4K, Default: false"),
+    value("ct", "compressType", "Message compressed type, Default: ZLIB"),
+    value("cl", "compressLevel", "Message compressed level, Default: 5"),
+    value("ch", "compressOverHowMuch", "Compress message when body over how much(unit Byte), Default: 4096"),
+    value("ri", "reportInterval", "The number of ms between reports, Default: 10000"),
+    value("n", "namesrvAddr", "Name server address list, eg: '192.168.0.1:9876;192.168.0.2:9876'"),
+    flag("h", "help", "Print help"),
+];
+
+const BATCH: &[Opt] = &[
+    value("b", "batchSize", "Batch size, Default: 16"),
+    value("w", "threadCount", "Thread count, Default: 64"),
+    value("s", "messageSize", "Message Size, Default: 128"),
+    value("t", "topic", "Topic name, Default: BenchmarkTest"),
+    value("k", "keyEnable", "Message Key Enable, Default: false"),
+    value("p", "propertySize", "Bytes of properties, Default: 0"),
+    value("l", "tagCount", "Tag count, Default: 0"),
+    value("m", "msgTraceEnable", "Message Trace Enable, Default: false"),
+    value("a", "aclEnable", "Acl Enable, Default: false"),
+    value("ak", "accessKey", "Acl access key, Default: rocketmq2"),
+    value("sk", "secretKey", "Acl secret key, Default: 12345678"),
+    value("c", "compressEnable", "Enable compress msg over 4K, Default: false"),
+    value("ct", "compressType", "Message compressed type, Default: ZLIB"),
+    value("cl", "compressLevel", "Message compressed level, Default: 5"),
+    value("ch", "compressOverHowMuch", "Compress message when body over how much(unit Byte), Default: 4096"),
+    value("ri", "reportInterval", "The number of ms between reports, Default: 10000"),
+    value("n", "namesrvAddr", "Name server address list, eg: '192.168.0.1:9876;192.168.0.2:9876'"),
+    flag("h", "help", "Print help"),
+];
+
+const CONSUMER: &[Opt] = &[
+    value("t", "topic", "Topic name, Default: BenchmarkTest"),
+    value("w", "threadCount", "Thread count, Default: 20"),
+    value("g", "group", "Consumer group name, Default: benchmark_consumer"),
+    value("p", "group prefix enable", "Is group prefix enable, Default: false"),
+    value("f", "filterType", "TAG, SQL92"),
+    value("e", "expression", "filter expression content file path.ie: ./test/expr"),
+    value("r", "failRate", "consumer fail rate, default 0"),
+    value("m", "msgTraceEnable", "Message Trace Enable, Default: false"),
+    value("a", "aclEnable", "Acl Enable, Default: false"),
+    value("ak", "accessKey", "Acl access key, Default: rocketmq2"),
+    value("sk", "secretKey", "Acl secret key, Default: 12345678"),
+    value("ri", "reportInterval", "The number of ms between reports, Default: 10000"),
+    value("n", "namesrvAddr", "Name server address list, eg: '192.168.0.1:9876;192.168.0.2:9876'"),
+    flag("h", "help", "Print help"),
+];
+
+const fn value(short: &'static str, long: &'static str, help: &'static str) -> Opt {
+    Opt { short, long, value: true, help }
+}
+
+const fn flag(short: &'static str, long: &'static str, help: &'static str) -> Opt {
+    Opt { short, long, value: false, help }
+}
+
+/// Reads the flags of RocketMQ's `producer` (or `batchproducer`, `consumer`). `None`: help was asked for and printed.
+///
+/// # Errors
+/// A flag it does not know, or one that asks for what is not there yet.
+pub(crate) fn read(kind: Kind, arguments: &[String]) -> Result<Option<Meant>, Failure> {
+    let (name, known) = match kind {
+        Kind::Batch => ("benchmarkBatchProducer", BATCH),
+        Kind::Consume => ("benchmarkConsumer", CONSUMER),
+        Kind::Produce | Kind::E2e => ("benchmarkProducer", PRODUCER),
+    };
+    let parsed = commons_cli::parse(known, arguments)
+        .map_err(|error| Failure::Usage { what: error.to_string(), fix: commons_cli::usage(name, known) })?;
+    if parsed.has("h") {
+        output::line(&commons_cli::usage(name, known))?;
+        return Ok(None);
+    }
+    let flags = Flags(&parsed);
+    flags.refuse_later()?;
+    let mut all = flags.common()?;
+    match kind {
+        Kind::Consume => all.extend(flags.consumer()?),
+        _ => all.extend(flags.producer(kind)?),
+    }
+    Ok(Some(Meant { kind, arguments: all }))
+}
+
+struct Flags<'p>(&'p Parsed);
+
+impl Flags<'_> {
+    fn on(&self, flag: &str) -> bool {
+        self.0.value(flag).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    }
+
+    fn number(&self, flag: &str, default: u64) -> Result<u64, Failure> {
+        let Some(text) = self.0.value(flag) else { return Ok(default) };
+        text.trim().parse().map_err(|_| Failure::Usage {
+            what: format!("-{flag} {text:?} is no number"),
+            fix: format!("write a whole number, such as -{flag} {default}"),
+        })
+    }
+
+    fn refuse_later(&self) -> Result<(), Failure> {
+        let later = [
+            (self.on("m"), "-m true: message traces come with the trace topic's client"),
+            (self.on("a"), "-a true: requests are not signed yet; that comes with access control"),
+            (self.on("d"), "-d true: delayed messages come with timed messages"),
+            (
+                self.0.value("f").is_some_and(|kind| kind.eq_ignore_ascii_case("SQL92")),
+                "-f SQL92: filters by SQL come with SQL92 on the broker",
+            ),
+            (
+                self.0.value("r").is_some_and(|rate| rate.trim().parse::<f64>() != Ok(0.0)),
+                "-r: messages that fail come with retries",
+            ),
+            (
+                self.on("c") && self.0.value("ct").is_some_and(|kind| !kind.eq_ignore_ascii_case("ZLIB")),
+                "-ct: bodies are compressed with ZLIB only",
+            ),
+        ];
+        match later.into_iter().find(|(asked, _)| *asked) {
+            Some((_, what)) => Err(Failure::Usage { what: what.to_owned(), fix: "leave it out".to_owned() }),
+            None => Ok(()),
+        }
+    }
+
+    fn common(&self) -> Result<Vec<String>, Failure> {
+        let topic = self.0.value("t").unwrap_or("BenchmarkTest").trim();
+        let every = self.number("ri", 10_000)?;
+        let mut all = vec![
+            format!("--topic={topic}"),
+            "--topic-exists".to_owned(),
+            "--rmq-format".to_owned(),
+            "--warmup=0s".to_owned(),
+            format!("--interval={every}ms"),
+        ];
+        all.extend(self.0.value("n").map(|servers| format!("--namesrv={servers}")));
+        Ok(all)
+    }
+
+    fn producer(&self, kind: Kind) -> Result<Vec<String>, Failure> {
+        let size = self.number("s", 128)?;
+        let threads = self.number("w", 64)?;
+        // Java's threads share one connection to each broker, with one request in flight each; its asynchronous
+        // producer is one thread that does not wait.
+        let inflight = if self.on("y") { ASYNC_INFLIGHT } else { threads };
+        let mut all = vec![
+            format!("--size={size}"),
+            "--connections=1".to_owned(),
+            format!("--inflight={inflight}"),
+            "--payload=zero".to_owned(),
+        ];
+        if kind == Kind::Batch {
+            all.push(format!("--batch={}", self.number("b", 16)?));
+        }
+        match self.number("q", 0)? {
+            0 => all.push(format!("--duration={FOR_EVER}")),
+            count => all.push(format!("--messages={count}")),
+        }
+        if self.on("k") {
+            all.push("--keys=rr:1000000".to_owned());
+        }
+        let tags: Vec<String> = (0..self.number("l", 0)?.min(1_000)).map(|tag| format!("tag{tag}")).collect();
+        if !tags.is_empty() {
+            all.push(format!("--tags={}", tags.join(",")));
+        }
+        let bytes = usize::try_from(self.number("p", 0)?).unwrap_or(usize::MAX).min(64 << 10);
+        if bytes > 0 {
+            all.push(format!("--props=p={}", "x".repeat(bytes)));
+        }
+        if self.on("c") && size >= self.number("ch", 4096)? {
+            all.push("--compress".to_owned());
+        }
+        Ok(all)
+    }
+
+    fn consumer(&self) -> Result<Vec<String>, Failure> {
+        let mut all = vec!["--follow".to_owned(), format!("--duration={FOR_EVER}")];
+        all.push(format!("--consumers={}", self.number("w", 20)?));
+        let group = self.0.value("g").unwrap_or("benchmark_consumer");
+        let suffix = if self.on("p") { format!("_{}", crate::time::now_ms() % 100) } else { String::new() };
+        all.push(format!("--group={group}{suffix}"));
+        if let Some(path) = self.0.value("e") {
+            let text = std::fs::read_to_string(path).map_err(|error| Failure::Usage {
+                what: format!("-e {path}: {error}"),
+                fix: "name a file with an expression such as TagA || TagB".to_owned(),
+            })?;
+            all.push(format!("--filter={}", text.trim()));
+        }
+        Ok(all)
+    }
+}
+
+/// As long as a run may be.
+const FOR_EVER: &str = "720h";
+/// Requests in flight of Java's asynchronous producer: its limit, in effect.
+const ASYNC_INFLIGHT: u64 = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meant(kind: Kind, line: &str) -> Result<Vec<String>, String> {
+        let arguments: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        read(kind, &arguments).map(|meant| meant.unwrap().arguments).map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn flags_of_javas_tools_become_ours() {
+        let all = meant(Kind::Produce, "-w 8 -s 2048 -t T -k true -l 2 -q 100 -n h:1;i:2").unwrap();
+        for wanted in [
+            "--inflight=8",
+            "--size=2048",
+            "--topic=T",
+            "--keys=rr:1000000",
+            "--tags=tag0,tag1",
+            "--messages=100",
+            "--namesrv=h:1;i:2",
+        ] {
+            assert!(all.iter().any(|one| one == wanted), "{wanted} is not in {all:?}");
+        }
+        assert!(meant(Kind::Batch, "-b 4").unwrap().contains(&"--batch=4".to_owned()));
+        assert!(meant(Kind::Consume, "-g g1").unwrap().contains(&"--group=g1".to_owned()));
+        assert!(meant(Kind::Produce, "-c true -s 5000").unwrap().contains(&"--compress".to_owned()));
+        assert!(!meant(Kind::Produce, "-c true -s 100").unwrap().contains(&"--compress".to_owned()));
+    }
+
+    #[test]
+    fn what_is_not_there_yet_is_said() {
+        for (kind, line) in [
+            (Kind::Produce, "-a true"),
+            (Kind::Produce, "-m true"),
+            (Kind::Produce, "-d true"),
+            (Kind::Produce, "-c true -ct LZ4"),
+            (Kind::Produce, "-w many"),
+            (Kind::Produce, "-zz"),
+            (Kind::Batch, "-q 10"),
+            (Kind::Consume, "-f SQL92"),
+            (Kind::Consume, "-r 0.1"),
+            (Kind::Consume, "-e /nowhere/at/all"),
+        ] {
+            assert!(meant(kind, line).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! `compare`: results of earlier runs beside each other, with a verdict only where their spreads do not overlap.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::failure::Failure;
+use crate::output;
+
+use super::options::{Compare, Format};
+use super::report::{self, html};
+use super::summary::{SCHEMA, Summary};
+
+/// Several runs of one thing.
+#[derive(Debug)]
+pub(super) struct Side {
+    /// Name of its directory.
+    pub name: String,
+    /// The runs.
+    pub runs: Vec<Summary>,
+}
+
+/// A figure that is compared.
+struct Measure {
+    name: &'static str,
+    of: fn(&Summary) -> Option<f64>,
+    more_is_better: bool,
+}
+
+const MEASURES: [Measure; 7] = [
+    Measure { name: "messages/s", of: |run| Some(run.rates.messages_per_second), more_is_better: true },
+    Measure { name: "p50 ms", of: |run| run.headline()?.at("p50"), more_is_better: false },
+    Measure { name: "p99 ms", of: |run| run.headline()?.at("p99"), more_is_better: false },
+    Measure { name: "p99.9 ms", of: |run| run.headline()?.at("p99.9"), more_is_better: false },
+    Measure { name: "max ms", of: |run| Some(run.headline()?.max), more_is_better: false },
+    Measure { name: "errors", of: |run| Some(run.error_count() as f64), more_is_better: false },
+    Measure { name: "broker CPU us/message", of: |run| run.cpu.broker_us_per_message, more_is_better: false },
+];
+
+/// The middle and the ends of some values.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Spread {
+    /// The middle one; the mean of the two middle ones.
+    pub median: f64,
+    /// The smallest.
+    pub least: f64,
+    /// The largest.
+    pub most: f64,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// A directory that holds no result, or one of another schema.
+pub(crate) fn run(options: &Compare) -> Result<(), Failure> {
+    let sides: Vec<Side> = options.results.iter().map(|path| side(path)).collect::<Result<_, _>>()?;
+    if let Some(out) = &options.out {
+        let runs: Vec<(String, &Summary)> = sides.iter().flat_map(named).collect();
+        fs::create_dir_all(out)?;
+        fs::write(out.join("report.html"), html::page(&runs))?;
+    }
+    match options.format {
+        Format::Line => output::line(text(&sides).trim_end())?,
+        Format::Json => output::line(report::pretty(&json(&sides)).trim_end())?,
+        Format::Csv => output::line(csv(&sides).trim_end())?,
+    }
+    Ok(())
+}
+
+fn named(side: &Side) -> Vec<(String, &Summary)> {
+    match &side.runs[..] {
+        [only] => vec![(side.name.clone(), only)],
+        several => {
+            several.iter().enumerate().map(|(at, run)| (format!("{} {}", side.name, at + 1), run)).collect()
+        }
+    }
+}
+
+/// The runs in `path`: itself, or its directories.
+fn side(path: &Path) -> Result<Side, Failure> {
+    let at = path.display();
+    let name = path.file_name().map_or_else(|| at.to_string(), |name| name.to_string_lossy().into_owned());
+    if path.join("summary.json").is_file() {
+        return Ok(Side { name, runs: vec![read(path)?] });
+    }
+    let entries = fs::read_dir(path).map_err(|error| usage(format!("{at}: {error}")))?;
+    let mut dirs: Vec<_> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|dir| dir.join("summary.json").is_file())
+        .collect();
+    dirs.sort();
+    let runs: Vec<Summary> = dirs.iter().map(|dir| read(dir)).collect::<Result<_, _>>()?;
+    if runs.is_empty() {
+        return Err(usage(format!("{at} holds no result: there is no summary.json in it or below")));
+    }
+    Ok(Side { name, runs })
+}
+
+fn read(dir: &Path) -> Result<Summary, Failure> {
+    let path = dir.join("summary.json");
+    let text = fs::read_to_string(&path).map_err(|error| usage(format!("{}: {error}", path.display())))?;
+    let value: Value =
+        serde_json::from_str(&text).map_err(|error| usage(format!("{}: {error}", path.display())))?;
+    if value["schema"] != SCHEMA {
+        return Err(usage(format!("{}: its schema is {}, not {SCHEMA}", path.display(), value["schema"])));
+    }
+    serde_json::from_value(value).map_err(|error| usage(format!("{}: {error}", path.display())))
+}
+
+fn usage(what: String) -> Failure {
+    Failure::Usage {
+        what,
+        fix: "name directories that `ringmq bench ... --out DIR` wrote, or directories of such".to_owned(),
+    }
+}
+
+impl Spread {
+    /// `None` without a value.
+    #[must_use]
+    pub(super) fn of(mut values: Vec<f64>) -> Option<Self> {
+        values.sort_by(f64::total_cmp);
+        let (least, most) = (*values.first()?, *values.last()?);
+        let half = values.len() / 2;
+        let median = if values.len().is_multiple_of(2) {
+            f64::midpoint(values[half - 1], values[half])
+        } else {
+            values[half]
+        };
+        Some(Self { median, least, most })
+    }
+
+    /// Whether the two have a value in common.
+    #[must_use]
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        self.least <= other.most && other.least <= self.most
+    }
+}
+
+fn spread(side: &Side, measure: &Measure) -> Option<Spread> {
+    Spread::of(side.runs.iter().filter_map(measure.of).collect())
+}
+
+/// What `other` is beside `base`.
+fn verdict(measure: &Measure, base: (&Side, Option<Spread>), other: (&Side, Option<Spread>)) -> String {
+    let (Some(a), Some(b)) = (base.1, other.1) else { return "not measured".to_owned() };
+    if base.0.runs.len() < 2 || other.0.runs.len() < 2 {
+        return format!("{} (one run: no spread, no verdict)", change(&a, &b));
+    }
+    if a.overlaps(&b) {
+        return "no difference".to_owned();
+    }
+    let better = (b.median > a.median) == measure.more_is_better;
+    format!("{} {}", change(&a, &b), if better { "better" } else { "worse" })
+}
+
+fn change(a: &Spread, b: &Spread) -> String {
+    if a.median == 0.0 { "-".to_owned() } else { format!("{:+.1} %", (b.median / a.median - 1.0) * 100.0) }
+}
+
+fn text(sides: &[Side]) -> String {
+    let mut text = String::new();
+    let base = &sides[0];
+    let cell = |spread: Option<Spread>| match spread {
+        None => "-".to_owned(),
+        Some(Spread { median, least, most }) if least == most => number(median),
+        Some(Spread { median, least, most }) => {
+            format!("{} ({} to {})", number(median), number(least), number(most))
+        }
+    };
+    for other in &sides[1..] {
+        text.push_str(&format!(
+            "{:<22}  {:<34}  {:<34}  {} beside {}\n",
+            "", base.name, other.name, other.name, base.name
+        ));
+        for measure in &MEASURES {
+            let (a, b) = (spread(base, measure), spread(other, measure));
+            text.push_str(&format!(
+                "{:<22}  {:<34}  {:<34}  {}\n",
+                measure.name,
+                cell(a),
+                cell(b),
+                verdict(measure, (base, a), (other, b))
+            ));
+        }
+    }
+    for side in sides {
+        let invalid = side.runs.iter().filter(|run| !run.valid).count();
+        if invalid > 0 {
+            text.push_str(&format!("INVALID   {invalid} of {} runs of {}\n", side.runs.len(), side.name));
+        }
+        if side.runs.len() < PUBLISHED {
+            text.push_str(&format!(
+                "note      {} has {} run(s); to publish take at least {PUBLISHED}, interleaved\n",
+                side.name,
+                side.runs.len()
+            ));
+        }
+    }
+    text
+}
+
+fn json(sides: &[Side]) -> Value {
+    let base = &sides[0];
+    let one = |spread: Option<Spread>| {
+        spread.map_or(Value::Null, |s| json!({"median": s.median, "least": s.least, "most": s.most}))
+    };
+    let measures = MEASURES.iter().map(|measure| {
+        let spreads: Vec<Value> = sides.iter().map(|side| one(spread(side, measure))).collect();
+        let verdicts: Vec<String> = sides[1..]
+            .iter()
+            .map(|other| verdict(measure, (base, spread(base, measure)), (other, spread(other, measure))))
+            .collect();
+        json!({"measure": measure.name, "values": spreads, "verdicts": verdicts})
+    });
+    json!({
+        "schema": "ringmq-bench-compare/1",
+        "results": sides.iter().map(|side| json!({
+            "name": side.name, "runs": side.runs.len(), "invalid": side.runs.iter().filter(|run| !run.valid).count(),
+        })).collect::<Vec<_>>(),
+        "measures": measures.collect::<Vec<_>>(),
+    })
+}
+
+fn csv(sides: &[Side]) -> String {
+    let mut text = String::from("result,run,valid");
+    MEASURES.iter().for_each(|measure| text.push_str(&format!(",{}", measure.name)));
+    text.push('\n');
+    for side in sides {
+        for (at, run) in side.runs.iter().enumerate() {
+            text.push_str(&format!("{},{},{}", side.name.replace(',', ";"), at + 1, u8::from(run.valid)));
+            for measure in &MEASURES {
+                text.push_str(&format!(
+                    ",{}",
+                    (measure.of)(run).map_or(String::new(), |value| value.to_string())
+                ));
+            }
+            text.push('\n');
+        }
+    }
+    text
+}
+
+fn number(value: f64) -> String {
+    if value >= 1000.0 { super::units::grouped(value) } else { format!("{value:.3}") }
+}
+
+/// Runs of a published figure (operations.md 6).
+const PUBLISHED: usize = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::report::tests::summary;
+
+    fn side_of(name: &str, all: &[f64]) -> Side {
+        Side { name: name.to_owned(), runs: all.iter().map(|ms| summary("produce", *ms)).collect() }
+    }
+
+    #[test]
+    fn inside_of_the_spread_there_is_no_difference() {
+        let measure = &MEASURES[2];
+        let judge = |a: &[f64], b: &[f64]| {
+            let (a, b) = (side_of("a", a), side_of("b", b));
+            verdict(measure, (&a, spread(&a, measure)), (&b, spread(&b, measure)))
+        };
+        assert_eq!(judge(&[10.0, 12.0, 14.0], &[13.0, 15.0, 17.0]), "no difference");
+        assert!(judge(&[10.0, 12.0, 14.0], &[30.0, 31.0, 32.0]).ends_with("worse"));
+        assert!(judge(&[30.0, 31.0, 32.0], &[10.0, 12.0, 14.0]).ends_with("better"));
+        assert!(judge(&[10.0], &[20.0]).contains("no verdict"));
+    }
+
+    #[test]
+    fn the_median_of_an_even_number_lies_between_the_two_in_the_middle() {
+        assert_eq!(Spread::of(vec![4.0, 1.0, 2.0, 3.0]), Some(Spread { median: 2.5, least: 1.0, most: 4.0 }));
+        assert_eq!(Spread::of(vec![]), None);
+    }
+}

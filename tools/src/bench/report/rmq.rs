@@ -1,0 +1,93 @@
+//! The lines of RocketMQ's own benchmark programs, for scripts that read them (`--rmq-format`, `bench rmq-*`).
+//!
+//! Times are local in Java; here they are UTC, like everything this program prints.
+
+use crate::bench::plan::Kind;
+use crate::bench::recorder::{Interval, Latencies};
+use crate::bench::summary::Summary;
+
+/// The line of an interval that lasted `seconds`, at `now_ms`.
+#[must_use]
+pub fn interval(kind: Kind, interval: &Interval, batch: usize, seconds: f64, now_ms: i64) -> String {
+    let time = time(now_ms);
+    let per = |count: u64| (count as f64 / seconds) as u64;
+    let failed = interval.error_count();
+    let (most, mean) = (whole_ms(&interval.service), mean_ms(&interval.service));
+    match kind {
+        Kind::Produce => format!(
+            "Current Time: {time} | Send TPS: {} | Max RT(ms): {most} | Average RT(ms): {mean:7.3} | Send Failed: {failed} | Response Failed: 0",
+            per(interval.acked)
+        ),
+        Kind::Batch => format!(
+            "Current Time: {time} | Send TPS: {} | Send MPS: {} | Max RT(ms): {most} | Average RT(ms): {mean:7.3} | Average Message RT(ms): {:7.3} | Send Failed: {failed} | Send Message Failed: {}",
+            per(interval.acked / batch as u64),
+            per(interval.acked),
+            mean / batch as f64,
+            failed * batch as u64
+        ),
+        Kind::Consume | Kind::E2e => format!(
+            "Current Time: {time} | Consume TPS: {} | AVG(B2C) RT(ms): {:7.3} | AVG(S2C) RT(ms): {:7.3} | MAX(B2C) RT(ms): {} | MAX(S2C) RT(ms): {} | Consume Fail: {failed}",
+            per(interval.received),
+            mean_ms(&interval.born_to_client),
+            mean_ms(&interval.store_to_client),
+            whole_ms(&interval.born_to_client),
+            whole_ms(&interval.store_to_client),
+        ),
+    }
+}
+
+/// The line at the end of a producer.
+#[must_use]
+pub fn complete(total: &Interval, summary: &Summary) -> String {
+    format!(
+        "[Complete] Send Total: {} | Send TPS: {} | Max RT(ms): {} | Average RT(ms): {:7.3} | Send Failed: {} | Response Failed: 0",
+        total.acked + total.error_count(),
+        summary.rates.messages_per_second as u64,
+        whole_ms(&total.service),
+        mean_ms(&total.service),
+        total.error_count()
+    )
+}
+
+fn whole_ms(latencies: &Latencies) -> u64 {
+    latencies.max() / 1_000_000
+}
+
+fn mean_ms(latencies: &Latencies) -> f64 {
+    latencies.mean() / 1e6
+}
+
+/// `yyyy-MM-dd HH:mm:ss,SSS`
+fn time(now_ms: i64) -> String {
+    crate::time::show(now_ms).replace('T', " ").replace('.', ",").trim_end_matches('Z').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::recorder::Phase;
+
+    #[test]
+    fn lines_are_those_of_rocketmqs_tools() {
+        let mut one = Interval::new(Phase::Measured, 0);
+        (one.acked, one.received) = (1600, 500);
+        [1_000_000, 3_000_000].into_iter().for_each(|ns| one.service.saturating_record(ns));
+        one.error(2, "busy");
+        // A histogram of three digits: 5 ms are 4.999 on average.
+        one.born_to_client.saturating_record(5_000_000);
+        one.store_to_client.saturating_record(4_000_000);
+        let at = 1_795_269_600_123;
+        assert_eq!(
+            interval(Kind::Produce, &one, 1, 10.0, at),
+            "Current Time: 2026-11-21 14:00:00,123 | Send TPS: 160 | Max RT(ms): 3 | Average RT(ms):   2.000 | Send Failed: 1 | Response Failed: 0"
+        );
+        assert_eq!(
+            interval(Kind::Batch, &one, 16, 10.0, at),
+            "Current Time: 2026-11-21 14:00:00,123 | Send TPS: 10 | Send MPS: 160 | Max RT(ms): 3 | Average RT(ms):   2.000 | Average Message RT(ms):   0.125 | Send Failed: 1 | Send Message Failed: 16"
+        );
+        assert_eq!(
+            interval(Kind::E2e, &one, 1, 10.0, at),
+            "Current Time: 2026-11-21 14:00:00,123 | Consume TPS: 50 | AVG(B2C) RT(ms):   4.999 | AVG(S2C) RT(ms):   4.001 | MAX(B2C) RT(ms): 5 | MAX(S2C) RT(ms): 4 | Consume Fail: 1"
+        );
+    }
+}

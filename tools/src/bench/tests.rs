@@ -1,0 +1,461 @@
+//! The generator against a scripted server in simulation: what it measures and what it finds is known beforehand.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+use std::rc::Rc;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use net::connection::{ConnectionLimits, Connections};
+use net::requests::{PullMessage, PullReply, SendMessageReply, SendMessageV2};
+use net::{Header, ReplyTo, Request, ResponseCode, Scratch, reply};
+use rt::sim::{NetProfile, SimDisk, SimEnv, Simulation};
+use rt::{ConnId, Env, Event, Mono, Now, Reactor, Transport, TurnOutcome};
+use store::record::{Draft, Place};
+use store::{NewMessage, PhysicalOffset, QueueOffset};
+
+use super::crew::{self, Readers};
+use super::driver::Driver;
+use super::engine::{Control, Engine};
+use super::plan::{Kind, Plan, tests::plan};
+use super::receiver::{Reading, Receiver};
+use super::recorder::{Interval, Phase, TIMED_OUT, Times};
+use super::sender::Sender;
+use super::stage::{Broker, Queue};
+use super::verify::Verdict;
+
+/// What the server does wrong.
+#[derive(Clone, Copy, Debug, Default)]
+struct Script {
+    /// From an arrival to its answer.
+    delay_ms: u64,
+    /// It stands still for this long at the end of every second.
+    stall_ms: u64,
+    /// Every so many messages are acknowledged and not stored.
+    lose_every: u64,
+    /// ... are stored twice.
+    double_every: u64,
+    /// ... change places with the next one.
+    swap_every: u64,
+    /// ... are stored with another body.
+    damage_every: u64,
+    /// ... are refused.
+    refuse_every: u64,
+    /// ... are never answered.
+    ignore_every: u64,
+}
+
+const TOPIC: &str = "T";
+const QUEUES: i32 = 2;
+
+/// A broker that does what its script says.
+struct Server {
+    env: SimEnv,
+    script: Script,
+    connections: Connections<()>,
+    scratch: Scratch,
+    /// Messages that came.
+    came: u64,
+    /// Records by queue.
+    stored: BTreeMap<i32, Vec<Vec<u8>>>,
+    /// Kept back to change places with the next.
+    swapped: BTreeMap<i32, (String, Vec<u8>)>,
+    /// Answers by when they leave.
+    answers: BTreeMap<(u64, u64), (ConnId, Answer)>,
+    /// Pulls that wait for a message.
+    parked: Vec<(ConnId, ReplyTo, i32, i64)>,
+    numbered: u64,
+}
+
+enum Answer {
+    Stored(ReplyTo),
+    Refused(ReplyTo),
+}
+
+impl Server {
+    fn start(env: &SimEnv, script: Script) -> SocketAddr {
+        let (_, at) = env.net().listen(([10, 0, 0, 1], 10911).into()).unwrap();
+        let server = Self {
+            env: env.clone(),
+            script,
+            connections: Connections::new(ConnectionLimits::default()),
+            scratch: Scratch::default(),
+            came: 0,
+            stored: BTreeMap::new(),
+            swapped: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            parked: Vec::new(),
+            numbered: 0,
+        };
+        env.drive(&Rc::new(RefCell::new(server)));
+        at
+    }
+
+    /// When something that is ready at `at` gets done.
+    fn done_at(&self, at: u64) -> u64 {
+        const SECOND: u64 = 1_000_000_000;
+        let (second, within) = (at / SECOND * SECOND, at % SECOND);
+        if within >= SECOND - self.script.stall_ms * 1_000_000 { second + SECOND } else { at }
+    }
+
+    fn received(&mut self, conn: ConnId, bytes: &[u8], now: Now) {
+        let Some(mut lent) = self.connections.lend_decoder(conn) else { return };
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let outcome = lent.feed(bytes, |frame| {
+            let header = Header::decode(frame.codec, frame.header, &mut scratch).unwrap();
+            let to = ReplyTo::of(frame.codec, &header);
+            match Request::decode(&header).unwrap() {
+                Request::SendMessageV2(send) => self.send(conn, to, &send, frame.body, now),
+                Request::PullMessage(pull) => self.pull(conn, to.unwrap(), &pull),
+                other => panic!("{other:?}"),
+            }
+            ControlFlow::Continue(())
+        });
+        self.scratch = scratch;
+        self.connections.return_decoder(self.env.net(), lent, outcome, now.mono);
+    }
+
+    fn send(&mut self, conn: ConnId, to: Option<ReplyTo>, send: &SendMessageV2<'_>, body: &[u8], now: Now) {
+        self.came += 1;
+        let came = self.came;
+        let hit = |every: u64| every > 0 && came.is_multiple_of(every);
+        let script = self.script;
+        let refused = hit(script.refuse_every);
+        let (queue, properties) = (send.queue_id, send.properties.unwrap_or_default().to_owned());
+        if hit(script.damage_every) {
+            let mut other = body.to_owned();
+            other[0] ^= 1;
+            self.store(queue, &properties, &other);
+        } else if hit(script.swap_every) {
+            self.swapped.insert(queue, (properties, body.to_owned()));
+        } else if !refused && !hit(script.lose_every) {
+            for _ in 0..=u64::from(hit(script.double_every)) {
+                self.store(queue, &properties, body);
+            }
+            if let Some((properties, body)) = self.swapped.remove(&queue) {
+                self.store(queue, &properties, &body);
+            }
+        }
+        let Some(to) = to.filter(|_| !hit(script.ignore_every)) else { return };
+        let answer = if refused { Answer::Refused(to) } else { Answer::Stored(to) };
+        let at = self.done_at(now.mono.0 + script.delay_ms * 1_000_000);
+        self.numbered += 1;
+        self.answers.insert((at, self.numbered), (conn, answer));
+    }
+
+    fn store(&mut self, queue: i32, properties: &str, body: &[u8]) {
+        let host = SocketAddr::from(([10, 0, 0, 1], 10911));
+        let message = NewMessage {
+            topic: TOPIC,
+            queue_id: queue.unsigned_abs(),
+            body,
+            properties: properties.as_bytes(),
+            flag: 0,
+            sys_flag: 0,
+            born_at_ms: 0,
+            born_host: host,
+            store_host: host,
+            reconsume_times: 0,
+            prepared_transaction_offset: 0,
+            tags_code: 0,
+            keys: "",
+            unique_key: "",
+        };
+        let records = self.stored.entry(queue).or_default();
+        let draft = Draft::new(&message).unwrap();
+        let mut bytes = vec![0; draft.bytes()];
+        let place = Place {
+            at: PhysicalOffset::new(0),
+            queue_offset: QueueOffset::new(records.len() as u64),
+            stored_at_ms: 0,
+        };
+        draft.encode(place, &mut bytes);
+        records.push(bytes);
+    }
+
+    fn pull(&mut self, conn: ConnId, to: ReplyTo, pull: &PullMessage<'_>) {
+        self.parked.push((conn, to, pull.queue_id, pull.queue_offset));
+    }
+
+    fn answer_pulls(&mut self) {
+        let parked = std::mem::take(&mut self.parked);
+        for (conn, to, queue, from) in parked {
+            let records = self.stored.entry(queue).or_default();
+            let first = usize::try_from(from).unwrap();
+            let Some(found) = records.get(first..).filter(|found| !found.is_empty()) else {
+                self.parked.push((conn, to, queue, from));
+                continue;
+            };
+            let found = &found[..found.len().min(32)];
+            let header = PullReply {
+                suggest_broker_id: 0,
+                next_begin_offset: from + i64::try_from(found.len()).unwrap(),
+                max_offset: i64::try_from(records.len()).unwrap(),
+                min_offset: 0,
+                offset_delta: None,
+                topic_sys_flag: None,
+                group_sys_flag: None,
+                forbidden_type: None,
+            };
+            if let Some(out) = self.connections.reply(conn) {
+                reply::with_body(out, to, ResponseCode::SUCCESS, None, &header, &found.concat());
+            }
+        }
+    }
+}
+
+impl Reactor for Server {
+    fn event(&mut self, event: Event<'_>, now: Now) {
+        match event {
+            Event::Accepted { conn, peer, .. } => {
+                self.connections.accepted(self.env.net(), conn, peer, now.mono, ()).unwrap();
+            }
+            Event::Received { conn, bytes } => self.received(conn, bytes, now),
+            Event::Sent { conn, out } => self.connections.sent(conn, out, now.mono),
+            Event::Closed { conn, .. } => drop(self.connections.closed(conn)),
+            Event::Connected { .. } => {}
+        }
+    }
+
+    fn end_of_turn(&mut self, now: Now) -> TurnOutcome {
+        while let Some(((at, _), _)) = self.answers.first_key_value()
+            && *at <= now.mono.0
+        {
+            let (_, (conn, answer)) = self.answers.pop_first().unwrap();
+            let Some(out) = self.connections.reply(conn) else { continue };
+            match answer {
+                Answer::Stored(to) => {
+                    let header = SendMessageReply {
+                        queue_id: 0,
+                        msg_id: "0",
+                        queue_offset: 0,
+                        transaction_id: None,
+                        batch_uniq_id: None,
+                        recall_handle: None,
+                        region: None,
+                        trace_on: None,
+                    };
+                    reply::with_body(out, to, ResponseCode::SUCCESS, None, &header, &[]);
+                }
+                Answer::Refused(to) => reply::plain(out, to, ResponseCode::SYSTEM_BUSY, Some("busy")),
+            }
+        }
+        self.answer_pulls();
+        self.connections.flush_dirty(self.env.net(), now.mono);
+        let deadline = self.answers.first_key_value().map(|((at, _), _)| Mono(*at));
+        TurnOutcome { deadline, stop: false }
+    }
+}
+
+/// What a run in simulation gave.
+struct Ran {
+    total: Interval,
+    intervals: Vec<Interval>,
+    verdict: Verdict,
+    unsent: u64,
+    failure: Option<String>,
+    /// Of everything that happened in the simulation.
+    trace: u64,
+}
+
+fn run(seed: u64, script: Script, kind: Kind, arguments: &[&str]) -> Ran {
+    run_until(seed, script, kind, arguments, |_, _| {})
+}
+
+/// Runs a plan of one thread; `meddle` is called every 100 ms.
+fn run_until(
+    seed: u64,
+    script: Script,
+    kind: Kind,
+    arguments: &[&str],
+    mut meddle: impl FnMut(u64, &Simulation),
+) -> Ran {
+    let arguments: Vec<&str> = arguments.iter().copied().chain(["--seed=1", "--cpus=0"]).collect();
+    let plan = Plan { run: 9, ..plan(kind, &arguments) };
+    let plan = Plan { shape: super::template::Shape { run: 9, ..plan.shape.clone() }, ..plan };
+    let sim = Simulation::new(seed);
+    sim.network().set_profile(NetProfile { delay_ns: (10_000, 20_000), ..NetProfile::default() });
+    let server = sim.machine([10, 0, 0, 1], SimDisk::new());
+    let at = Server::start(&server.env(), script);
+    let brokers = [Broker { name: String::new(), address: at.to_string(), socket: at }];
+    let queues: Vec<Queue> = (0..QUEUES).map(|id| Queue { topic: TOPIC.into(), broker: 0, id }).collect();
+    let mut parts = crew::sending_parts(&plan, &brokers, &queues);
+    if kind == Kind::E2e {
+        let readings: Vec<_> = queues.iter().cloned().map(|queue| (queue, Reading::Follow(0))).collect();
+        let readers = Readers { consumers: 1, deliveries: true, suspend: 15_000, budget: None };
+        crew::add_consumers(&mut parts, &plan, readers, &brokers, &readings);
+    }
+    let part = parts.pop().unwrap();
+    let control = Arc::new(Control::default());
+    let start = 50_000_000;
+    let nanos = |span: Duration| u64::try_from(span.as_nanos()).unwrap();
+    let measured = start + nanos(plan.warmup);
+    let end = plan.duration.map_or(u64::MAX, |duration| measured + nanos(duration));
+    control.times.set(Times { start, measured, end, interval: nanos(plan.interval) }).unwrap();
+    let (out, intervals) = mpsc::channel();
+    let pair = (part.sender.map(Sender::new), part.receiver.map(Receiver::new));
+    let engine = Engine::new(control, pair, (1, 1), nanos(plan.timeout), out);
+    let client = sim.machine([10, 0, 0, 2], SimDisk::new());
+    let env = client.env();
+    let driver = Rc::new(RefCell::new(Driver::connect(env.clone(), &part.place.lines, engine)));
+    env.drive(&driver);
+    let mut step = 0;
+    while env.is_driven() {
+        sim.run_for(Duration::from_millis(100));
+        meddle(step, &sim);
+        step += 1;
+        assert!(step < 10_000, "the run does not end");
+    }
+    let driver = driver.borrow();
+    let intervals: Vec<Interval> = intervals.try_iter().collect();
+    let mut total = Interval::new(Phase::Measured, 0);
+    intervals
+        .iter()
+        .filter(|interval| interval.phase != Phase::WarmUp)
+        .for_each(|interval| total.add(interval));
+    Ran {
+        total,
+        intervals,
+        verdict: driver.work.ledger.verdict(),
+        unsent: driver.work.sender.as_ref().unwrap().unsent_messages,
+        failure: driver.failure.as_ref().map(ToString::to_string),
+        trace: sim.trace_hash(),
+    }
+}
+
+const OPEN: [&str; 5] = ["--rate=1000/s", "--connections=1", "--warmup=1s", "--duration=4s", "--size=100"];
+
+fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    OPEN.iter().copied().chain(more.iter().copied()).collect()
+}
+
+#[test]
+fn a_stall_shows_in_response_times_and_not_in_service_times() {
+    let script = Script { delay_ms: 0, stall_ms: 100, ..Script::default() };
+    let ran = run(1, script, Kind::Produce, &with(&["--inflight=1"]));
+    let at = |latencies: &super::recorder::Latencies, percentile| {
+        latencies.value_at_percentile(percentile) / 1_000
+    };
+    // One request a second meets the stall itself: less than one in a hundred. The hundred that were due meanwhile wait.
+    assert!(at(&ran.total.service, 99.0) < 1_000, "{} us", at(&ran.total.service, 99.0));
+    assert!(
+        (90_000..101_000).contains(&at(&ran.total.response, 99.0)),
+        "{} us",
+        at(&ran.total.response, 99.0)
+    );
+    assert!(at(&ran.total.response, 85.0) < 1_000, "{} us", at(&ran.total.response, 85.0));
+    // The server was late, not the generator.
+    assert!(at(&ran.total.lag, 99.9) < 1_000, "{} us", at(&ran.total.lag, 99.9));
+    assert_eq!((ran.total.response.len(), ran.unsent), (4_000, 0));
+}
+
+#[test]
+fn a_known_delay_is_measured_and_warm_up_is_cut() {
+    let ran = run(2, Script { delay_ms: 5, ..Script::default() }, Kind::Produce, &with(&[]));
+    let p50 = ran.total.response.value_at_quantile(0.5);
+    assert!((5_000_000..5_300_000).contains(&p50), "{p50}");
+    assert_eq!(ran.total.response.len(), 4_000);
+    let warm: u64 = ran.intervals.iter().filter(|one| one.phase == Phase::WarmUp).map(|one| one.sent).sum();
+    assert_eq!(warm, 1_000);
+}
+
+#[test]
+fn a_server_that_cannot_keep_up_does_not_move_the_schedule() {
+    // 250 answers a second for 1,000 messages a second.
+    let ran = run(3, Script { delay_ms: 4, ..Script::default() }, Kind::Produce, &with(&["--inflight=1"]));
+    assert!(ran.total.service.value_at_quantile(0.99) < 5_000_000);
+    // At the end, messages are answered that were due three quarters of the run before.
+    assert!(ran.total.response.max() > 2_500_000_000, "{}", ran.total.response.max());
+    assert!((2_900..3_900).contains(&ran.unsent), "{}", ran.unsent);
+}
+
+#[test]
+fn a_closed_loop_has_service_times_only() {
+    let arguments = ["--connections=2", "--inflight=3", "--warmup=0s", "--messages=600", "--size=100"];
+    let ran = run(4, Script { delay_ms: 10, ..Script::default() }, Kind::Produce, &arguments);
+    assert_eq!((ran.total.acked, ran.total.response.len(), ran.total.service.len()), (600, 0, 600));
+    // Six at a time, ten milliseconds each: a second.
+    let seconds: u64 = ran.intervals.iter().filter(|one| one.phase == Phase::Measured).count() as u64;
+    assert!((1..=2).contains(&seconds), "{seconds}");
+}
+
+#[test]
+fn errors_and_timeouts_stay_in_the_histogram_and_are_counted_by_code() {
+    let script = Script { delay_ms: 1, refuse_every: 10, ignore_every: 100, ..Script::default() };
+    let ran = run(5, script, Kind::Produce, &with(&["--timeout=500"]));
+    let count = |code: i32| ran.total.errors.get(&code).map_or(0, |(count, _)| *count);
+    assert_eq!(ran.total.response.len(), 4_000);
+    // Forty of the measured ones, and those of the warm-up that were given up after it.
+    assert!((44..=46).contains(&count(TIMED_OUT)), "{:?}", ran.total.errors);
+    assert_eq!(count(super::recorder::LOST), 0, "{:?}", ran.total.errors);
+    assert!((358..=362).contains(&count(ResponseCode::SYSTEM_BUSY.0)), "{:?}", ran.total.errors);
+    let p995 = ran.total.response.value_at_quantile(0.995);
+    assert!((500_000_000..700_000_000).contains(&p995), "{p995}");
+}
+
+#[test]
+fn one_seed_repeats_a_run_to_the_byte() {
+    let arguments = [
+        "--rate=1k",
+        "--warmup=0s",
+        "--duration=3s",
+        "--arrivals=poisson",
+        "--keys=zipf:1.1",
+        "--size=50..500",
+    ];
+    let once = || run(6, Script { delay_ms: 2, ..Script::default() }, Kind::Produce, &arguments);
+    let (a, b) = (once(), once());
+    assert_eq!((a.trace, a.total.response.clone()), (b.trace, b.total.response.clone()));
+    let other = run(7, Script { delay_ms: 2, ..Script::default() }, Kind::Produce, &arguments);
+    assert_ne!(other.trace, a.trace);
+}
+
+#[test]
+fn an_honest_server_passes_the_verification() {
+    let ran = run(8, Script::default(), Kind::E2e, &with(&["--verify"]));
+    let sent = ran.verdict.acknowledged;
+    assert_eq!(ran.verdict, Verdict { acknowledged: sent, received: sent, ..Verdict::default() });
+    assert_eq!(sent, 5_000);
+    assert_eq!(ran.total.delivery.len(), 4_000);
+}
+
+#[test]
+fn a_server_that_loses_doubles_swaps_or_damages_is_caught() {
+    let base = Script::default();
+    let verdict = |script| run(9, script, Kind::E2e, &with(&["--verify", "--timeout=300"])).verdict;
+    let lost = verdict(Script { lose_every: 1_000, ..base });
+    assert_eq!((lost.lost, lost.is_safe()), (5, false));
+    let doubled = verdict(Script { double_every: 500, ..base });
+    assert_eq!((doubled.duplicates, doubled.lost, doubled.is_safe()), (10, 0, true));
+    let swapped = verdict(Script { swap_every: 700, ..base });
+    assert_eq!((swapped.reordered, swapped.duplicates, swapped.lost), (7, 0, 0));
+    let damaged = verdict(Script { damage_every: 2_500, ..base });
+    assert_eq!((damaged.corrupt, damaged.is_safe()), (2, false));
+}
+
+#[test]
+fn what_was_refused_and_not_stored_is_not_lost() {
+    let ran = run(10, Script { refuse_every: 10, ..Script::default() }, Kind::E2e, &with(&["--verify"]));
+    assert_eq!((ran.verdict.acknowledged, ran.verdict.lost), (4_500, 0));
+}
+
+#[test]
+fn a_connection_that_breaks_ends_the_run_with_what_was_measured() {
+    let ran = run_until(11, Script::default(), Kind::Produce, &with(&[]), |step, sim| {
+        if step == 25 {
+            sim.network().reset([10, 0, 0, 1], [10, 0, 0, 2]);
+        }
+    });
+    assert!(ran.failure.unwrap().contains("connection lost"));
+    assert!((1_000..2_000).contains(&ran.total.acked), "{}", ran.total.acked);
+}
+
+#[test]
+fn both_codecs_say_the_same() {
+    for header in ["--header=json", "--header=rocketmq"] {
+        let ran = run(12, Script::default(), Kind::E2e, &with(&["--verify", header]));
+        assert_eq!((ran.verdict.received, ran.verdict.lost), (5_000, 0), "{header}");
+    }
+}
