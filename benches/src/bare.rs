@@ -4,16 +4,16 @@
 //! Target (performance.md 8, "physics"): the shard takes at most 1.5 times the CPU of the bare server per message. The
 //! bare server writes nothing to a disk and knows neither topics nor queues; what it lacks is the price of a broker.
 
-mod load;
 mod server;
 mod shard;
+mod talk;
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use self::load::Loaded;
+use crate::pipeline::{self, Loaded};
 
 /// Options of `benches bare`.
 #[derive(Clone, Debug, clap::Args)]
@@ -108,14 +108,18 @@ impl Spread {
 
 impl Options {
     fn load(&self, to: SocketAddr) -> io::Result<Loaded> {
-        load::run(load::Plan {
+        let plan = pipeline::Plan {
             to,
             cpu: self.load_cpu,
             connections: self.connections,
             inflight: self.inflight,
+            spin: false,
             warmup: Duration::from_secs_f64(self.warmup),
             measured: Duration::from_secs_f64(self.seconds),
-        })
+            pid: None,
+            requests_max: u64::MAX,
+        };
+        pipeline::run(plan, talk::Frames::new(self.connections))
     }
 }
 

@@ -89,6 +89,15 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
     Ok(())
 }
 
+/// CPU of the pump's server per frame with 4 x 64 in flight, ns.
+///
+/// # Errors
+/// When a server cannot be set up.
+pub(crate) fn pump_cpu_ns(server_cpu: usize, load_cpu: usize, seconds: f64) -> io::Result<f64> {
+    let options = Options { connections: 4, depth: 64, seconds, pairs: 1, server_cpu, load_cpu };
+    Ok(measure(Server::Pump, &options)?.cpu_us() * 1e3)
+}
+
 fn measure(server: Server, options: &Options) -> io::Result<Run> {
     let stop = Arc::new(AtomicBool::new(false));
     let (tell, at) = mpsc::channel();

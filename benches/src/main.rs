@@ -11,7 +11,9 @@ mod echo;
 mod figures;
 #[cfg(test)]
 mod hot_path;
+mod micro;
 mod path;
+mod pipeline;
 mod sends;
 mod side;
 mod topic;
@@ -30,6 +32,8 @@ enum Benchmark {
     Echo(echo::Options),
     /// The physical bound: a bare ring server under the load of B1, and a shard beside it.
     Bare(bare::Options),
+    /// Every primitive of the hot path, with its budget.
+    Micro(micro::Options),
     /// A shard without sockets and disk, for counting its instructions.
     Path(path::Options),
     /// The Java broker and ours in turns, with the targets beside.
@@ -40,6 +44,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().benchmark {
         Benchmark::Echo(options) => echo::run(&options).map(|()| ExitCode::SUCCESS),
         Benchmark::Bare(options) => bare::run(&options).map(|()| ExitCode::SUCCESS),
+        Benchmark::Micro(options) => micro::run(&options).map(|()| ExitCode::SUCCESS),
         Benchmark::Path(options) => path::run(&options).map(|()| ExitCode::SUCCESS),
         Benchmark::SideBySide(options) => side::run(*options).map(|valid| ExitCode::from(u8::from(!valid))),
     };

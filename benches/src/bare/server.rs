@@ -12,7 +12,7 @@ use rt::real::bare::{BareWork, bare_server};
 use rt::real::cpus;
 
 use super::Options;
-use super::load::Loaded;
+use crate::pipeline::Loaded;
 
 /// Bytes of the ring that frames are copied into: a log window's.
 const RING_BYTES: usize = 64 << 20;
@@ -36,7 +36,8 @@ pub(super) fn measure(options: &Options) -> io::Result<Loaded> {
     stop.store(true, Ordering::SeqCst);
     let (frames, checksum) = server.join().map_err(|_| io::Error::other("the bare server panicked"))??;
     let loaded = loaded?;
-    if frames != loaded.sent || checksum == 0 {
+    // And a greeting on each connection.
+    if frames != loaded.sent + options.connections as u64 || checksum == 0 {
         return Err(io::Error::other(format!("{frames} frames came of {}, sum {checksum:#x}", loaded.sent)));
     }
     Ok(loaded)

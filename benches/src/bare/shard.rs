@@ -11,7 +11,7 @@ use rt::real::{RealEnv, ShardOptions, Spin, start_shard};
 use store::{StoreConfig, WindowBacking};
 
 use super::Options;
-use super::load::Loaded;
+use crate::pipeline::Loaded;
 use crate::sends::QUEUES;
 
 /// Runs a shard with an empty store under load. The store goes with it.
