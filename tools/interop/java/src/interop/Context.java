@@ -112,6 +112,11 @@ final class Context implements AutoCloseable {
         return made;
     }
 
+    /** Has {@code end} run when the scenario is over. */
+    void atEnd(Runnable end) {
+        closing.push(end);
+    }
+
     DefaultMQPullConsumer puller() throws Exception {
         if (puller == null) {
             puller = newPuller(unique("PULL"));

@@ -34,8 +34,7 @@ final class Sends {
         Scenario.beside("send/batch", Sends::batch),
         Scenario.beside("send/selector", Sends::selector),
         Scenario.beside("send/largest-body", Sends::largestBody),
-        Scenario.beside("send/topic-permissions", Sends::withoutPermission),
-        Scenario.beside("send/delay-level-is-answered", Sends::delayLevel));
+        Scenario.beside("send/topic-permissions", Sends::withoutPermission));
 
     private static final int BODY_LIMIT = 4 * 1024 * 1024;
     private static final int MESSAGE_ILLEGAL = 13;
@@ -181,17 +180,6 @@ final class Sends {
     private static void permit(Context c, String topic, int permission) throws Exception {
         for (String address : c.masters().values()) {
             c.admin().createAndUpdateTopicConfig(address, new TopicConfig(topic, 1, 1, permission));
-        }
-    }
-
-    /** Delayed delivery may be refused, but never with silence. */
-    private static void delayLevel(Context c) throws Exception {
-        Message message = message(c.topic(1), "TagA", "later");
-        message.setDelayTimeLevel(3);
-        try {
-            Check.same(SendStatus.SEND_OK, c.producer().send(message).getSendStatus(), "status of a delayed send");
-        } catch (MQBrokerException refused) {
-            Check.that(!refused.getErrorMessage().isBlank(), "the refusal has a reason");
         }
     }
 }
