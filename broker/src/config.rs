@@ -152,6 +152,11 @@ settings::settings! {
         /// moves the times of those that wait.
         delay_levels: DelayLevels = "1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h", "delay.levels", "messageDelayLevel", "", Restart, ANY;
 
+        /// Take messages for a time of their own (TIMER_DELIVER_MS and its kin).
+        timers: bool = "true", "delay.timers", "timerWheelEnable", "", Restart, ANY;
+        /// Let producers take such a message back before it is due.
+        recall: bool = "true", "delay.recall", "recallMessageEnable", "", Hot, ANY;
+
         /// Refuse half messages.
         reject_transactions: bool = "false", "transactions.reject", "rejectTransactionMessage", "", Hot, ANY;
         /// A half message younger than this is not asked about, unless it names a time of its own.

@@ -56,6 +56,7 @@ impl<E: Env> Shard<E> {
             Request::GetAllConsumerOffset(_) => self.all_consumer_offsets(call),
 
             Request::ConsumerSendMsgBack(request) => self.send_back(call, request),
+            Request::RecallMessage(request) => self.recall_message(call, request),
             Request::EndTransaction(request) => self.end_transaction(call, request),
             Request::ResumeCheckHalfMessage(request) => self.resume_check(call, request),
             Request::LockBatchMq(_) => self.lock_queues(call, body),
@@ -92,10 +93,9 @@ impl<E: Env> Shard<E> {
             Request::GetBrokerRuntimeInfo(_) => self.runtime_info(call),
             Request::GetBrokerConfig(_) => self.broker_config(call),
 
-            // Request-reply, recall.
+            // Request-reply.
             Request::SendReplyMessage(_)
             | Request::SendReplyMessageV2(_)
-            | Request::RecallMessage(_)
             // Pop and assignment by the broker.
             | Request::PopMessage(_)
             | Request::AckMessage(_)

@@ -7,6 +7,7 @@ mod locks;
 mod offsets;
 mod properties;
 mod queries;
+mod recall;
 mod runtime;
 mod send;
 mod send_back;

@@ -32,6 +32,7 @@ mod start;
 mod statistics;
 mod subscription;
 mod tables;
+mod timed;
 mod timers;
 mod topic_life;
 mod topics;

@@ -5,7 +5,7 @@
 
 use net::properties::{self, keys};
 use rt::{Env, Now};
-use store::record::Record;
+use store::record::{Record, queue_code};
 use store::{Appended, NewMessage, StoreError};
 
 use crate::shard::Shard;
@@ -87,7 +87,7 @@ impl<E: Env> Shard<E> {
             store_host: self.identity.store_host,
             reconsume_times: again.reconsume_times,
             prepared_transaction_offset: again.prepared_at,
-            tags_code: properties::tags_code(text(stored, keys::TAGS)),
+            tags_code: queue_code(again.topic, stored),
             keys: text(stored, keys::KEYS),
             unique_key: text(stored, keys::UNIQ_KEY),
         };

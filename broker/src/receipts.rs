@@ -3,6 +3,7 @@
 //! Answers leave in the order of the log, in one pass per commit, without a task or an allocation per message.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use net::ReplyTo;
 use rt::{ConnId, Mono};
@@ -34,11 +35,13 @@ pub(crate) struct Receipt {
     pub(crate) unique_key: UniqueKey,
 }
 
-/// The two kinds of requests that store messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What the sender of a stored message hears.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// A producer's, who is told where its message lies.
     Placed,
+    /// The same, and the handle by which it can be taken back before it is due.
+    Recallable(Rc<str>),
     /// A consumer's that gave a message back, and wants to know only whether it may forget it.
     Plain,
 }

@@ -39,6 +39,7 @@ use crate::refusals;
 use crate::registration::Registration;
 use crate::session::Session;
 use crate::statistics::Statistics;
+use crate::timed::Timed;
 use crate::timers::Timer;
 use crate::topics::Topics;
 use crate::transactions::Transactions;
@@ -60,6 +61,7 @@ pub struct Shard<E: Env> {
     pub(crate) receipts: Receipts,
     pub(crate) delays: Delays,
     pub(crate) transactions: Transactions,
+    pub(crate) timed: Timed,
     pub(crate) statistics: Statistics,
     pub(crate) registration: Registration,
     pub(crate) peers: Peers,
@@ -136,6 +138,7 @@ impl<E: Env> Shard<E> {
             receipts: Receipts::default(),
             delays: Delays::new(&config.delay_levels),
             transactions: Transactions::default(),
+            timed: Timed::default(),
             config,
             statistics: Statistics::new(now.mono, crate::timers::local_day(now.unix_ms)),
             registration,

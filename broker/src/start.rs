@@ -79,6 +79,8 @@ impl<E: Env> Shard<E> {
         shard.make_system_topics(now);
         let progress = shard.load_delays();
         shard.resume_delays(&progress, now);
+        let (progress, recalled) = shard.load_timed();
+        shard.resume_timed(progress, recalled, now);
         shard.resume_transactions().await.map_err(|error| StartError::Store(error.to_string()))?;
         shard.arm_periodic(now);
         for address in setup.listen {
@@ -106,7 +108,7 @@ impl<E: Env> Shard<E> {
         }
         self.store_progress();
         // What was delivered and decided is known before the log closes, unless it cannot be flushed.
-        let is_saved = self.delays.is_saved() && self.transactions.is_saved();
+        let is_saved = self.delays.is_saved() && self.transactions.is_saved() && self.timed.is_saved();
         if !is_saved && self.store.refusal().is_none() {
             return;
         }

@@ -3,18 +3,20 @@
 //! A change is in memory at once. An administrator's change is answered when it is flushed; a topic or group made on
 //! the fly is flushed within a second, and made again by the same traffic if that second is lost.
 
+use hashbrown::HashMap;
 use net::ResponseCode;
 use net::body::{DataVersion, SubscriptionGroupConfig};
 use rt::{Class, Env, Now};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use store::QueueOffset;
 use store::tables::{Tables, TablesError};
+use store::{PhysicalOffset, QueueOffset};
 
 use crate::call::{Call, Done, Outcome, Refused};
 use crate::groups::Groups;
 use crate::offsets::{ConsumerOffsets, OffsetKey};
 use crate::shard::Shard;
+use crate::timed::Progress;
 use crate::topics::{TopicConfig, Topics, Version};
 
 /// Topic configurations: name to JSON.
@@ -29,7 +31,13 @@ pub(crate) const FACTS: u8 = 4;
 pub(crate) const FORBIDDEN: u8 = 5;
 /// Progress of the delay levels: queue id, 4 bytes big-endian, to the first offset not delivered, 8 bytes big-endian.
 pub(crate) const DELAYS: u8 = 6;
+/// Progress of the messages for a time: slot, 4 bytes big-endian, to the offset behind its consumed entries, and
+/// [`WATERMARK`] to the time up to which all were delivered; 8 bytes big-endian each.
+pub(crate) const TIMED: u8 = 7;
+/// Recalled messages: position, 8 bytes big-endian, to their due time, 8 bytes big-endian.
+pub(crate) const RECALLED: u8 = 8;
 
+const WATERMARK: &[u8] = b"watermark";
 const TOPICS_VERSION: &[u8] = b"topics version";
 const GROUPS_VERSION: &[u8] = b"groups version";
 
@@ -128,11 +136,52 @@ impl<E: Env> Shard<E> {
     /// Hands to the tables how far the broker's own services got, as far as what they wrote is flushed.
     pub(crate) fn store_progress(&mut self) {
         self.store_floors();
+        self.store_timed();
         let (flushed, end) = (self.store.flushed(), self.store.end());
         for (queue_id, next) in self.delays.take_flushed(flushed, end) {
             let tables = self.store.tables();
             keep(tables.put(DELAYS, &queue_id.to_be_bytes(), &next.get().to_be_bytes()));
         }
+    }
+
+    fn store_timed(&mut self) {
+        let (flushed, end) = (self.store.flushed(), self.store.end());
+        let Some(progress) = self.timed.take_flushed(flushed, end) else { return };
+        let spent = self.timed.take_spent_recalls();
+        let tables = self.store.tables();
+        for (slot, offset) in progress.consumed {
+            keep(tables.put(TIMED, &slot.to_be_bytes(), &offset.get().to_be_bytes()));
+        }
+        keep(tables.put(TIMED, WATERMARK, &progress.watermark.to_be_bytes()));
+        for at in spent {
+            keep(tables.delete(RECALLED, &at.to_be_bytes()));
+        }
+    }
+
+    /// Remembers that the message stored at `at` is not to be delivered when it is due.
+    pub(crate) fn put_recalled(&mut self, at: PhysicalOffset, due_ms: i64) {
+        self.timed.recall(at, due_ms);
+        keep(self.store.tables().put(RECALLED, &at.get().to_be_bytes(), &due_ms.to_be_bytes()));
+    }
+
+    /// The progress of the messages for a time that an earlier run stored, and what was recalled.
+    pub(crate) fn load_timed(&mut self) -> (Progress, HashMap<u64, i64>) {
+        let mut progress = Progress::default();
+        let tables = self.store.tables();
+        for (key, value) in tables.iter(TIMED) {
+            let Ok(value) = <[u8; 8]>::try_from(&value[..]) else { continue };
+            match <[u8; 4]>::try_from(&key[..]) {
+                Ok(slot) => {
+                    let offset = QueueOffset::new(u64::from_be_bytes(value));
+                    progress.consumed.push((u32::from_be_bytes(slot), offset));
+                }
+                Err(_) => progress.watermark = i64::from_be_bytes(value),
+            }
+        }
+        let number = |bytes: &[u8]| bytes.try_into().ok().map(u64::from_be_bytes);
+        let row = |(key, value): (Vec<u8>, Vec<u8>)| Some((number(&key)?, number(&value)?.cast_signed()));
+        let recalled = tables.iter(RECALLED).filter_map(row).collect();
+        (progress, recalled)
     }
 
     /// The progress of the delay levels that an earlier run stored.

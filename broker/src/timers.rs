@@ -20,6 +20,8 @@ pub(crate) enum Timer {
     Delay(usize),
     /// Ask about undecided half messages from this queue offset on.
     Transactions(u64),
+    /// A message may be due that waits for a time of its own.
+    Timed,
 }
 
 /// Consumer offsets regress by a second at most after a crash: this, and a fifth of a second
@@ -51,6 +53,7 @@ impl<E: Env> Shard<E> {
                     self.wheel.arm(now.mono.as_ms() + SECOND_MS, Timer::Second);
                 }
                 Timer::Transactions(from) => self.check_transactions(from, now),
+                Timer::Timed => self.fire_timed(now),
                 Timer::Delay(level) => self.deliver_level(level, now),
                 Timer::Offsets => {
                     self.store_progress();

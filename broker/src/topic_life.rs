@@ -191,6 +191,7 @@ impl<E: Env> Shard<E> {
             TopicConfig::new(broker, 1, probe(config.broker_topic)),
             TopicConfig::new("OFFSET_MOVED_EVENT", 1, READ_WRITE),
             TopicConfig::new(names::SCHEDULE_TOPIC, self.delays.count(), READ_WRITE),
+            TopicConfig::new(names::TIMER_TOPIC, 1, READ_WRITE),
             TopicConfig::new(names::HALF_TOPIC, 1, READ_WRITE),
             TopicConfig::new(names::OP_TOPIC, 1, READ_WRITE),
             TopicConfig::new(names::GIVEN_UP_TOPIC, 1, READ_WRITE),

@@ -18,6 +18,8 @@ pub const DLQ_PREFIX: &str = "%DLQ%";
 pub const AUTO_CREATE_TOPIC: &str = "TBW102";
 /// Where delayed messages wait.
 pub const SCHEDULE_TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
+/// Where messages wait for a time of their own.
+pub const TIMER_TOPIC: &str = "rmq_sys_wheel_timer";
 /// Where half messages wait.
 pub const HALF_TOPIC: &str = "RMQ_SYS_TRANS_HALF_TOPIC";
 /// Where it is written which half messages are settled.

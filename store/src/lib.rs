@@ -32,7 +32,8 @@ pub use error::{Refusal, StoreError, Unusable};
 pub use message::{Appended, BatchItem, NewMessage};
 pub use offset::{PhysicalOffset, QueueOffset, QueueRef};
 pub use read::{
-    Boundary, Candidate, OffsetRange, ReadBatch, ReadLimits, ReadStatus, RecoveryReport, StoreStatistics,
+    Boundary, Candidate, OffsetRange, QueueEntry, ReadBatch, ReadLimits, ReadStatus, RecoveryReport,
+    StoreStatistics,
 };
 pub use retention::{DeleteWhen, RetentionConfig};
 pub use store::Store;

@@ -107,6 +107,19 @@ impl<'s> Candidate<'s> {
     }
 }
 
+/// One entry of a consume queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueEntry {
+    /// Position in the queue.
+    pub queue_offset: QueueOffset,
+    /// Start of the record.
+    pub at: PhysicalOffset,
+    /// Bytes of the record.
+    pub bytes: u32,
+    /// See [`crate::record::queue_code`].
+    pub tags_code: i64,
+}
+
 /// Which message a search by time wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Boundary {

@@ -11,7 +11,7 @@ mod properties;
 pub(crate) use encode::write_blank;
 pub use encode::{Draft, Place, RecordLimit};
 pub use parse::{Cover, Damage, Parsed, Record, parse, stated_bytes};
-pub use properties::{java_hash, property, tags_code};
+pub use properties::{TIMER_TOPIC, java_hash, property, queue_code, tags_code};
 
 /// Second word of a record whose topic length is one byte.
 pub const MAGIC_V1: u32 = 0xDAA3_20A7;

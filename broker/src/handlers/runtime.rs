@@ -24,6 +24,7 @@ impl<E: Env> Shard<E> {
             shard.describe_traffic(&mut table);
             shard.describe_store(&mut table);
             shard.describe_delays(&mut table);
+            shard.describe_waiting(&mut table);
             let earliest = first.ok().flatten().and_then(|record| stored_at(&record));
             set(&mut table, "earliestMessageTimeStamp", earliest.unwrap_or(-1));
             let body = json::to_vec(&KvTable { table }, Style::Raw);
@@ -115,6 +116,12 @@ impl<E: Env> Shard<E> {
                 set(table, &key, format!("{},{}", next.get(), end.get()));
             }
         }
+    }
+
+    /// Messages that wait for a time of their own and are near it; half messages without a decision.
+    fn describe_waiting(&self, table: &mut BTreeMap<String, String>) {
+        set(table, "timerNearMessages", self.timed.near());
+        set(table, "openTransactions", self.transactions.len());
     }
 
     fn describe_store(&self, table: &mut BTreeMap<String, String>) {

@@ -112,7 +112,7 @@ impl<E: Env> Shard<E> {
         self.stored(target.queue, 1, u64::from(appended.bytes));
         let unique_key = message.unique_key.as_bytes();
         let wait = scanned.wait;
-        self.acknowledge(call, target, &[appended], unique_key, wait, body.len())
+        self.acknowledge(call, target, &[appended], unique_key, wait, (Answer::Placed, body.len()))
     }
 
     fn append_batch(
@@ -158,7 +158,7 @@ impl<E: Env> Shard<E> {
                 let header = request.properties.unwrap_or_default().as_bytes();
                 let unique_key = properties::find(header, "UNIQ_KEY").unwrap_or_default();
                 let wait = properties::find(header, "WAIT") != Some(b"false");
-                self.acknowledge(call, target, &placed, unique_key, wait, body.len())
+                self.acknowledge(call, target, &placed, unique_key, wait, (Answer::Placed, body.len()))
             }
         };
         self.memory.placed = placed;
@@ -180,14 +180,14 @@ impl<E: Env> Shard<E> {
         placed: &[Appended],
         unique_key: &[u8],
         wait: bool,
-        request_bytes: usize,
+        (answer, request_bytes): (Answer, usize),
     ) -> Outcome {
         let Some(reply) = call.reply else { return Ok(Done::Answered) };
         let (first, last) = (placed[0], placed[placed.len() - 1]);
         let receipt = Receipt {
             conn: call.conn,
             reply,
-            answer: Answer::Placed,
+            answer,
             end: last.end,
             taken: call.now.mono,
             queue_id: i32::try_from(target.queue_id).expect("queue ids come from an i32"),

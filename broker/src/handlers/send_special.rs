@@ -1,18 +1,22 @@
 //! Sends that ask for more than an append: delayed messages and half messages are parked. PROTOCOL.md "Delay".
 
 use net::ResponseCode;
-use net::names::{DLQ_PREFIX, HALF_TOPIC, SCHEDULE_TOPIC};
+use net::names::{DLQ_PREFIX, HALF_TOPIC, SCHEDULE_TOPIC, TIMER_TOPIC};
 use net::properties::{self, PROPERTIES_BYTES_MAX, keys};
 use net::requests::SendMessageV2;
 use rt::Env;
+use store::record::queue_code;
 use store::{Appended, NewMessage};
 
 use super::properties::SendProperties;
+use super::recall::RecallHandle;
 use super::send::{TRANSACTION_MASK, Target};
 use crate::call::{Call, Done, Outcome, Refused};
 use crate::parked::park;
+use crate::receipts::Answer;
 use crate::refusals;
 use crate::shard::Shard;
+use crate::timed::OUT_MS;
 use crate::transactions::{Half, OPEN_MAX, immunity_ms};
 
 /// A checked send, with the properties that are stored if nothing special comes of it.
@@ -32,6 +36,8 @@ enum Asked {
     Nothing,
     /// To wait in this level.
     Level(u32),
+    /// To wait until then, Unix milliseconds.
+    Time(i64),
     /// To wait for its producer's decision.
     Half,
 }
@@ -46,8 +52,9 @@ impl<E: Env> Shard<E> {
         call: &Call<'_>,
         sent: &Sent<'_>,
     ) -> Result<Option<Done>, Refused> {
-        match asked(sent)? {
+        match asked(sent, call.now.unix_ms)? {
             Asked::Nothing => Ok(None),
+            Asked::Time(due_ms) => self.append_timed(call, sent, due_ms),
             Asked::Level(level) => self.append_delayed(call, sent, level).map(Some),
             Asked::Half => self.append_half(call, sent).map(Some),
         }
@@ -61,7 +68,44 @@ impl<E: Env> Shard<E> {
         let appended = self.append_parked(call, sent, (SCHEDULE_TOPIC, queue_id), target, &parked)?;
         self.delay_began(queue_id, appended.queue_offset, call.now);
         let key = sent.scanned.unique_key(sent.properties).as_bytes();
-        self.acknowledge(call, target, &[appended], key, sent.scanned.wait, sent.body.len())
+        self.acknowledge(call, target, &[appended], key, sent.scanned.wait, (Answer::Placed, sent.body.len()))
+    }
+
+    fn append_timed(
+        &mut self,
+        call: &Call<'_>,
+        sent: &Sent<'_>,
+        due_ms: i64,
+    ) -> Result<Option<Done>, Refused> {
+        if !self.config.timers {
+            return Err(Refused::system(
+                "timer message is under flow control or disabled: delay.timers is false",
+            ));
+        }
+        let cancels = properties::find(sent.properties, keys::TIMER_DEL_UNIQKEY);
+        if self.timed.is_past(due_ms, call.now.unix_ms) {
+            let remark = "the message that TIMER_DEL_UNIQKEY takes back is due already";
+            return if cancels.is_none() {
+                Ok(None)
+            } else {
+                Err(Refused::new(ResponseCode::MESSAGE_ILLEGAL, remark))
+            };
+        }
+        if let Some(key) = cancels.and_then(|key| str::from_utf8(key).ok()) {
+            self.recall_by_key(key);
+        }
+        let mut parked = Vec::with_capacity(sent.properties.len() + 96);
+        park(&mut parked, sent.properties, &[], (sent.request.topic, sent.queue_id));
+        properties::append(&mut parked, 0, OUT_MS, due_ms.to_string().as_bytes());
+        let slot = self.timed.slot_for(due_ms, call.now.unix_ms);
+        let target = Target { queue_id: sent.queue_id, queue: self.queue_of(TIMER_TOPIC, slot) };
+        let appended = self.append_parked(call, sent, (TIMER_TOPIC, slot), target, &parked)?;
+        self.timed_began(due_ms, &appended, call.now);
+        let key = sent.scanned.unique_key(sent.properties);
+        let handle =
+            RecallHandle { topic: sent.request.topic, broker: &self.identity.name, due_ms, key }.encode();
+        let answer = (Answer::Recallable(handle.into()), sent.body.len());
+        self.acknowledge(call, target, &[appended], key.as_bytes(), sent.scanned.wait, answer).map(Some)
     }
 
     fn append_half(&mut self, call: &Call<'_>, sent: &Sent<'_>) -> Outcome {
@@ -90,7 +134,14 @@ impl<E: Env> Shard<E> {
             checks: 0,
         };
         self.transactions.began(appended.queue_offset, half);
-        self.acknowledge(call, target, &[appended], key.as_bytes(), sent.scanned.wait, sent.body.len())
+        self.acknowledge(
+            call,
+            target,
+            &[appended],
+            key.as_bytes(),
+            sent.scanned.wait,
+            (Answer::Placed, sent.body.len()),
+        )
     }
 
     fn append_parked(
@@ -117,7 +168,7 @@ impl<E: Env> Shard<E> {
             store_host: self.identity.store_host,
             reconsume_times: request.reconsume_times.unwrap_or(0),
             prepared_transaction_offset: 0,
-            tags_code: sent.scanned.tags_code,
+            tags_code: queue_code(topic, parked),
             keys: sent.scanned.keys(sent.properties),
             unique_key: sent.scanned.unique_key(sent.properties),
         };
@@ -131,19 +182,15 @@ impl<E: Env> Shard<E> {
 }
 
 /// Reads what the properties ask for. A delay level wins over a time, as in RocketMQ.
-fn asked(sent: &Sent<'_>) -> Result<Asked, Refused> {
-    let value =
-        |name| properties::find(sent.properties, name).map(|value| str::from_utf8(value).unwrap_or_default());
-    let is_half = value(keys::TRAN_MSG).is_some_and(|value| value.eq_ignore_ascii_case("true"));
-    let level = match value(keys::DELAY) {
-        None => 0,
-        Some(text) => text.parse::<i64>().map_err(|_| unreadable(keys::DELAY, text))?,
-    };
-    let time = TIMES.into_iter().find(|name| value(name).is_some());
+fn asked(sent: &Sent<'_>, now_ms: i64) -> Result<Asked, Refused> {
+    let level = number(sent, keys::DELAY)?.unwrap_or(0);
+    // A time that the broker wrote before (store.md 9.2): the message had its wait.
+    let is_timed = value(sent, OUT_MS).is_none() && TIMES.iter().any(|name| value(sent, name).is_some());
+    let is_half = value(sent, keys::TRAN_MSG).is_some_and(|value| value.eq_ignore_ascii_case("true"));
     // What is tried again is delivered, not decided again.
     let is_retry = sent.request.reconsume_times.unwrap_or(0) > 0 && level > 0;
     if is_half && !is_retry {
-        if level > 0 || time.is_some() {
+        if level > 0 || is_timed {
             let remark = "a transactional message cannot be delayed as well; leave out DELAY and TIMER_*";
             return Err(Refused::new(ResponseCode::MESSAGE_ILLEGAL, remark));
         }
@@ -156,21 +203,32 @@ fn asked(sent: &Sent<'_>) -> Result<Asked, Refused> {
     if sent.request.topic.starts_with(DLQ_PREFIX) {
         return Ok(Asked::Nothing);
     }
-    match (u32::try_from(level).unwrap_or(0), time) {
-        (0, None) => Ok(Asked::Nothing),
-        (0, Some(name)) => {
-            let remark = format!(
-                "property {name}: messages for a time of their own are not supported by this version; use a delay level"
-            );
-            Err(Refused::new(ResponseCode::MESSAGE_ILLEGAL, remark))
-        }
-        (level, _) => Ok(Asked::Level(level)),
+    match u32::try_from(level).unwrap_or(if level > 0 { u32::MAX } else { 0 }) {
+        0 if is_timed => due_ms(sent, now_ms).map(Asked::Time),
+        0 => Ok(Asked::Nothing),
+        level => Ok(Asked::Level(level)),
     }
 }
 
-fn unreadable(name: &str, value: &str) -> Refused {
-    Refused::new(
-        ResponseCode::MESSAGE_ILLEGAL,
-        format!("property {name} is {value:?}, which is not a number"),
-    )
+/// When a message wants to be delivered. The first of [`TIMES`] counts.
+fn due_ms(sent: &Sent<'_>, now_ms: i64) -> Result<i64, Refused> {
+    if let Some(seconds) = number(sent, keys::TIMER_DELAY_SEC)? {
+        return Ok(now_ms.saturating_add(seconds.saturating_mul(1_000)));
+    }
+    if let Some(ms) = number(sent, keys::TIMER_DELAY_MS)? {
+        return Ok(now_ms.saturating_add(ms));
+    }
+    Ok(number(sent, keys::TIMER_DELIVER_MS)?.unwrap_or(now_ms))
+}
+
+fn value<'a>(sent: &Sent<'a>, name: &str) -> Option<&'a str> {
+    properties::find(sent.properties, name).map(|value| str::from_utf8(value).unwrap_or_default())
+}
+
+fn number(sent: &Sent<'_>, name: &str) -> Result<Option<i64>, Refused> {
+    let Some(text) = value(sent, name) else { return Ok(None) };
+    text.parse().map(Some).map_err(|_| {
+        let remark = format!("property {name} is {text:?}, which is not a number");
+        Refused::new(ResponseCode::MESSAGE_ILLEGAL, remark)
+    })
 }

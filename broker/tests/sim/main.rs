@@ -23,6 +23,7 @@ mod send_and_read_back;
 mod send_back;
 mod send_checks;
 mod stopping;
+mod timed;
 mod topics;
 mod transactions;
 mod two_shards;

@@ -131,22 +131,7 @@ fn properties_that_no_record_can_hold_are_illegal_and_the_longest_that_fit_come_
 }
 
 #[test]
-fn kinds_of_messages_this_version_does_not_keep_are_refused_and_not_delivered_as_plain_ones() {
-    let world = World::new(8);
-    let host = world.boot(&Setup::default());
-    let mut client = world.connect(&host);
-    for (name, value, expected) in
-        [("TIMER_DELIVER_MS", "1700000001000", 13), ("TIMER_DELAY_SEC", "5", 13), ("TIMER_DELAY_MS", "5", 13)]
-    {
-        let properties = property(name, value);
-        let request = SendMessageV2 { properties: Some(&properties), ..message("T", 0) };
-        assert_eq!(code(&mut client, &request, b"x"), expected, "{name}");
-    }
-    assert_eq!(client.ask(&pull("g", "T", 0, 0), b"").number("maxOffset"), 0);
-}
-
-#[test]
-fn kinds_this_version_does_not_keep_are_refused_inside_a_batch_too() {
+fn what_cannot_be_in_a_batch_refuses_all_of_it() {
     let world = World::new(18);
     let host = world.boot(&Setup::default());
     let mut client = world.connect(&host);

@@ -27,6 +27,18 @@ pub fn tags_code(properties: &[u8]) -> i64 {
     property(properties, "TAGS").map_or(0, |tags| i64::from(java_hash(tags)))
 }
 
+/// What the consume queue entry of a record holds: the tags code, and for a message that waits for a time of its own
+/// that time, Unix milliseconds.
+#[must_use]
+pub fn queue_code(topic: &str, properties: &[u8]) -> i64 {
+    let due = (topic == TIMER_TOPIC).then(|| property(properties, "TIMER_OUT_MS")).flatten();
+    let due = due.and_then(|digits| str::from_utf8(digits).ok()?.parse().ok());
+    due.unwrap_or_else(|| tags_code(properties))
+}
+
+/// Where messages wait for a time of their own.
+pub const TIMER_TOPIC: &str = "rmq_sys_wheel_timer";
+
 /// `String.hashCode` of UTF-8 text: over UTF-16 units, wrapping. Bytes that are not UTF-8 count as U+FFFD, as when
 /// Java decodes them.
 #[must_use]

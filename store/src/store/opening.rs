@@ -18,7 +18,7 @@ use crate::commitlog::committer::Committer;
 use crate::commitlog::segments::{Segments, keep_ready};
 use crate::consume_queue::{ConsumeQueues, Entry, LogPositions, QueueConfig, QueueRecovery, Replayed};
 use crate::index::{IndexConfig, KeyIndex};
-use crate::record::{Record, property, sys_flag, tags_code};
+use crate::record::{Record, property, queue_code, sys_flag};
 use crate::recovery::{Known, Recovered, recover};
 use crate::superblock::{Checkpoint, CheckpointFile, LOCK, Superblock};
 use crate::tables::{Tables, TablesConfig};
@@ -223,7 +223,7 @@ fn dispatch_recovered<E: Env>(queues: &mut ConsumeQueues<E>, index: &mut KeyInde
     let entry = Entry {
         at: record.physical_offset(),
         size: record.bytes().len() as u32,
-        tags_code: tags_code(record.properties()),
+        tags_code: queue_code(record.topic(), record.properties()),
     };
     let replayed = queues.replay(record.topic(), record.queue_id(), record.queue_offset(), entry);
     if replayed != Replayed::Foreign {

@@ -10,8 +10,8 @@ use crate::consume_queue::{Entry, Stop};
 use crate::read::CandidateBytes;
 use crate::record::{Cover, Parsed, parse, property, stated_bytes};
 use crate::{
-    Boundary, Candidate, OffsetRange, PhysicalOffset, QueueOffset, QueueRef, ReadBatch, ReadLimits,
-    ReadStatus, StoreError,
+    Boundary, Candidate, OffsetRange, PhysicalOffset, QueueEntry, QueueOffset, QueueRef, ReadBatch,
+    ReadLimits, ReadStatus, StoreError,
 };
 
 impl<E: Env> Store<E> {
@@ -138,6 +138,36 @@ impl<E: Env> Store<E> {
             let status = if out.count > 0 { ReadStatus::Found } else { ReadStatus::NothingMatched };
             Ok((status, out))
         }
+    }
+
+    /// Up to `count` entries of a queue from `from` on, visible or not, without their records; and where to go on, which
+    /// is behind the last entry when there are no more.
+    ///
+    /// # Errors
+    /// [`StoreError::Queues`].
+    pub fn entries(
+        &self,
+        queue: QueueRef,
+        from: QueueOffset,
+        count: usize,
+    ) -> impl Future<Output = Result<(Vec<QueueEntry>, QueueOffset), StoreError>> + 'static {
+        let entries = self.queues.read_cold(queue, from, count);
+        async move {
+            let read = entries.await.map_err(StoreError::Queues)?;
+            let entry = |(offset, entry): (QueueOffset, Entry)| QueueEntry {
+                queue_offset: offset,
+                at: entry.at,
+                bytes: entry.size,
+                tags_code: entry.tags_code,
+            };
+            Ok((read.entries.into_iter().map(entry).collect(), read.next))
+        }
+    }
+
+    /// Behind the last entry of a queue, visible or not.
+    #[must_use]
+    pub fn next_offset(&self, queue: QueueRef) -> QueueOffset {
+        self.queues.next_offset(queue)
     }
 
     /// The record that starts at `at`; `None` if none does or if readers must not see it yet.
