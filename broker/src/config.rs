@@ -154,7 +154,7 @@ settings::settings! {
 
         /// Take messages for a time of their own (TIMER_DELIVER_MS and its kin).
         timers: bool = "true", "delay.timers", "timerWheelEnable", "", Restart, ANY;
-        /// Let producers take such a message back before it is due.
+        /// Let producers take such a message back before it is due. RocketMQ's default is no.
         recall: bool = "true", "delay.recall", "recallMessageEnable", "", Hot, ANY;
 
         /// Refuse half messages.

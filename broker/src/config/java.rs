@@ -109,7 +109,7 @@ mod tests {
             })
             .map(|key| key.java)
             .collect();
-        assert_eq!(differ, ["flushIntervalCommitLog", "flushConsumerOffsetInterval"]);
+        assert_eq!(differ, ["flushIntervalCommitLog", "flushConsumerOffsetInterval", "recallMessageEnable"]);
     }
 
     #[test]

@@ -19,6 +19,7 @@ import org.apache.rocketmq.common.message.MessageExt;
 final class Delays {
     static final List<Scenario> ALL = List.of(
         Scenario.beside("delay/level", Delays::level),
+        Scenario.beside("delay/time-of-its-own", Delays::timed),
         Scenario.beside("retry/comes-again-later", Delays::retry),
         Scenario.beside("retry/dead-letter", Delays::deadLetter),
         Scenario.beside("retry/orderly-in-place", Delays::orderly));
@@ -49,6 +50,32 @@ final class Delays {
             Check.that(at != null, "level " + level + " with topic, tag and key, not " + arrived);
             Check.that(at - sent >= delays[level], "level " + level + " after " + delays[level] + " ms, not " + (at - sent));
         }
+    }
+
+    /** As properties, which every client can set; the setters came with 5.0. */
+    private static void timed(Context c) throws Exception {
+        String topic = c.topic(1);
+        Map<String, Long> arrived = new ConcurrentHashMap<>();
+        DefaultMQPushConsumer consumer = c.newPush(c.unique("G"));
+        consumer.subscribe(topic, "*");
+        consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
+            messages.forEach(m -> arrived.putIfAbsent(text(m), System.currentTimeMillis()));
+            return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
+        });
+        consumer.start();
+        long sent = System.currentTimeMillis();
+        Map<String, Map.Entry<String, Long>> times = Map.of(
+            "seconds", Map.entry("TIMER_DELAY_SEC", 3L), "milliseconds", Map.entry("TIMER_DELAY_MS", 4_000L),
+            "absolute", Map.entry("TIMER_DELIVER_MS", sent + 5_000), "past", Map.entry("TIMER_DELIVER_MS", sent - 5_000));
+        for (var time : times.entrySet()) {
+            Message message = message(topic, "", time.getKey());
+            org.apache.rocketmq.common.message.MessageAccessor.putProperty(message, time.getValue().getKey(), time.getValue().getValue().toString());
+            c.send(message);
+        }
+        Check.await(() -> "four messages, not " + arrived, () -> arrived.size() == 4);
+        // RocketMQ's wheel turns once a second and fires up to one early.
+        Map.of("seconds", 2_000L, "milliseconds", 3_000L, "absolute", 4_000L).forEach((body, least) ->
+            Check.that(arrived.get(body) - sent >= least, body + " not before " + least + " ms, came after " + (arrived.get(body) - sent)));
     }
 
     private static void retry(Context c) throws Exception {
