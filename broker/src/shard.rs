@@ -187,14 +187,15 @@ impl<E: Env> Shard<E> {
         Ok(Done::Later)
     }
 
-    fn received(&mut self, conn: ConnId, bytes: &[u8], now: Now) {
-        let Some(mut lent) = self.connections.lend_decoder(conn) else { return };
-        let outcome = lent.feed_alike(bytes, |frame, headers| {
+    /// Handles what came; returns how many of the last bytes, at most `left_max`, it wants to see again.
+    fn take_in(&mut self, conn: ConnId, bytes: &[u8], left_max: usize, now: Now) -> usize {
+        let Some(mut lent) = self.connections.lend_decoder(conn) else { return 0 };
+        let outcome = lent.feed_alike(bytes, left_max, |frame, headers| {
             self.frame(conn, &frame, headers, now);
             self.flow(conn)
         });
         let net = self.env.net().clone();
-        self.connections.return_decoder(&net, lent, outcome, now.mono);
+        self.connections.return_decoder(&net, lent, outcome, now.mono)
     }
 
     fn flow(&self, conn: ConnId) -> ControlFlow<()> {
@@ -299,7 +300,7 @@ impl<E: Env> Shard<E> {
 
     fn resume(&mut self, now: Now) {
         while let Some(conn) = self.connections.next_resumed() {
-            self.received(conn, &[], now);
+            self.take_in(conn, &[], 0, now);
         }
     }
 
@@ -319,10 +320,16 @@ impl<E: Env> Reactor for Shard<E> {
                 let _ = self.connections.accepted(&net, conn, peer, now.mono, Session::new(local));
             }
             Event::Connected { conn, .. } => self.connections.connected(conn, now.mono),
-            Event::Received { conn, bytes } => self.received(conn, bytes, now),
+            Event::Received { conn, bytes } => {
+                self.take_in(conn, bytes, 0, now);
+            }
             Event::Sent { conn, out } => self.connections.sent(conn, out, now.mono),
             Event::Closed { conn, .. } => self.disconnected(conn, now),
         }
+    }
+
+    fn received(&mut self, conn: ConnId, bytes: &[u8], left_max: usize, now: Now) -> usize {
+        self.take_in(conn, bytes, left_max, now)
     }
 
     fn end_of_turn(&mut self, now: Now) -> TurnOutcome {

@@ -66,9 +66,11 @@ impl Statistics {
     /// Starts counting at `now`; `day` is the number of the local day.
     #[must_use]
     pub(crate) fn new(now: Mono, day: i64) -> Self {
+        let mut history = VecDeque::with_capacity(HISTORY_SECONDS + 2);
+        history.push_back((now, Counters::default()));
         Self {
             counters: Counters::default(),
-            history: VecDeque::from([(now, Counters::default())]),
+            history,
             mornings: [Counters::default(); 2],
             day,
             bands: [0; BAND_LIMITS_MS.len() + 1],

@@ -94,6 +94,8 @@ pub struct Lent {
     headers: HeaderMemory,
     frames: u32,
     stopped: bool,
+    /// Bytes of a frame in progress that stay where they were received.
+    left: usize,
 }
 
 /// Why a connection was ended from our side.
@@ -232,26 +234,28 @@ impl<T> Connections<T> {
         let connection = self.get_mut(conn).filter(|connection| connection.phase == Phase::Open)?;
         let decoder = connection.decoder.take().expect("a decoder is returned before it is lent again");
         let headers = std::mem::take(&mut connection.headers);
-        Some(Lent { conn, decoder, headers, frames: 0, stopped: false })
+        Some(Lent { conn, decoder, headers, frames: 0, stopped: false, left: 0 })
     }
 
-    /// Puts the decoder back after `outcome` of feeding it. A bad frame ends the connection.
+    /// Puts the decoder back after `outcome` of feeding it. A bad frame ends the connection. Returns how many of the bytes
+    /// fed last must be seen again in front of those to come, see [`Lent::feed_alike`].
     pub fn return_decoder(
         &mut self,
         net: &impl Transport,
         lent: Lent,
         outcome: Result<(), FrameError>,
         now: Mono,
-    ) {
-        let Some(connection) = self.get_mut(lent.conn) else { return };
+    ) -> usize {
+        let Some(connection) = self.get_mut(lent.conn) else { return 0 };
         connection.moved = now;
         connection.backlog = lent.stopped;
-        if lent.decoder.pending_bytes() == 0 {
+        let in_frame = lent.decoder.pending_bytes() + lent.left > 0;
+        if !in_frame {
             connection.frame_since = None;
         } else if lent.frames > 0 || !connection.in_frame {
             connection.frame_since = Some(now);
         }
-        connection.in_frame = lent.decoder.pending_bytes() > 0;
+        connection.in_frame = in_frame;
         connection.decoder = Some(lent.decoder);
         connection.headers = lent.headers;
         if lent.stopped {
@@ -260,6 +264,7 @@ impl<T> Connections<T> {
         if let Err(error) = outcome {
             self.close(net, lent.conn, Ending::BadFrame(error));
         }
+        lent.left
     }
 
     /// Where to write to the peer; sent by the next [`Connections::flush_dirty`]. `None` if the connection is gone or
@@ -637,25 +642,29 @@ impl Lent {
         bytes: &[u8],
         mut sink: impl FnMut(Frame<'_>) -> ControlFlow<()>,
     ) -> Result<(), FrameError> {
-        self.feed_alike(bytes, |frame, _| sink(frame))
+        self.feed_alike(bytes, 0, |frame, _| sink(frame))
     }
 
-    /// As [`Lent::feed`], with what the headers of this connection look like, for [`crate::Header::decode_alike`].
+    /// As [`Lent::feed`], with what the headers of this connection look like, for [`crate::Header::decode_alike`]. At most
+    /// `left_max` bytes at the end may be left where they are ([`FrameDecoder::feed_leaving`]);
+    /// [`Connections::return_decoder`] says how many were.
     ///
     /// # Errors
     /// As [`Lent::feed`].
     pub fn feed_alike(
         &mut self,
         bytes: &[u8],
+        left_max: usize,
         mut sink: impl FnMut(Frame<'_>, &mut HeaderMemory) -> ControlFlow<()>,
     ) -> Result<(), FrameError> {
         let (frames, stopped, headers) = (&mut self.frames, &mut self.stopped, &mut self.headers);
-        self.decoder.feed(bytes, |frame| {
+        self.left = self.decoder.feed_leaving(bytes, left_max, |frame| {
             *frames += 1;
             let flow = sink(frame, headers);
             *stopped = flow.is_break();
             flow
-        })
+        })?;
+        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Frames: four bytes of length, one of codec, three of header length, header, body (PROTOCOL.md "Frame").
 //!
 //! [`FrameDecoder`] takes bytes as they come in and lends complete frames straight from them; only a frame that is
-//! cut by the end of a receive is copied, into memory that grows with what was *received*, never with what a length
+//! cut by the end of a receive is copied (unless its beginning may stay where it is), into memory that grows with what was *received*, never with what a length
 //! field promised. A length meets its limit before it sizes anything.
 
 use std::fmt;
@@ -118,7 +118,22 @@ impl FrameDecoder {
         bytes: &[u8],
         mut sink: impl FnMut(Frame<'_>) -> ControlFlow<()>,
     ) -> Result<(), FrameError> {
-        let outcome = self.feed_inner(bytes, &mut sink);
+        self.feed_leaving(bytes, 0, &mut sink).map(|left| debug_assert!(left == 0))
+    }
+
+    /// As [`FrameDecoder::feed`], for bytes that may stay where they are: returns how many at their end belong to a frame
+    /// in progress. They were not copied, and the next call begins with them. At most `left_max`; a longer frame, and
+    /// what a stop leaves behind, is kept as `feed` keeps it.
+    ///
+    /// # Errors
+    /// As [`FrameDecoder::feed`].
+    pub fn feed_leaving(
+        &mut self,
+        bytes: &[u8],
+        left_max: usize,
+        mut sink: impl FnMut(Frame<'_>) -> ControlFlow<()>,
+    ) -> Result<usize, FrameError> {
+        let outcome = self.feed_inner(bytes, left_max, &mut sink);
         if outcome.is_err() {
             self.pending = Vec::new();
         }
@@ -140,17 +155,18 @@ impl FrameDecoder {
     fn feed_inner(
         &mut self,
         mut bytes: &[u8],
+        left_max: usize,
         sink: &mut impl FnMut(Frame<'_>) -> ControlFlow<()>,
-    ) -> Result<(), FrameError> {
+    ) -> Result<usize, FrameError> {
         while !self.pending.is_empty() {
             match self.complete_pending(&mut bytes)? {
-                None => return Ok(()),
+                None => return Ok(0),
                 Some(len) => {
                     let flow = sink(cut(&self.pending[..len], &self.limits)?.expect("complete").0);
                     self.drop_front(len);
                     if flow.is_break() {
                         self.keep(bytes);
-                        return Ok(());
+                        return Ok(0);
                     }
                 }
             }
@@ -158,11 +174,16 @@ impl FrameDecoder {
         while let Some((frame, len)) = cut(bytes, &self.limits)? {
             bytes = &bytes[len..];
             if sink(frame).is_break() {
-                break;
+                self.keep(bytes);
+                return Ok(0);
             }
         }
+        // Of a frame whose length is not known yet there are less than eight bytes.
+        if frame_bytes(bytes, &self.limits)?.unwrap_or(PREFIX_BYTES) <= left_max {
+            return Ok(bytes.len());
+        }
         self.keep(bytes);
-        Ok(())
+        Ok(0)
     }
 
     /// Moves just as many of `bytes` to the pending frame as it lacks; its length once it is whole.

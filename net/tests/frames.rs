@@ -57,6 +57,34 @@ proptest! {
     }
 
     #[test]
+    fn a_frame_in_progress_may_stay_where_it_is(
+        frames in frames(), cuts in vec(any::<Index>(), 0..8), left_max in prop_oneof![Just(0), 1..64_usize, Just(1 << 20)],
+        stops in vec(any::<bool>(), 8),
+    ) {
+        let mut decoder = FrameDecoder::new(FrameLimits::default());
+        let (mut seen, mut left) = (Vec::new(), Vec::new());
+        let mut pieces = pieces(&wire(&frames), &cuts).into_iter().map(<[u8]>::to_vec).collect::<Vec<_>>();
+        // What a stop leaves behind is fetched without bytes.
+        pieces.extend((0..frames.len()).map(|_| Vec::new()));
+        for piece in pieces {
+            left.extend_from_slice(&piece);
+            let pending = decoder.pending_bytes();
+            let kept = decoder.feed_leaving(&left, left_max, |frame| {
+                seen.push(owned(&frame));
+                if stops[seen.len() % 8] { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            }).unwrap();
+            prop_assert!(kept <= left_max && kept <= left.len());
+            prop_assert!(kept == 0 || decoder.pending_bytes() == 0);
+            if left_max == 1 << 20 && !stops.contains(&true) {
+                prop_assert_eq!(decoder.pending_bytes().max(pending), 0, "nothing is copied");
+            }
+            left.drain(..left.len() - kept);
+        }
+        prop_assert_eq!(seen, frames);
+        prop_assert!(left.is_empty() && decoder.pending_bytes() == 0);
+    }
+
+    #[test]
     fn a_stop_loses_nothing_and_goes_on_behind_it(
         frames in frames(), cuts in vec(any::<Index>(), 0..8), stops in vec(any::<bool>(), 8),
     ) {

@@ -1,6 +1,6 @@
 //! [`Reactor`]: what runs to completion inside the pump.
 
-use crate::{Event, Mono, Now};
+use crate::{ConnId, Event, Mono, Now};
 
 /// A shard, a name server, a load generator: one owner of hot state, called by the pump on one thread.
 ///
@@ -9,6 +9,13 @@ use crate::{Event, Mono, Now};
 pub trait Reactor {
     /// One socket event. Handles it completely; never blocks.
     fn event(&mut self, event: Event<'_>, now: Now);
+    /// As [`Event::Received`], from memory that only this connection uses. Returns how many of the last bytes it wants to
+    /// see again, in front of what comes next, instead of keeping a copy; at most `left_max`.
+    fn received(&mut self, conn: ConnId, bytes: &[u8], left_max: usize, now: Now) -> usize {
+        let _ = left_max;
+        self.event(Event::Received { conn, bytes }, now);
+        0
+    }
     /// The end of a turn: decide the commit, wake parked pulls, flush connections, advance timers.
     fn end_of_turn(&mut self, now: Now) -> TurnOutcome;
 }

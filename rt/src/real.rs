@@ -3,6 +3,7 @@
 //! [`run_shard`] makes the calling thread a shard; `build` gets a [`RealEnv`] and returns the [`crate::Reactor`] that
 //! the pump drives. Other threads reach a shard through a [`Doorbell`].
 
+mod arena;
 #[doc(hidden)]
 pub mod bare;
 mod buffers;

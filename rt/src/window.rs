@@ -32,7 +32,7 @@ pub use allocation::AllocationJob;
 pub use leftover::{Leftover, LeftoverDamage};
 
 use allocation::{Allocation, PIECE_BYTES};
-use mapping::Mapping;
+pub(crate) use mapping::Mapping;
 
 /// Whose window it is; part of the file's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,6 +13,7 @@
 mod conn;
 mod listener;
 mod outgoing;
+mod receiving;
 mod sockets;
 
 use std::io;

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use io_uring::{opcode, types};
 
+use super::arena::LEFT_BYTES_MAX;
 use super::clock;
 use super::core::Core;
 use super::net::Step;
@@ -235,6 +236,14 @@ impl<R: Reactor> Pump<R> {
                 self.core.sockets.borrow_mut().received(&mut ring, conn, buffer, more);
                 return;
             }
+            Step::Gathered { conn } => {
+                // SAFETY: read only by the reactor in this call; the next receive is armed right behind it.
+                let bytes = unsafe { self.core.sockets.borrow_mut().gathered(conn) };
+                let left = reactor.received(conn, bytes, LEFT_BYTES_MAX, now);
+                let mut ring = self.core.ring.borrow_mut();
+                self.core.sockets.borrow_mut().consumed(&mut ring, conn, left);
+                return;
+            }
             Step::Accepted { conn, listener, peer, local } => Event::Accepted { conn, listener, peer, local },
             Step::Connected { conn, local } => Event::Connected { conn, local },
             Step::Sent { conn, out } => Event::Sent { conn, out },
@@ -259,8 +268,12 @@ impl<R: Reactor> Pump<R> {
                     token => {
                         let (mut sockets, mut ring) = (core.sockets.borrow_mut(), core.ring.borrow_mut());
                         let step = sockets.complete(&mut ring, token, cqe, clock::monotonic());
-                        if let Some(Step::Received { conn, buffer, more, .. }) = step {
-                            sockets.received(&mut ring, conn, buffer, more);
+                        match step {
+                            Some(Step::Received { conn, buffer, more, .. }) => {
+                                sockets.received(&mut ring, conn, buffer, more);
+                            }
+                            Some(Step::Gathered { conn }) => sockets.consumed(&mut ring, conn, 0),
+                            _ => {}
                         }
                     }
                 }

@@ -1,4 +1,4 @@
-//! The memory of a window: one file, its header page mapped once, its data twice back to back.
+//! The memory of a window (or of an arena): one file, its header page mapped once, its data twice back to back.
 
 use std::ffi::{OsString, c_void};
 use std::io;
@@ -14,7 +14,7 @@ use super::header::{CURSORS_AT, Cursors, STATIC_BYTES};
 use crate::BLOCK;
 
 /// Unmaps on drop. The file of a named window stays.
-pub(super) struct Mapping {
+pub(crate) struct Mapping {
     file: OwnedFd,
     /// The whole reserved range: unmapped as one.
     reserved: NonNull<c_void>,
@@ -31,6 +31,11 @@ unsafe impl Send for Mapping {}
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
+    /// `bytes` of memory of this process, twice; nothing is in its header.
+    pub(crate) fn private(bytes: usize) -> io::Result<Self> {
+        Self::create(&Backing::Private, bytes, |_| [0; STATIC_BYTES])
+    }
+
     /// Makes the file (under a temporary name; see [`Mapping::publish`]), sets its size and maps it. `encode` gets the
     /// size of the header page.
     pub(super) fn create(
@@ -70,7 +75,7 @@ impl Mapping {
     }
 
     /// Where the first of the two data mappings starts.
-    pub(super) fn data(&self) -> *mut u8 {
+    pub(crate) fn data(&self) -> *mut u8 {
         self.data.as_ptr()
     }
 

@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 
 use socket2::SockAddr;
 
+use super::super::arena::Arena;
 use crate::{CloseReason, ConnId, Outbox};
 
 /// What a slot is doing.
@@ -21,7 +22,7 @@ pub(super) enum Phase {
     Releasing,
 }
 
-/// One connection. No buffer of its own: received bytes are lent, an outbox is here only while it is sent.
+/// One connection. No buffer of its own unless it is busy: received bytes are lent, an outbox is here only while it is sent.
 #[derive(Debug)]
 pub(super) struct Conn {
     pub(super) generation: u32,
@@ -32,6 +33,20 @@ pub(super) struct Conn {
     pub(super) recv_armed: bool,
     /// The cancellation of that receive is in flight.
     pub(super) pausing: bool,
+    /// The next receive goes into an arena, if there is one left.
+    pub(super) promoted: bool,
+    /// The bytes of the arena are being read: nothing may be received behind them.
+    pub(super) lent: bool,
+    /// Bytes came since the last look for quiet arenas.
+    pub(super) moved: bool,
+    /// The last receive left nothing in the socket.
+    pub(super) dry: bool,
+    /// How full shared buffers came lately.
+    pub(super) fullness: u8,
+    /// Small receives in a row.
+    pub(super) thin: u8,
+    /// Memory of its own for receiving; while it is here, so is the receive in flight.
+    pub(super) arena: Option<Box<Arena>>,
     /// The owner handed over an outbox and has not got it back.
     pub(super) sending: bool,
     /// A send is in flight. Not so while `sending` for an empty outbox or a connection not yet up.
@@ -62,6 +77,13 @@ impl Conn {
             reading: false,
             recv_armed: false,
             pausing: false,
+            promoted: false,
+            lent: false,
+            moved: false,
+            dry: false,
+            fullness: 0,
+            thin: 0,
+            arena: None,
             sending: false,
             send_armed: false,
             cancels: 0,

@@ -11,12 +11,13 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use io_uring::{cqueue, opcode, squeue, types};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
-use super::super::buffers::{self, ReceiveBuffers};
+use super::super::buffers::ReceiveBuffers;
 use super::super::ring::{Cqe, Ring};
 use super::super::token::Token;
 use super::conn::{Conn, Connecting, Phase, Slots};
 use super::listener::Listeners;
 use super::outgoing::MessageVectors;
+use super::receiving::Arenas;
 use crate::{CloseReason, ConnId, ListenerId, Mono, Outbox};
 
 /// What the reactor is to be told.
@@ -38,6 +39,10 @@ pub(crate) enum Step {
         len: usize,
         more: bool,
     },
+    /// [`Sockets::gathered`] has the bytes; [`Sockets::consumed`] must follow.
+    Gathered {
+        conn: ConnId,
+    },
     Sent {
         conn: ConnId,
         out: Outbox,
@@ -50,12 +55,13 @@ pub(crate) enum Step {
 
 /// All sockets of a shard.
 pub(crate) struct Sockets {
-    slots: Slots,
+    pub(super) slots: Slots,
     listeners: Listeners,
-    buffers: ReceiveBuffers,
+    pub(super) buffers: ReceiveBuffers,
+    pub(super) arenas: Arenas,
     vectors: MessageVectors,
     /// Receives that ended for want of a buffer, armed again at the end of the turn.
-    starved: Vec<ConnId>,
+    pub(super) starved: Vec<ConnId>,
     /// What happened without the kernel's help.
     local: VecDeque<Local>,
 }
@@ -76,6 +82,7 @@ impl Sockets {
             slots: Slots::new(limit),
             listeners: Listeners::default(),
             buffers: ReceiveBuffers::new(ring, receive_buffers)?,
+            arenas: Arenas::default(),
             vectors: MessageVectors::default(),
             starved: Vec::new(),
             local: VecDeque::new(),
@@ -146,8 +153,8 @@ impl Sockets {
         if slot.phase != Phase::Open {
             return;
         }
-        if on && !slot.recv_armed {
-            arm_recv(ring, conn, slot);
+        if on && !slot.recv_armed && !slot.lent {
+            self.arm_recv(ring, conn);
         } else if !on && slot.recv_armed && !slot.pausing {
             slot.pausing = true;
             cancel(ring, conn, slot, types::CancelBuilder::user_data(Token::Recv(conn).encode()));
@@ -176,9 +183,9 @@ impl Sockets {
         !self.local.is_empty()
     }
 
-    /// When accepting resumes after descriptors ran out.
+    /// When accepting resumes after descriptors ran out, or quiet connections are looked for.
     pub(crate) fn next_deadline(&self) -> Option<Mono> {
-        self.listeners.resume_at
+        [self.listeners.resume_at, self.arenas.next_deadline()].into_iter().flatten().min()
     }
 
     /// The next thing that happened without the kernel's help.
@@ -213,26 +220,8 @@ impl Sockets {
         }
     }
 
-    /// The bytes of a [`Step::Received`].
-    ///
-    /// # Safety
-    /// Read them only before [`Sockets::received`] is called with the same step.
-    pub(crate) unsafe fn bytes<'a>(&self, buffer: u16, len: usize) -> &'a [u8] {
-        assert!(len <= buffers::BYTES);
-        // SAFETY: the kernel filled `len` bytes and leaves the buffer alone until it is recycled, which the caller
-        // does after reading.
-        unsafe { std::slice::from_raw_parts(self.buffers.start(buffer), len) }
-    }
-
-    /// The reactor has seen the bytes: recycles the buffer, arms the receive again if it has ended.
-    pub(crate) fn received(&mut self, ring: &mut Ring, conn: ConnId, buffer: u16, more: bool) {
-        self.buffers.recycle(buffer);
-        if !more {
-            self.recv_ended(ring, conn);
-        }
-    }
-
-    /// The end of a turn: receives that had no buffer try again, accepts that rested as well.
+    /// The end of a turn: receives that had no buffer try again, accepts that rested as well; memory of connections that
+    /// became quiet is taken back.
     pub(crate) fn end_of_turn(&mut self, ring: &mut Ring, now: Mono) {
         while let Some(conn) = self.starved.pop() {
             if let Some(slot) = self.slots.get(conn)
@@ -240,10 +229,11 @@ impl Sockets {
                 && slot.reading
                 && !slot.recv_armed
             {
-                arm_recv(ring, conn, slot);
+                self.arm_recv(ring, conn);
             }
         }
         self.listeners.resume(ring, now);
+        self.take_quiet_arenas(ring, now);
     }
 
     fn accepted(&mut self, ring: &mut Ring, listener: ListenerId, cqe: Cqe, now: Mono) -> Option<Step> {
@@ -270,7 +260,7 @@ impl Sockets {
         ring.counters.accepts += 1;
         let slot = self.slots.of_completion(conn);
         slot.reading = true;
-        arm_recv(ring, conn, slot);
+        self.arm_recv(ring, conn);
         Some(Step::Accepted { conn, listener, peer, local })
     }
 
@@ -288,9 +278,10 @@ impl Sockets {
         };
         match local {
             Ok(Some(local)) => {
+                let sending = slot.sending;
                 slot.reading = true;
-                arm_recv(ring, conn, slot);
-                if slot.sending {
+                self.arm_recv(ring, conn);
+                if sending {
                     self.issue_send(ring, conn);
                 }
                 Some(Step::Connected { conn, local })
@@ -301,48 +292,6 @@ impl Sockets {
                 None
             }
         }
-    }
-
-    fn recv_done(&mut self, ring: &mut Ring, conn: ConnId, cqe: Cqe) -> Option<Step> {
-        let more = cqueue::more(cqe.flags);
-        let slot = self.slots.of_completion(conn);
-        slot.recv_armed = more;
-        let buffer = cqueue::buffer_select(cqe.flags);
-        match (check(cqe.result), buffer) {
-            (Ok(len @ 1..), Some(buffer)) => {
-                if slot.phase == Phase::Open {
-                    ring.counters.recvs += 1;
-                    return Some(Step::Received { conn, buffer, len, more });
-                }
-                self.received(ring, conn, buffer, more);
-            }
-            (outcome, buffer) => {
-                if let Some(buffer) = buffer {
-                    self.buffers.recycle(buffer);
-                }
-                match outcome.map_err(|error| (error.raw_os_error().unwrap_or(0), error)) {
-                    Ok(_) => self.begin_close(ring, conn, CloseReason::Peer),
-                    Err((libc::ENOBUFS, _)) => {
-                        ring.counters.enobufs += 1;
-                        self.starved.push(conn);
-                        self.maybe_release(ring, conn);
-                    }
-                    Err((libc::ECANCELED | libc::EINTR | libc::EAGAIN, _)) => self.recv_ended(ring, conn),
-                    Err((_, error)) => self.begin_close(ring, conn, CloseReason::Failed(error)),
-                }
-            }
-        }
-        None
-    }
-
-    fn recv_ended(&mut self, ring: &mut Ring, conn: ConnId) {
-        // The reactor may have closed the connection meanwhile; its slot cannot be free before this, though, as long
-        // as the receive was armed. When it was not, the slot may be gone.
-        let Some(slot) = self.slots.get(conn) else { return };
-        if slot.phase == Phase::Open && slot.reading && !slot.recv_armed {
-            arm_recv(ring, conn, slot);
-        }
-        self.maybe_release(ring, conn);
     }
 
     fn send_done(&mut self, ring: &mut Ring, conn: ConnId, result: i32) -> Option<Step> {
@@ -381,7 +330,7 @@ impl Sockets {
         unsafe { ring.push(entry.user_data(Token::Send(conn).encode())) };
     }
 
-    fn begin_close(&mut self, ring: &mut Ring, conn: ConnId, reason: CloseReason) {
+    pub(super) fn begin_close(&mut self, ring: &mut Ring, conn: ConnId, reason: CloseReason) {
         let Some(slot) = self.slots.get(conn) else { return };
         match slot.phase {
             Phase::Free | Phase::Closing | Phase::Releasing => return,
@@ -407,7 +356,7 @@ impl Sockets {
     }
 
     /// Closes the file slot of a closing connection that has nothing in flight any more.
-    fn maybe_release(&mut self, ring: &mut Ring, conn: ConnId) {
+    pub(super) fn maybe_release(&mut self, ring: &mut Ring, conn: ConnId) {
         let Some(slot) = self.slots.get(conn) else { return };
         if slot.phase == Phase::Closing && slot.is_quiet() {
             slot.phase = Phase::Releasing;
@@ -419,19 +368,13 @@ impl Sockets {
 
     fn released(&mut self, conn: ConnId) -> Step {
         let reason = self.slots.of_completion(conn).reason.take().expect("set when closing began");
+        self.arenas.forget(conn);
         self.slots.release(conn);
         Step::Closed { conn, reason }
     }
 }
 
-fn arm_recv(ring: &mut Ring, conn: ConnId, slot: &mut Conn) {
-    slot.recv_armed = true;
-    let recv = opcode::RecvMulti::new(types::Fixed(conn.index), buffers::GROUP).build();
-    // SAFETY: receives write only to the registered buffers, which outlive the ring.
-    unsafe { ring.push(recv.user_data(Token::Recv(conn).encode())) };
-}
-
-fn cancel(ring: &mut Ring, conn: ConnId, slot: &mut Conn, what: types::CancelBuilder) {
+pub(super) fn cancel(ring: &mut Ring, conn: ConnId, slot: &mut Conn, what: types::CancelBuilder) {
     slot.cancels += 1;
     let entry = opcode::AsyncCancel2::new(what).build().user_data(Token::Cancel(conn).encode());
     // SAFETY: names no memory.
@@ -450,6 +393,6 @@ fn install(ring: &Ring, conn: ConnId, socket: RawFd) -> io::Result<()> {
     ring.uring().submitter().register_files_update(conn.index, &[socket]).map(drop)
 }
 
-fn check(result: i32) -> io::Result<usize> {
+pub(super) fn check(result: i32) -> io::Result<usize> {
     usize::try_from(result).map_err(|_| io::Error::from_raw_os_error(-result))
 }
