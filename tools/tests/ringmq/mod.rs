@@ -31,6 +31,7 @@ impl Place {
     }
 
     /// Called through a link of this name.
+    #[allow(dead_code, reason = "not every test binary that shares this module calls links")]
     pub(crate) fn link(&self, name: &str) -> Command {
         let link = self.dir.join(name);
         if !link.exists() {

@@ -82,9 +82,12 @@ fn table(runs: &[(String, &Summary)]) -> String {
     let mut text = String::from("<div class=\"scroll\"><table>\n<thead><tr>");
     let titles = ["latency, ms", "p50", "p90", "p99", "p99.9", "p99.99", "max", "mean", "samples"];
     if named {
-        text.push_str("<th>run</th>");
+        text.push_str("<th class=\"key\">run</th>");
     }
-    titles.iter().for_each(|title| text.push_str(&format!("<th>{title}</th>")));
+    for title in titles {
+        let class = if title == titles[0] { " class=\"key\"" } else { "" };
+        let _ = write!(text, "<th{class}>{title}</th>");
+    }
     text.push_str("</tr></thead>\n<tbody>\n");
     for (name, run) in runs {
         for (which, latency) in latencies(run) {
@@ -98,7 +101,7 @@ fn table(runs: &[(String, &Summary)]) -> String {
     text.push_str("</tbody></table></div>\n");
     text.push_str("<div class=\"scroll\"><table>\n<thead><tr>");
     if named {
-        text.push_str("<th>run</th>");
+        text.push_str("<th class=\"key\">run</th>");
     }
     for title in [
         "messages/s",

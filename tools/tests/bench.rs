@@ -1,0 +1,495 @@
+//! `ringmq bench` as people run it: every scenario in a small size, every refusal, every exit code.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
+
+mod ringmq;
+#[path = "ringmq/server.rs"]
+mod server;
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Stdio};
+
+use ringmq::{Place, Said, said};
+use serde_json::Value;
+use server::{Server, dev, ports};
+
+/// A node and a place to run things against it.
+struct Node {
+    place: Place,
+    server: Server,
+    namesrv: String,
+    broker: String,
+}
+
+impl Node {
+    fn new(name: &str) -> Self {
+        let place = Place::new(name);
+        let (names, port) = ports();
+        let server = dev(&place, names, port, &["--shards", "2"]);
+        Self { place, server, namesrv: format!("127.0.0.1:{names}"), broker: format!("127.0.0.1:{port}") }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.place.ringmq();
+        command.arg("bench").args(arguments).args(["-n", &self.namesrv]);
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Said {
+        said(self.command(arguments).output().unwrap())
+    }
+
+    /// A run whose host may be busy: it is whole, and INVALID at worst.
+    fn measured(&self, arguments: &[&str]) -> Value {
+        let all: Vec<&str> = arguments.iter().copied().chain(["--format", "json"]).collect();
+        let run = self.run(&all);
+        assert!(matches!(run.code, Some(0 | 3)), "{arguments:?}: {:?}\n{}\n{}", run.code, run.out, run.err);
+        let summary: Value = serde_json::from_str(&run.out).unwrap();
+        assert_eq!(summary["schema"], "ringmq-bench/1");
+        assert_eq!(summary["valid"] == true, run.code == Some(0), "{}", run.out);
+        summary
+    }
+
+    fn topics(&self) -> String {
+        let list = self.place.run(&["admin", "topic", "list", "--output", "tsv", "-n", &self.namesrv]);
+        list.out.lines().filter(|line| line.contains("ringmq-bench")).collect()
+    }
+}
+
+const SMALL: [&str; 2] = ["--warmup=100ms", "--duration=400ms"];
+
+fn small<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    more.iter().copied().chain(SMALL).collect()
+}
+
+#[test]
+fn every_scenario_runs_in_a_small_size_and_leaves_nothing_behind() {
+    let node = Node::new("bench-all");
+    let closed = node.measured(&small(&["produce", "--verify", "--connections=2", "--inflight=8"]));
+    assert!(closed["rates"]["acknowledged"].as_u64().unwrap() > 0);
+    assert_eq!(closed["verify"]["lost"], 0);
+    assert_eq!(closed["latency"]["response"], Value::Null);
+    assert!(closed["remarks"][0].as_str().unwrap().contains("coordinated omission"));
+
+    let open = node.measured(&small(&["produce", "--rate=2k/s", "--arrivals=poisson", "--header=rocketmq"]));
+    assert!(open["latency"]["response"]["count"].as_u64().unwrap() > 300, "{open}");
+
+    let batch = node.measured(&small(&["batch", "--batch=8", "--verify", "--inflight=2"]));
+    assert_eq!(batch["rates"]["acknowledged"].as_u64().unwrap() % 8, 0);
+    assert_eq!(batch["verify"]["lost"], 0);
+
+    let e2e = node.measured(&small(&["e2e", "--rate=1k/s", "--verify", "--topics=2", "--spin=off"]));
+    assert_eq!((&e2e["verify"]["lost"], &e2e["verify"]["duplicates"]), (&Value::from(0), &Value::from(0)));
+    assert_eq!(e2e["verify"]["received"], e2e["verify"]["acknowledged"]);
+    assert!(e2e["latency"]["publish_service"]["count"].as_u64().unwrap() > 300);
+
+    let consume = node.measured(&small(&["consume", "--backlog=200", "--consumers=6"]));
+    assert!(consume["rates"]["received"].as_u64().unwrap() > 200);
+
+    let oneway = node.measured(&small(&["produce", "--oneway", "--rate=500/s", "--spin=off"]));
+    assert_eq!(oneway["rates"]["acknowledged"], 0);
+    let odd = [
+        "produce",
+        "--messages=300",
+        "--warmup=0s",
+        "--size=1..300",
+        "--payload=ratio:0.5",
+        "--compress",
+        "--keys=zipf:1.1",
+        "--tags=A,B",
+        "--props=a=b",
+        "--seed=7",
+        "--sync",
+        "--verify",
+    ];
+    let odd = node.measured(&odd);
+    assert_eq!(
+        (&odd["rates"]["acknowledged"], &odd["verify"]["received"]),
+        (&Value::from(300), &Value::from(300))
+    );
+    assert_eq!(odd["seed"], 7);
+
+    assert_eq!(node.topics(), "", "everything that was made is removed");
+    assert_eq!(node.server.interrupt(), Some(0));
+}
+
+#[test]
+fn out_writes_every_file_and_compare_reads_them() {
+    let node = Node::new("bench-out");
+    for name in ["a", "b"] {
+        node.measured(&small(&[
+            "produce",
+            "--rate=1k/s",
+            "--interval=100ms",
+            "--spin=off",
+            "--out",
+            name,
+            "--tag=x=y",
+        ]));
+        let files = [
+            "summary.json",
+            "intervals.csv",
+            "response.hlog",
+            "service.hlog",
+            "response.hgrm",
+            "report.html",
+            "omb.json",
+            "results.prom",
+        ];
+        for file in files {
+            assert!(node.place.dir.join(name).join(file).metadata().unwrap().len() > 100, "{name}/{file}");
+        }
+    }
+    let text = std::fs::read_to_string(node.place.dir.join("a/summary.json")).unwrap();
+    let summary: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(summary["tags"]["x"], "y");
+    assert!(summary["intervals"].as_array().unwrap().len() >= 5);
+    for key in ["cpu", "kernel", "governor", "filesystem", "command_line", "transparent_huge_pages"] {
+        assert!(summary["host"].get(key).is_some(), "{key}");
+    }
+    let twice = node.run(&small(&["produce", "--out", "a"]));
+    assert_eq!(twice.code, Some(2));
+    assert!(twice.err.contains("a result is there already"), "{}", twice.err);
+
+    let compared = node.place.run(&["bench", "compare", "a", "b", "--out", "both"]);
+    assert_eq!(compared.code, Some(0), "{}", compared.err);
+    assert!(compared.out.contains("p99 ms") && compared.out.contains("no verdict"), "{}", compared.out);
+    let page = std::fs::read_to_string(node.place.dir.join("both/report.html")).unwrap();
+    assert!(page.contains("2 runs"));
+    // A directory of runs is several runs of one thing.
+    std::fs::create_dir(node.place.dir.join("all")).unwrap();
+    for name in ["a", "b"] {
+        std::fs::rename(node.place.dir.join(name), node.place.dir.join("all").join(name)).unwrap();
+    }
+    let json = node.place.run(&["bench", "compare", "all", "all", "--format", "json"]);
+    let json: Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(
+        (&json["results"][0]["runs"], &json["measures"][1]["verdicts"][0]),
+        (&2.into(), &"no difference".into())
+    );
+}
+
+#[test]
+fn find_max_and_replay_end_with_an_answer() {
+    let node = Node::new("bench-search");
+    let quick = [
+        "find-max",
+        "--from=200/s",
+        "--duration=200ms",
+        "--warmup=50ms",
+        "--times=2",
+        "--precision=90",
+        "--p99=10s",
+        "--spin=off",
+        "--format=json",
+    ];
+    let found = node.run(&quick);
+    // A host too busy even for 200/s is an answer as well.
+    assert!(matches!(found.code, Some(0 | 1)), "{}\n{}", found.out, found.err);
+    let found: Value = serde_json::from_str(&found.out).unwrap();
+    assert_eq!(found["rates"].as_array().unwrap().len(), 2);
+    node.place.write("w.yaml", "name: small\ntopics: 1\npartitionsPerTopic: 2\nmessageSize: 100\nproducerRate: 500\ntestDurationMinutes: 0.01\nwarmupDurationMinutes: 0.001\n");
+    let replayed = node.measured(&["replay", "w.yaml", "--spin=off"]);
+    assert_eq!((&replayed["kind"], &replayed["tags"]["workload"]), (&"e2e".into(), &"small".into()));
+}
+
+#[test]
+fn rocketmqs_tools_print_their_lines_and_our_percentiles_after_them() {
+    let node = Node::new("bench-rmq");
+    let producer = node.run(&["rmq-producer", "-q", "300", "-w", "4", "-ri", "200"]);
+    assert!(matches!(producer.code, Some(0 | 3)), "{}", producer.err);
+    let complete = producer
+        .out
+        .lines()
+        .position(|line| line.starts_with("[Complete] Send Total: 300 | Send TPS: "))
+        .unwrap();
+    assert!(
+        producer.out.lines().skip(complete).any(|line| line.trim_start().starts_with("p50")),
+        "{}",
+        producer.out
+    );
+
+    let mut consumer = node.command(&["rmq-consumer", "-t", "BenchmarkTest", "-ri", "100"]);
+    let mut consumer = consumer.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(consumer.stdout.take().unwrap()).lines().map(Result::unwrap);
+    lines.find(|line| line.contains("| Consume TPS: 0 |")).unwrap();
+    let mut batch = node.command(&["rmq-batch", "-b", "4", "-w", "2", "-ri", "100"]);
+    let mut batch = batch.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let got = lines.find(|line| line.starts_with("Current Time: ") && !line.contains("TPS: 0 |")).unwrap();
+    assert!(got.contains("| AVG(B2C) RT(ms): ") && got.contains("| MAX(S2C) RT(ms): "), "{got}");
+    for child in [&batch, &consumer] {
+        interrupt(child.id());
+    }
+    let rest: Vec<String> = lines.collect();
+    assert!(rest.iter().any(|line| line.starts_with("result ")), "{rest:#?}");
+    assert!(matches!(consumer.wait().unwrap().code(), Some(0 | 3)));
+    let mut said = String::new();
+    batch.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(said.contains("| Send MPS: ") && said.contains("result "), "{said}");
+    batch.wait().unwrap();
+}
+
+#[test]
+fn the_scripts_named_as_rocketmqs_are_its_tools() {
+    let place = Place::new("bench-scripts");
+    for (script, tool) in
+        [("producer", "Producer"), ("batchproducer", "BatchProducer"), ("consumer", "Consumer")]
+    {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../benchmark/{script}.sh"));
+        let mut command = Command::new(path);
+        let run = said(
+            command
+                .arg("-h")
+                .env("RINGMQ", env!("CARGO_BIN_EXE_ringmq"))
+                .current_dir(&place.dir)
+                .output()
+                .unwrap(),
+        );
+        assert_eq!(run.code, Some(0), "{script}: {}", run.err);
+        assert!(run.out.starts_with(&format!("usage: benchmark{tool} [-a <arg>]")), "{}", run.out);
+    }
+}
+
+#[test]
+fn a_topic_of_somebody_else_is_not_touched_unless_told() {
+    let node = Node::new("bench-topic");
+    let create = node.place.run(&["admin", "topic", "create", "Mine", "--queues", "2", "-n", &node.namesrv]);
+    assert_eq!(create.code, Some(0), "{}", create.err);
+    let refused = node.run(&small(&["produce", "--topic=Mine"]));
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.err.contains("--topic-exists"), "{}", refused.err);
+    node.measured(&small(&["produce", "--topic=Mine", "--topic-exists", "--messages=100"]));
+    let status =
+        node.place.run(&["admin", "topic", "status", "Mine", "--output", "json", "-n", &node.namesrv]);
+    let queues: Value = serde_json::from_str(&status.out).unwrap();
+    let stored: i64 =
+        queues.as_array().unwrap().iter().map(|queue| queue["messages"].as_i64().unwrap()).sum();
+    assert!(stored >= 100, "{}", status.out);
+    let nothing = node.run(&small(&["produce", "--topic=Nobody", "--topic-exists"]));
+    assert_eq!(nothing.code, Some(1));
+    assert!(nothing.err.contains("no broker serves topic Nobody"), "{}", nothing.err);
+}
+
+#[test]
+fn thresholds_end_with_3_and_say_which() {
+    let node = Node::new("bench-threshold");
+    let run = node.run(&small(&["produce", "--fail-if=p50>1us,err>1000000"]));
+    assert_eq!(run.code, Some(3), "{}", run.err);
+    assert!(run.out.contains("failed    p50>1us\n") && !run.out.contains("err>1000000"), "{}", run.out);
+}
+
+#[test]
+fn ctrl_c_ends_with_a_report_of_what_ran() {
+    let node = Node::new("bench-ctrl-c");
+    let mut command = node.command(&[
+        "produce",
+        "--rate=500/s",
+        "--warmup=0s",
+        "--duration=10m",
+        "--interval=50ms",
+        "--rmq-format",
+        "--spin=off",
+    ]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    lines.find(|line| line.starts_with("Current Time: ")).unwrap();
+    interrupt(child.id());
+    let rest: Vec<String> = lines.collect();
+    assert!(rest.iter().any(|line| line.starts_with("result ")), "{rest:#?}");
+    assert!(matches!(child.wait().unwrap().code(), Some(0 | 3)));
+    assert_eq!(node.topics(), "");
+}
+
+#[test]
+fn a_broker_killed_in_the_middle_leaves_a_partial_invalid_report_and_exit_code_1() {
+    let node = Node::new("bench-killed");
+    let mut command = node.command(&[
+        "produce",
+        "--rate=500/s",
+        "--warmup=0s",
+        "--duration=10m",
+        "--interval=50ms",
+        "--rmq-format",
+        "--spin=off",
+        "--out=partial",
+    ]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    lines.find(|line| line.starts_with("Current Time: ")).unwrap();
+    node.server.signal(rustix::process::Signal::KILL);
+    let rest: Vec<String> = lines.collect();
+    assert!(
+        rest.iter().any(|line| line.starts_with("INVALID ") && line.contains("connection lost")),
+        "{rest:#?}"
+    );
+    let mut errors = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+    assert!(errors.contains("error[E0602]: the run ended early: connection lost"), "{errors}");
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    let text = std::fs::read_to_string(node.place.dir.join("partial/summary.json")).unwrap();
+    let summary: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&summary["valid"], &summary["reasons"][0]["code"]), (&false.into(), &"incomplete".into()));
+    assert!(summary["rates"]["acknowledged"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn a_result_that_cannot_be_written_is_said_and_fails() {
+    let node = Node::new("bench-full");
+    let binary = node.place.ringmq();
+    // No file above a few KiB: as on a full disk, the summary does not fit.
+    let script = format!(
+        "ulimit -f 12; exec {} bench produce --broker {} --warmup 50ms --duration 200ms --out full",
+        binary.get_program().to_string_lossy(),
+        node.broker
+    );
+    let mut shell = Command::new("sh");
+    let run = said(
+        shell
+            .args(["-c", &script])
+            .current_dir(&node.place.dir)
+            .env("HOME", &node.place.dir)
+            .output()
+            .unwrap(),
+    );
+    assert_eq!(run.code, Some(1), "{}\n{}", run.out, run.err);
+    assert!(run.err.contains("error[E0603]: the result cannot be written: full/"), "{}", run.err);
+    assert!(run.out.starts_with("result "), "the figures are there all the same: {}", run.out);
+    assert!(!node.place.dir.join("full/summary.json").exists());
+}
+
+#[test]
+fn nobody_there_is_one_clear_line_and_exit_code_1() {
+    let place = Place::new("bench-nobody");
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    for arguments in
+        [&["produce", "-n", &closed][..], &["e2e", "--broker", &closed], &["find-max", "-n", &closed]]
+    {
+        let run = said(place.ringmq().arg("bench").args(arguments).output().unwrap());
+        assert_eq!(run.code, Some(1), "{arguments:?}: {}", run.err);
+        assert!(run.err.contains(&format!("no answer from {closed}")), "{arguments:?}: {}", run.err);
+        assert_eq!(run.out, "");
+    }
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_before_anybody_is_called() {
+    let place = Place::new("bench-refused");
+    place.write("empty", "");
+    place.write("sizes", "1k\nmuch\n");
+    place.write("bad.yaml", "producerRat: 1\n");
+    let refused: &[&[&str]] = &[
+        &["produce", "--rate", "10k", "--rate", "max"],
+        &["produce", "--rate", "0"],
+        &["produce", "--rate", "fast"],
+        &["produce", "--rate", "1e12"],
+        &["produce", "--rate", "1MiB/s", "--size", "0"],
+        &["produce", "--arrivals", "poisson"],
+        &["produce", "--arrivals", "burst:0"],
+        &["produce", "--size", "5MiB"],
+        &["produce", "--size", "500..200"],
+        &["produce", "--size", "./missing"],
+        &["produce", "--size", "./sizes"],
+        &["produce", "--payload", "noise"],
+        &["produce", "--payload", "./empty"],
+        &["produce", "--payload", "ratio:2"],
+        &["produce", "--keys", "zipf"],
+        &["produce", "--props", "novalue"],
+        &["produce", "--tags", ""],
+        &["produce", "--duration", "0s"],
+        &["produce", "--duration", "-1s"],
+        &["produce", "--duration", "9999h"],
+        &["produce", "--interval", "1ms"],
+        &["produce", "--messages", "0"],
+        &["produce", "--batch", "0"],
+        &["produce", "--batch", "4097"],
+        &["batch", "--batch", "1"],
+        &["batch", "--size", "1MiB"],
+        &["batch", "--compress"],
+        &["produce", "--queues", "0"],
+        &["produce", "--topics", "0"],
+        &["produce", "--connections", "0"],
+        &["produce", "--producers", "0"],
+        &["produce", "--connections", "5000", "--verify"],
+        &["produce", "--inflight", "0"],
+        &["produce", "--sync", "--inflight", "4"],
+        &["produce", "--sync", "--oneway"],
+        &["produce", "--oneway"],
+        &["produce", "--cpus", "x"],
+        &["produce", "--cpus", "100000"],
+        &["produce", "--spin", "maybe"],
+        &["produce", "--header", "xml"],
+        &["produce", "--topic", "a b"],
+        &["produce", "--topic", "TBW102"],
+        &["produce", "--topic-exists"],
+        &["produce", "--fail-if", "p99"],
+        &["produce", "--percentiles", "100"],
+        &["produce", "--out", "/proc/nowhere"],
+        &["produce", "--tag", "x"],
+        &["produce", "--broker", "nowhere"],
+        &["produce", "--broker", "a:1", "-n", "b:1"],
+        &["produce", "--server-metrics", "http://h/"],
+        &["produce", "--server-metrics", "ftp://h/", "--out", "o"],
+        &["produce", "--rmq-format", "--format", "json"],
+        &["produce", "--subscriptions", "2"],
+        &["produce", "--follow"],
+        &["consume", "--filter", "A"],
+        &["consume", "--follow"],
+        &["consume", "--rate", "10k"],
+        &["consume", "--pull", "0"],
+        &["consume", "--consumers", "0"],
+        &["consume", "--backlog", "0"],
+        &["consume", "--group", "a b", "--topic", "T", "--topic-exists"],
+        &["e2e", "--rate", "max"],
+        &["find-max", "--rate", "10k"],
+        &["find-max", "--from", "max"],
+        &["find-max", "--times", "0"],
+        &["find-max", "--precision", "0"],
+        &["find-max", "--out", "o"],
+        &["compare", "one"],
+        &["compare", "nowhere", "either"],
+        &["replay", "nowhere.yaml"],
+        &["replay", "bad.yaml"],
+        &["rmq-producer", "-zz"],
+        &["rmq-consumer", "-f", "SQL92"],
+        &["produce", "--no-such-option"],
+    ];
+    for arguments in refused {
+        // Nobody listens at port 1: whoever is called all the same fails with 1.
+        let mut command = place.ringmq();
+        let run =
+            said(command.arg("bench").args(*arguments).env("NAMESRV_ADDR", "127.0.0.1:1").output().unwrap());
+        assert_eq!(run.code, Some(2), "{arguments:?}: {}", run.err);
+        assert_eq!(run.out, "", "{arguments:?}");
+        assert!(
+            run.err.contains("fix") || run.err.contains("--help"),
+            "{arguments:?} says no way out: {}",
+            run.err
+        );
+    }
+}
+
+#[test]
+fn what_comes_with_later_features_names_them() {
+    let place = Place::new("bench-later");
+    for (arguments, feature) in [
+        (&["produce", "--tls"][..], "comes with TLS"),
+        (&["produce", "--acl"], "comes with access control"),
+        (&["tx"], "transactions"),
+        (&["rmq-tx", "-w", "1"], "transactions"),
+        (&["delay"], "timed messages"),
+        (&["rmq-timer-producer"], "timed messages"),
+        (&["rmq-timer-consumer"], "timed messages"),
+        (&["mixed"], "bench consume"),
+        (&["rmq-producer", "-a", "true"], "access control"),
+        (&["rmq-producer", "-d", "true"], "timed messages"),
+        (&["rmq-consumer", "-r", "0.5"], "retries"),
+    ] {
+        let run = said(place.ringmq().arg("bench").args(arguments).output().unwrap());
+        assert_eq!(run.code, Some(2), "{arguments:?}: {}", run.err);
+        assert!(run.err.contains(feature), "{arguments:?}: {}", run.err);
+    }
+}
+
+fn interrupt(pid: u32) {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+}
