@@ -28,6 +28,7 @@ mod refusals;
 mod registration;
 mod session;
 mod shard;
+mod stalls;
 mod start;
 mod statistics;
 mod subscription;

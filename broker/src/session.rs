@@ -35,6 +35,11 @@ impl Session {
         (last.epoch == topics.epoch() && *last.name == *topic).then_some(last.slot)
     }
 
+    /// It has sent messages.
+    pub(crate) fn is_producer(&self) -> bool {
+        self.last_topic.is_some()
+    }
+
     /// Remembers the topic of a send.
     pub(crate) fn remember(&mut self, topic: &str, slot: TopicSlot, topics: &Topics) {
         let epoch = topics.epoch();

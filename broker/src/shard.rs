@@ -38,6 +38,7 @@ use crate::receipts::Receipts;
 use crate::refusals;
 use crate::registration::Registration;
 use crate::session::Session;
+use crate::stalls::Stalls;
 use crate::statistics::Statistics;
 use crate::timed::Timed;
 use crate::timers::Timer;
@@ -69,6 +70,8 @@ pub struct Shard<E: Env> {
     pub(crate) admin: AdminSources,
     /// Queues that grew and have waiters: served when what they got is visible.
     pub(crate) grown: Vec<QueueRef>,
+    /// Connections whose sends wait for room in the log.
+    pub(crate) stalls: Stalls,
     pub(crate) phase: Phase,
     pub(crate) memory: Memory,
     inbox: Rc<Inbox<E>>,
@@ -144,6 +147,7 @@ impl<E: Env> Shard<E> {
             registration,
             peers,
             grown: Vec::new(),
+            stalls: Stalls::default(),
             phase: Phase::Serving,
             memory: Memory::default(),
             inbox: Rc::new(Inbox(RefCell::new(VecDeque::new()))),
@@ -189,7 +193,12 @@ impl<E: Env> Shard<E> {
 
     /// Handles what came; returns how many of the last bytes, at most `left_max`, it wants to see again.
     fn take_in(&mut self, conn: ConnId, bytes: &[u8], left_max: usize, now: Now) -> usize {
+        let waits = self.must_wait(conn, now);
         let Some(mut lent) = self.connections.lend_decoder(conn) else { return 0 };
+        if waits {
+            lent.put_off(bytes);
+            return self.connections.return_decoder(&self.env.net().clone(), lent, Ok(()), now.mono);
+        }
         let outcome = lent.feed_alike(bytes, left_max, |frame, headers| {
             self.frame(conn, &frame, headers, now);
             self.flow(conn)
@@ -344,14 +353,15 @@ impl<E: Env> Reactor for Shard<E> {
         self.serve_grown();
         let timer_deadline = self.fire_timers(now);
         let register_deadline = self.register_if_due(now);
+        let stall_deadline = self.end_stalls(now);
         let net = self.env.net().clone();
         self.connections.flush_dirty(&net, now.mono);
         self.resume(now);
         let sweep_deadline = self.connections.sweep(&net, now.mono);
         // Last: it may close the store, which everything above uses.
         self.stop_if_quiet(now);
-        let deadline =
-            [store_deadline, timer_deadline, register_deadline, sweep_deadline].into_iter().flatten().min();
+        let deadlines = [store_deadline, timer_deadline, register_deadline, stall_deadline, sweep_deadline];
+        let deadline = deadlines.into_iter().flatten().min();
         TurnOutcome { deadline, stop: self.phase == Phase::Stopped }
     }
 }

@@ -73,6 +73,8 @@ pub struct Connection<T> {
     /// The decoder holds complete frames behind a stop.
     backlog: bool,
     close_when_sent: bool,
+    /// The owner wants nothing from it for now.
+    stalled: bool,
     held: Held,
     /// Last time bytes moved in either direction.
     moved: Mono,
@@ -318,6 +320,15 @@ impl<T> Connections<T> {
         }
     }
 
+    /// Takes no further frame from the connection until it is called with false: what asks for a place that will be free
+    /// soon waits in the socket. Nothing if the connection is gone.
+    pub fn stall(&mut self, conn: ConnId, on: bool) {
+        if let Some(connection) = self.get_mut(conn) {
+            connection.stalled = on;
+            self.mark(conn);
+        }
+    }
+
     /// A held request of `bytes` was answered or given up.
     pub fn request_done(&mut self, conn: ConnId, bytes: usize) {
         if let Some(connection) = self.get_mut(conn) {
@@ -498,6 +509,7 @@ impl<T> Connections<T> {
             reading: true,
             backlog: false,
             close_when_sent: false,
+            stalled: false,
             held: Held::default(),
             moved: now,
             in_frame: false,
@@ -588,7 +600,8 @@ impl<T> Connection<T> {
 
     /// Whether it holds more than a `part`-th of what a connection may.
     fn is_over(&self, limits: &ConnectionLimits, part: u32) -> bool {
-        self.output() > limits.output_bytes / part as usize
+        self.stalled
+            || self.output() > limits.output_bytes / part as usize
             || self.held.requests > limits.held_requests / part
             || self.held.bytes > limits.held_bytes / part as usize
     }
@@ -643,6 +656,13 @@ impl Lent {
         mut sink: impl FnMut(Frame<'_>) -> ControlFlow<()>,
     ) -> Result<(), FrameError> {
         self.feed_alike(bytes, 0, |frame, _| sink(frame))
+    }
+
+    /// Keeps `bytes` without looking at them, until [`Connections::next_resumed`] names the connection. For one that is
+    /// stalled.
+    pub fn put_off(&mut self, bytes: &[u8]) {
+        self.decoder.put_off(bytes);
+        self.stopped = true;
     }
 
     /// As [`Lent::feed`], with what the headers of this connection look like, for [`crate::Header::decode_alike`]. At most

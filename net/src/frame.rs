@@ -140,6 +140,11 @@ impl FrameDecoder {
         outcome
     }
 
+    /// Keeps `bytes` for the next call as if a stop had left them behind.
+    pub fn put_off(&mut self, bytes: &[u8]) {
+        self.keep(bytes);
+    }
+
     /// Bytes held back: of a frame in progress, or behind a stop.
     #[must_use]
     pub fn pending_bytes(&self) -> usize {
@@ -158,19 +163,23 @@ impl FrameDecoder {
         left_max: usize,
         sink: &mut impl FnMut(Frame<'_>) -> ControlFlow<()>,
     ) -> Result<usize, FrameError> {
-        while !self.pending.is_empty() {
-            match self.complete_pending(&mut bytes)? {
-                None => return Ok(0),
-                Some(len) => {
-                    let flow = sink(cut(&self.pending[..len], &self.limits)?.expect("complete").0);
-                    self.drop_front(len);
-                    if flow.is_break() {
-                        self.keep(bytes);
-                        return Ok(0);
-                    }
-                }
+        // What is lent from `pending` is taken off its front once, behind the last frame.
+        let mut lent = 0;
+        while lent < self.pending.len() {
+            let Some(len) = self.complete_pending(lent, &mut bytes)? else {
+                self.drop_front(lent);
+                return Ok(0);
+            };
+            let frame = &self.pending[lent..lent + len];
+            let flow = sink(cut(frame, &self.limits)?.expect("complete").0);
+            lent += len;
+            if flow.is_break() {
+                self.drop_front(lent);
+                self.keep(bytes);
+                return Ok(0);
             }
         }
+        self.drop_front(lent);
         while let Some((frame, len)) = cut(bytes, &self.limits)? {
             bytes = &bytes[len..];
             if sink(frame).is_break() {
@@ -186,16 +195,16 @@ impl FrameDecoder {
         Ok(0)
     }
 
-    /// Moves just as many of `bytes` to the pending frame as it lacks; its length once it is whole.
-    fn complete_pending(&mut self, bytes: &mut &[u8]) -> Result<Option<usize>, FrameError> {
-        if self.pending.len() < PREFIX_BYTES {
-            self.take(bytes, PREFIX_BYTES);
+    /// Moves just as many of `bytes` to the pending frame at `at` as it lacks; its length once it is whole.
+    fn complete_pending(&mut self, at: usize, bytes: &mut &[u8]) -> Result<Option<usize>, FrameError> {
+        if self.pending.len() < at + PREFIX_BYTES {
+            self.take(bytes, at + PREFIX_BYTES);
         }
-        let Some(total) = frame_bytes(&self.pending, &self.limits)? else { return Ok(None) };
-        if self.pending.len() < total {
-            self.take(bytes, total);
+        let Some(total) = frame_bytes(&self.pending[at..], &self.limits)? else { return Ok(None) };
+        if self.pending.len() < at + total {
+            self.take(bytes, at + total);
         }
-        Ok((self.pending.len() >= total).then_some(total))
+        Ok((self.pending.len() >= at + total).then_some(total))
     }
 
     fn take(&mut self, bytes: &mut &[u8], up_to: usize) {

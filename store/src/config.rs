@@ -59,7 +59,7 @@ pub struct StoreConfig {
     /// [`BLOCK`]; the rest follows in parts of this size while the store works. A segment that is no larger is zeroed
     /// whole. Small enough for a quick start, large enough that sends do not outrun the zeros at once.
     pub zeroing_part_bytes: u64,
-    /// Pause after each 1 MiB of zeros while a segment is prepared.
+    /// Pause between writes of zeros while a segment is prepared and the log is not half through the one before.
     pub zeroing_pause: Duration,
     /// A defect to build in on purpose. Tests only.
     #[doc(hidden)]

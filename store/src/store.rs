@@ -208,6 +208,16 @@ impl<E: Env> Store<E> {
         self.refusal.as_ref()
     }
 
+    /// Whether there is little room before sends would be refused for a reason that passes soon: the window is full of what
+    /// the disk has not taken, or the next segment is not prepared. Whoever can stop reading does so now.
+    #[must_use]
+    pub fn is_short_of_room(&self) -> bool {
+        let log = &self.log;
+        let bytes = log.config.segment_bytes.min(log.config.window_bytes as u64).min(16 * ROOM_BYTES) / 16;
+        let little = log.segments.room(log.end()) < bytes || log.window.full(bytes as usize).is_some();
+        little && log.failure().is_none() && !log.segments.is_full_or_crowded()
+    }
+
     /// Metadata. Tables 0 to 239 are free for the caller.
     pub fn tables(&mut self) -> &mut Tables<E> {
         &mut self.tables
@@ -396,5 +406,7 @@ fn graves<E: Env>(tables: &Tables<E>) -> impl Iterator<Item = (String, PhysicalO
 const GRAVES: u8 = 254;
 /// After a failed allocation of window memory.
 const ALLOCATION_PAUSE: Duration = Duration::from_secs(1);
+/// Room that is little: what requests bring that were received already. Less in small windows and segments.
+const ROOM_BYTES: u64 = 1 << 20;
 /// A window that was full takes messages again when this much fits.
 const WINDOW_ROOM_BYTES: usize = 64 << 10;

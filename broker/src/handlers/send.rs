@@ -46,6 +46,7 @@ impl<E: Env> Shard<E> {
         if outcome.is_err() {
             self.statistics.counters.put_failed += 1;
         }
+        self.stall_if_short(call.conn, call.now);
         outcome
     }
 

@@ -146,3 +146,25 @@ fn parked_pulls_do_not_count_as_requests_in_flight() {
         assert_eq!(client.wait(opaque).texts(), ["news"]);
     }
 }
+
+#[test]
+fn sends_that_meet_a_full_window_for_a_moment_wait_and_are_not_refused() {
+    let world = World::new(6);
+    let host = world.boot(&Setup::default());
+    let mut clients: Vec<_> = (0..4).map(|_| world.connect(&host)).collect();
+    clients[0].ask(&message("T", 0), b"first");
+    world.run_ms(1_000);
+    // Each write takes half of what a send may wait for room; all together they take far longer.
+    slow_log(&host, Duration::from_millis(20));
+    let opaques: Vec<Vec<_>> = clients
+        .iter_mut()
+        .map(|client| (0..20).map(|_| client.begin(&message("T", 0), &[b'x'; 20_000])).collect())
+        .collect();
+    for (client, opaques) in clients.iter_mut().zip(opaques) {
+        for opaque in opaques {
+            let answer = client.wait(opaque);
+            assert_eq!(answer.code, 0, "{answer:?}");
+        }
+    }
+    assert_eq!(stored(&mut clients[0]), 1 + 4 * 20);
+}

@@ -134,6 +134,11 @@ impl<E: Env> Segments<E> {
         self.zeroed_end.get().unwrap_or_else(|| self.ready_end())
     }
 
+    /// Bytes that may be appended at `end` before the cursor meets what is not prepared.
+    pub(crate) fn room(&self, end: u64) -> u64 {
+        self.usable_end().saturating_sub(end)
+    }
+
     /// Whether the last segment is not zeroed to its end.
     pub(crate) fn is_growing(&self) -> bool {
         self.zeroed_end.get().is_some()
@@ -395,24 +400,36 @@ impl<E: Env> Segments<E> {
         let piece = (to - from).min(ZEROING_BYTES);
         let zeros = aligned(usize::try_from(piece).expect("at most 1 MiB"), |_| {});
         let mut at = from;
+        let mut writes = Vec::with_capacity(ZEROING_DEPTH);
+        let mut outcome = Ok(());
         while at < to {
             if self.closing.get() {
-                return Err(io::Error::new(io::ErrorKind::Interrupted, "the store is closing"));
+                outcome = Err(io::Error::new(io::ErrorKind::Interrupted, "the store is closing"));
+                break;
             }
-            // Several at a time: zeros into reserved space go through a kernel worker, which on a busy host waits for
-            // its core before each of them.
-            let mut writes = Vec::with_capacity(ZEROING_DEPTH);
+            // Several at a time, and another one as soon as one is done: zeros into reserved space go through a kernel
+            // worker, which on a busy host waits for its core before each of them.
             while writes.len() < ZEROING_DEPTH && at < to {
                 let len = piece.min(to - at);
                 writes.push(Box::pin(file.write_at(at, zeros.range(0, len as usize), false)));
                 at += len;
             }
-            all(writes).await?;
+            let written = some(&mut writes).await;
+            if written.is_err() {
+                // None may land when somebody else uses the space.
+                while !writes.is_empty() {
+                    let _first_failure_counts = some(&mut writes).await;
+                }
+                return written;
+            }
             if !pause.is_zero() {
                 self.env.sleep(pause).await;
             }
         }
-        Ok(())
+        while !writes.is_empty() {
+            outcome = outcome.and(some(&mut writes).await);
+        }
+        outcome
     }
 
     /// Gives up the oldest segment: it is renamed for reuse, or removed.
@@ -492,11 +509,10 @@ pub(crate) async fn keep_ready<E: Env>(log: Rc<Log<E>>) {
         }
         segments.busy.set(true);
         let growing = segments.is_growing();
-        let made = if growing {
-            segments.grow_on(segments.pause).await
-        } else {
-            segments.prepare_next(segments.pause).await
-        };
+        // Behind a log that has used up half of its segment there is no time to be gentle.
+        let is_late = log.segment_end(log.end()) - log.end() < segments.segment_bytes / 2;
+        let pause = if is_late { Duration::ZERO } else { segments.pause };
+        let made = if growing { segments.grow_on(pause).await } else { segments.prepare_next(pause).await };
         segments.busy.set(false);
         match made {
             Ok(()) => *segments.disk_full.borrow_mut() = None,
@@ -540,19 +556,19 @@ const ZEROING_BYTES: u64 = 1 << 20;
 /// Writes of zeros in flight.
 const ZEROING_DEPTH: usize = 8;
 
-/// Completes when all of `writes` have; with the first failure, if there is one.
-async fn all<F: Future<Output = io::Result<()>>>(writes: Vec<Pin<Box<F>>>) -> io::Result<()> {
-    let mut pending = writes;
+/// Completes when at least one of `writes` has, and takes out those that have; with the first failure among them.
+async fn some<F: Future<Output = io::Result<()>>>(writes: &mut Vec<Pin<Box<F>>>) -> io::Result<()> {
     let mut outcome = Ok(());
     poll_fn(|context| {
-        pending.retain_mut(|write| match write.as_mut().poll(context) {
+        let before = writes.len();
+        writes.retain_mut(|write| match write.as_mut().poll(context) {
             Poll::Pending => true,
             Poll::Ready(result) => {
                 outcome = std::mem::replace(&mut outcome, Ok(())).and(result);
                 false
             }
         });
-        if pending.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        if writes.len() < before || before == 0 { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
     outcome
