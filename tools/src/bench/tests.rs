@@ -19,11 +19,13 @@ use store::{NewMessage, PhysicalOffset, QueueOffset};
 use super::crew::{self, Readers};
 use super::driver::Driver;
 use super::engine::{Control, Engine};
+use super::flight::{Flight, Sent};
 use super::plan::{Kind, Plan, tests::plan};
 use super::receiver::{Reading, Receiver};
-use super::recorder::{Interval, Phase, TIMED_OUT, Times};
+use super::recorder::{Interval, Phase, Recorder, TIMED_OUT, Times};
 use super::sender::Sender;
 use super::stage::{Broker, Queue};
+use super::template::{Body, Head, Message};
 use super::verify::Verdict;
 
 /// What the server does wrong.
@@ -457,5 +459,44 @@ fn both_codecs_say_the_same() {
     for header in ["--header=json", "--header=rocketmq"] {
         let ran = run(12, Script::default(), Kind::E2e, &with(&["--verify", header]));
         assert_eq!((ran.verdict.received, ran.verdict.lost), (5_000, 0), "{header}");
+    }
+}
+
+#[test]
+fn a_warm_message_allocates_nothing() {
+    for arguments in
+        [&["--rate=1k", "--verify", "--keys=rr", "--tags=A,B"][..], &["--batch=8"], &["--header=rocketmq"]]
+    {
+        let plan = plan(Kind::Produce, arguments);
+        let head = Head::new(&plan.shape, TOPIC, 1);
+        let bodies = Body::all(&plan.shape, &plan.bodies);
+        let mut flight = Flight::new(64);
+        let (to, _intervals) = mpsc::channel();
+        let times = Times { start: 0, measured: 0, end: u64::MAX, interval: u64::MAX };
+        let mut recorder = Recorder::new(times, to);
+        let mut out = Vec::with_capacity(1 << 20);
+        let counted = allocation_counter::measure(|| {
+            for number in 0..10_000_u64 {
+                out.clear();
+                let body = number as usize % bodies.len();
+                let sent = Sent { intended: number, written: number, number, body: body as u32 };
+                let opaque = flight.take(sent);
+                let message = Message {
+                    opaque,
+                    born_at_ms: 1_777_777_777_777,
+                    stream: 1,
+                    number,
+                    intended: number,
+                    written: number,
+                    key: 1,
+                };
+                head.append(&bodies[body], &mut out, &message, 1);
+                assert_eq!(flight.answered(opaque), Some(sent));
+                recorder.at(number, 1);
+                recorder.now.service.saturating_record(number * 1_000);
+                recorder.now.response.saturating_record(number * 1_000);
+            }
+        });
+        assert_eq!(counted.count_total, 0, "{arguments:?}");
     }
 }

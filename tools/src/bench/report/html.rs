@@ -197,6 +197,7 @@ fn rates(runs: &[(String, &Summary)]) -> Chart {
         // The rest of a second at the end is no second.
         let whole = run.intervals.iter().filter(|row| row.seconds * 2.0 > longest(run));
         let points = whole.map(|row| (row.at, got(row) as f64 / row.seconds)).collect();
+        let points = thinned(points, |some| some.iter().sum::<f64>() / some.len() as f64);
         let what = match run.kind.as_str() {
             "consume" | "e2e" => "received",
             _ => "acknowledged",
@@ -223,7 +224,10 @@ fn rates(runs: &[(String, &Summary)]) -> Chart {
 /// One run: p50, p99 and the maximum of each interval. Several: p99 of each.
 fn over_time(runs: &[(String, &Summary)]) -> Chart {
     let points = |run: &Summary, of: Of| -> Vec<(f64, f64)> {
-        run.intervals.iter().map(|row| (row.at, of(row))).filter(|(_, value)| *value > 0.0).collect()
+        let all =
+            run.intervals.iter().map(|row| (row.at, of(row))).filter(|(_, value)| *value > 0.0).collect();
+        // The worst of each part stays: a spike of one interval is what people look for.
+        thinned(all, |some| some.iter().copied().fold(0.0, f64::max))
     };
     let lines: [(&str, Of); 3] = [("p50", |row| row.p50), ("p99", |row| row.p99), ("max", |row| row.max)];
     let series: Vec<Series> = match runs {
@@ -258,6 +262,20 @@ fn over_time(runs: &[(String, &Summary)]) -> Chart {
         mark: None,
         shade_to: warmup(runs),
     }
+}
+
+/// At most [`POINTS`] of many points; `of` makes one value of several.
+fn thinned(points: Vec<(f64, f64)>, of: impl Fn(&[f64]) -> f64) -> Vec<(f64, f64)> {
+    if points.len() <= POINTS {
+        return points;
+    }
+    let parts = points.chunks(points.len().div_ceil(POINTS));
+    parts
+        .map(|part| {
+            let values: Vec<f64> = part.iter().map(|point| point.1).collect();
+            (part[part.len() - 1].0, of(&values))
+        })
+        .collect()
 }
 
 /// A figure of an interval.
@@ -331,6 +349,8 @@ fn facts(name: &str, run: &Summary, alone: bool) -> String {
     text
 }
 
+/// More than a line of a chart has room for.
+const POINTS: usize = 1_000;
 const WIDE: f64 = 900.0;
 const NARROW: f64 = 360.0;
 
@@ -341,6 +361,15 @@ const STYLE: &str = include_str!("report.css");
 mod tests {
     use super::*;
     use crate::bench::report::tests::summary;
+
+    #[test]
+    fn a_spike_survives_thinning() {
+        let points: Vec<(f64, f64)> =
+            (0..50_000).map(|at| (f64::from(at), if at == 31_415 { 9.0 } else { 1.0 })).collect();
+        let thin = thinned(points, |some| some.iter().copied().fold(0.0, f64::max));
+        assert!(thin.len() <= POINTS && thin.iter().any(|point| point.1 == 9.0));
+        assert_eq!(thin.last().unwrap().0, 49_999.0);
+    }
 
     #[test]
     fn a_page_needs_nothing_from_elsewhere_and_shows_every_run() {

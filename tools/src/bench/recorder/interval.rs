@@ -1,0 +1,286 @@
+//! [`Interval`]: counts and histograms of a part of a run, and [`Kept`], the same packed.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::serialization::{Deserializer, Serializer as _, V2DeflateSerializer};
+
+use super::{Latencies, Phase, latencies};
+
+/// What happened in an interval of a phase, on one thread or on all.
+#[derive(Clone, Debug)]
+pub struct Interval {
+    /// Which phase.
+    pub phase: Phase,
+    /// Which interval of it, from 0.
+    pub index: u64,
+    /// Messages that were due.
+    pub due: u64,
+    /// Messages written.
+    pub sent: u64,
+    /// Messages acknowledged.
+    pub acked: u64,
+    /// Bytes of their bodies.
+    pub acked_bytes: u64,
+    /// Messages received.
+    pub received: u64,
+    /// Bytes of their bodies.
+    pub received_bytes: u64,
+    /// Requests answered, timed out or lost.
+    pub requests: u64,
+    /// Of them, pulls.
+    pub pulls: u64,
+    /// Requests in flight at the end of the interval.
+    pub inflight: u64,
+    /// Answers other than success by code, with the first remark. [`TIMED_OUT`] and [`LOST`] are codes of ours.
+    pub errors: BTreeMap<i32, (u64, String)>,
+    /// Sends: answer - due time (closed loop: empty).
+    pub response: Latencies,
+    /// Sends: answer - written.
+    pub service: Latencies,
+    /// Deliveries: receipt - due time; or pulls: nothing.
+    pub delivery: Latencies,
+    /// Deliveries: receipt - written; or pulls: answer - request.
+    pub delivery_service: Latencies,
+    /// How late the generator itself was.
+    pub lag: Latencies,
+    /// Sends: written - due time, whoever was to blame.
+    pub delay: Latencies,
+    /// Deliveries: receipt - born time, on two wall clocks, whole ms.
+    pub born_to_client: Latencies,
+    /// Deliveries: receipt - store time, on two wall clocks, whole ms.
+    pub store_to_client: Latencies,
+}
+
+/// An interval that is kept: its histograms take some KiB instead of some 230 each.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// Everything but the histograms, which are empty here and share nothing.
+    counts: Counts,
+    histograms: [Vec<u8>; HISTOGRAMS],
+}
+
+#[derive(Clone, Debug)]
+struct Counts {
+    phase: Phase,
+    index: u64,
+    numbers: [u64; 9],
+    errors: BTreeMap<i32, (u64, String)>,
+}
+
+const HISTOGRAMS: usize = 8;
+
+impl Kept {
+    /// Packs `interval`.
+    #[must_use]
+    pub fn of(interval: &Interval) -> Self {
+        let pack = |latencies: &Latencies| {
+            let mut bytes = Vec::new();
+            if !latencies.is_empty() {
+                let packed = V2DeflateSerializer::new().serialize(latencies, &mut bytes);
+                packed.expect("memory takes any bytes");
+            }
+            bytes
+        };
+        let counts = Counts {
+            phase: interval.phase,
+            index: interval.index,
+            numbers: interval.numbers(),
+            errors: interval.errors.clone(),
+        };
+        Self { counts, histograms: interval.histograms().map(pack) }
+    }
+
+    /// Which phase.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.counts.phase
+    }
+
+    /// Which interval of it.
+    #[must_use]
+    pub fn index(&self) -> u64 {
+        self.counts.index
+    }
+
+    /// The interval as it was.
+    #[must_use]
+    pub fn open(&self) -> Interval {
+        let mut interval = Interval::new(self.counts.phase, self.counts.index);
+        interval.set_numbers(self.counts.numbers);
+        interval.errors.clone_from(&self.counts.errors);
+        for (histogram, bytes) in interval.histograms_mut().into_iter().zip(&self.histograms) {
+            if !bytes.is_empty() {
+                let found = Deserializer::new().deserialize(&mut &bytes[..]);
+                *histogram = found.expect("just what was packed");
+            }
+        }
+        interval
+    }
+}
+
+/// Code of a request without an answer in time.
+pub const TIMED_OUT: i32 = -1;
+/// Code of a request whose connection was lost.
+pub const LOST: i32 = -2;
+/// Different codes that are kept.
+const CODES_MAX: usize = 64;
+/// Letters of a remark that are kept.
+const REMARK_CHARS: usize = 160;
+
+impl Interval {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new(phase: Phase, index: u64) -> Self {
+        Self {
+            phase,
+            index,
+            due: 0,
+            sent: 0,
+            acked: 0,
+            acked_bytes: 0,
+            received: 0,
+            received_bytes: 0,
+            requests: 0,
+            pulls: 0,
+            inflight: 0,
+            errors: BTreeMap::new(),
+            response: latencies(),
+            service: latencies(),
+            delivery: latencies(),
+            delivery_service: latencies(),
+            lag: latencies(),
+            delay: latencies(),
+            born_to_client: latencies(),
+            store_to_client: latencies(),
+        }
+    }
+
+    fn numbers(&self) -> [u64; 9] {
+        let Self {
+            due, sent, acked, acked_bytes, received, received_bytes, requests, pulls, inflight, ..
+        } = *self;
+        [due, sent, acked, acked_bytes, received, received_bytes, requests, pulls, inflight]
+    }
+
+    fn set_numbers(&mut self, numbers: [u64; 9]) {
+        [
+            self.due,
+            self.sent,
+            self.acked,
+            self.acked_bytes,
+            self.received,
+            self.received_bytes,
+            self.requests,
+            self.pulls,
+            self.inflight,
+        ] = numbers;
+    }
+
+    fn histograms(&self) -> [&Latencies; HISTOGRAMS] {
+        let Self {
+            response,
+            service,
+            delivery,
+            delivery_service,
+            lag,
+            delay,
+            born_to_client,
+            store_to_client,
+            ..
+        } = self;
+        [response, service, delivery, delivery_service, lag, delay, born_to_client, store_to_client]
+    }
+
+    fn histograms_mut(&mut self) -> [&mut Latencies; HISTOGRAMS] {
+        let Self {
+            response,
+            service,
+            delivery,
+            delivery_service,
+            lag,
+            delay,
+            born_to_client,
+            store_to_client,
+            ..
+        } = self;
+        [response, service, delivery, delivery_service, lag, delay, born_to_client, store_to_client]
+    }
+
+    /// Adds what another thread (or interval) counted.
+    pub fn add(&mut self, other: &Self) {
+        let mut numbers = self.numbers();
+        numbers.iter_mut().zip(other.numbers()).for_each(|(ours, theirs)| *ours += theirs);
+        self.set_numbers(numbers);
+        for (code, (count, remark)) in &other.errors {
+            self.errors.entry(*code).or_insert_with(|| (0, remark.clone())).0 += count;
+        }
+        for (all, part) in self.histograms_mut().into_iter().zip(other.histograms()) {
+            if !part.is_empty() {
+                all.add(part).expect("all histograms have one range");
+            }
+        }
+    }
+
+    /// Requests that were no success.
+    #[must_use]
+    pub fn error_count(&self) -> u64 {
+        self.errors.values().map(|(count, _)| count).sum()
+    }
+
+    /// Counts a failed request.
+    pub fn error(&mut self, code: i32, remark: &str) {
+        let known = self.errors.len() < CODES_MAX || self.errors.contains_key(&code);
+        let code = if known { code } else { i32::MAX };
+        let first = || (0, remark.chars().take(REMARK_CHARS).collect());
+        self.errors.entry(code).or_insert_with(first).0 += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn naive(sorted: &[u64], percentile: f64) -> u64 {
+        let rank = (percentile / 100.0 * sorted.len() as f64).ceil().max(1.0) as usize;
+        sorted[rank - 1]
+    }
+
+    #[test]
+    fn a_kept_interval_opens_as_it_was() {
+        let mut interval = Interval::new(Phase::Measured, 7);
+        interval.set_numbers([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        interval.error(TIMED_OUT, "late");
+        [5_000, 7_000_000, 90_000_000_000]
+            .iter()
+            .for_each(|value| interval.response.saturating_record(*value));
+        let opened = Kept::of(&interval).open();
+        assert_eq!((opened.phase, opened.index, opened.numbers()), (interval.phase, 7, interval.numbers()));
+        assert_eq!((&opened.errors, &opened.response), (&interval.errors, &interval.response));
+        assert!(opened.lag.is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn merged_intervals_say_what_a_naive_model_of_all_values_says(
+            values in proptest::collection::vec(1_000_u64..100_000_000_000, 1..400), parts in 1_usize..9,
+        ) {
+            let mut merged = Interval::new(Phase::Measured, 0);
+            for chunk in values.chunks(values.len().div_ceil(parts)) {
+                let mut part = Interval::new(Phase::Measured, 0);
+                chunk.iter().for_each(|value| part.response.saturating_record(*value));
+                merged.add(&part);
+            }
+            let mut sorted = values.clone();
+            sorted.sort_unstable();
+            prop_assert_eq!(merged.response.len(), values.len() as u64);
+            for percentile in [50.0, 90.0, 99.0, 99.9, 100.0] {
+                let (found, exact) = (merged.response.value_at_percentile(percentile), naive(&sorted, percentile));
+                let error = found.abs_diff(exact) as f64;
+                // Three digits, but no finer than 1 us.
+                prop_assert!(error <= (exact as f64 / 1000.0).max(1024.0), "p{percentile}: {found}, not {exact}");
+            }
+        }
+    }
+}
