@@ -1,8 +1,8 @@
-//! `side-by-side`: the Java broker and ours in turns on one core, the generator on another, targets beside ratios.
+//! `side-by-side`: rivals and ours in turns on one core, the generator on another, targets beside ratios.
 //!
-//! A-B-A-B: the Java broker is started and warmed once per flush mode and then stands still (SIGSTOP) while ours has its
-//! turn; ours starts each turn with an empty store, which is thrown away after it. Both are pinned, with everything they
-//! start, to the same core.
+//! A-B-A-B: a broker that speaks RocketMQ's protocol is started and warmed once per flush mode and then stands still
+//! (SIGSTOP) while ours has its turn; ours, NATS and Redis start each turn empty. All are pinned, with everything they
+//! start, to the same core. A rival that cannot be installed is named and left out.
 
 use std::fs;
 use std::io;
@@ -12,15 +12,20 @@ use std::time::Duration;
 
 use ringmq::bench::units::duration as seconds;
 
+use crate::bare;
+
 use self::report::{Pair, Report};
+use self::rivals::Rival;
 use self::scenario::{Run, Scenario};
 use self::server::{Flush, Kind, Server, Workshop};
 
+mod chart;
 mod footprint;
 mod java;
 mod machine;
 mod process;
 mod report;
+mod rivals;
 mod scenario;
 mod server;
 
@@ -30,7 +35,10 @@ pub(crate) struct Options {
     /// Which scenarios; all if none is named.
     #[arg(long, value_enum, value_delimiter = ',')]
     scenario: Vec<Scenario>,
-    /// Pairs of runs per scenario.
+    /// Whom to compare with; rocketmq-rust only when named, its build takes a quarter of an hour.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Rival::USUAL)]
+    rivals: Vec<Rival>,
+    /// Pairs of runs per scenario and rival.
     #[arg(long, default_value_t = 3)]
     pairs: usize,
     /// Measured time of a run.
@@ -90,15 +98,27 @@ pub(crate) fn run(mut options: Options) -> io::Result<bool> {
     let workshop = Workshop {
         dir: options.dir.clone().unwrap_or_else(|| target.join("side-by-side")),
         ringmq: options.ringmq.clone().map_or_else(|| build(&target), Ok)?,
-        classpath: java::classpath(&target)?,
+        classpath: String::new(),
+        rust: rivals::rust_binaries(&target),
         cpu: options.broker_cpu,
         heap_mib: options.heap_mib,
     };
     fs::create_dir_all(&workshop.dir)?;
     let report = Report::default();
-    let mut side = Side { options, workshop, report, configurations: Vec::new(), disturbed: 0, valid: true };
+    let mut side = Side {
+        options,
+        workshop,
+        report,
+        configurations: Vec::new(),
+        disturbed: 0,
+        valid: true,
+        left_out: Vec::new(),
+    };
+    side.install(&target);
     for flush in [Flush::Async, Flush::Sync] {
-        side.scenarios(flush)?;
+        for rival in side.options.rivals.clone() {
+            side.scenarios(rival, flush)?;
+        }
     }
     if side.options.footprint || side.options.footprint_only {
         footprint::measure(&side.workshop, side.options.quick, &mut side.report)?;
@@ -115,37 +135,80 @@ struct Side {
     /// Runs during which something else used too much of the machine.
     disturbed: usize,
     valid: bool,
+    /// Rivals that could not be installed, and why.
+    left_out: Vec<String>,
 }
 
 impl Side {
-    /// All scenarios of one flush mode, with one JVM.
-    fn scenarios(&mut self, flush: Flush) -> io::Result<()> {
+    /// Brings what is missing; who cannot be brought is named and left out.
+    fn install(&mut self, target: &Path) {
+        let mut present = Vec::new();
+        for rival in self.options.rivals.clone() {
+            match rival.install(target) {
+                Ok(()) => present.push(rival),
+                Err(why) => {
+                    let line = format!("{}: not installed, left out: {why}", rival.word());
+                    self.report.say(&line);
+                    self.left_out.push(line);
+                }
+            }
+        }
+        if present.contains(&Rival::Java) {
+            self.workshop.classpath = java::classpath(target).unwrap_or_default();
+        }
+        self.options.rivals = present;
+    }
+
+    /// All scenarios of one flush mode against one rival.
+    fn scenarios(&mut self, rival: Rival, flush: Flush) -> io::Result<()> {
         let chosen = self.options.scenario.iter().copied();
-        let chosen: Vec<Scenario> = chosen.filter(|scenario| scenario.flush() == flush).collect();
+        let chosen: Vec<Scenario> =
+            chosen.filter(|scenario| scenario.flush() == flush && rival.plays(*scenario)).collect();
         if chosen.is_empty() {
             return Ok(());
         }
-        let java = self.start(Kind::Java, flush)?;
+        let standing = match rival.kind() {
+            Some(kind) => Some(self.start(kind, flush)?),
+            None => {
+                self.remember(rival.word(), flush, &rival.configuration(flush).unwrap_or_default());
+                None
+            }
+        };
         for scenario in chosen {
-            let pairs = self.pairs(scenario, &java)?;
-            self.report.compare(scenario, &pairs);
+            let pairs = self.pairs(scenario, rival, standing.as_ref())?;
+            self.report.compare(scenario, rival, &pairs);
+            if scenario == Scenario::B1 && rival == self.options.rivals[0] {
+                self.physics(&pairs)?;
+            }
         }
-        java.stop()
+        standing.map_or(Ok(()), Server::stop)
     }
 
-    fn pairs(&mut self, scenario: Scenario, java: &Server) -> io::Result<Vec<Pair>> {
-        let title = scenario.title();
-        self.report
-            .say(&format!("{title}: warming the JVM for {:.0} s", self.options.java_warmup.as_secs_f64()));
-        java.thaw();
-        let warm = Run { warmup: Duration::ZERO, duration: self.options.java_warmup, ..self.run_of() };
-        scenario.run(java, warm)?;
+    fn pairs(
+        &mut self,
+        scenario: Scenario,
+        rival: Rival,
+        standing: Option<&Server>,
+    ) -> io::Result<Vec<Pair>> {
+        let (title, name) = (scenario.title(), rival.word());
+        if let Some(server) = standing {
+            let warm = self.options.java_warmup;
+            self.report.say(&format!("{title}: warming {name} for {:.0} s", warm.as_secs_f64()));
+            server.thaw();
+            scenario.run(server, Run { warmup: Duration::ZERO, duration: warm, ..self.run_of() })?;
+        }
         let mut pairs = Vec::new();
         for pair in 0..self.options.pairs {
-            java.thaw();
-            let theirs = scenario.run(java, self.run_of())?;
-            self.report.say(&format!("{title}, pair {pair}, java:   {theirs}"));
-            java.freeze();
+            let theirs = match standing {
+                Some(server) => {
+                    server.thaw();
+                    let theirs = scenario.run(server, self.run_of())?;
+                    server.freeze();
+                    theirs
+                }
+                None => rival.turn(&self.workshop.dir, self.workshop.cpu, scenario, self.run_of())?,
+            };
+            self.report.say(&format!("{title}, pair {pair}, {name}: {theirs}"));
             let server = self.start(Kind::Ours, scenario.flush())?;
             let ours = scenario.run(&server, self.run_of())?;
             self.report.say(&format!("{title}, pair {pair}, ringmq: {ours}"));
@@ -156,19 +219,45 @@ impl Side {
             self.valid &= theirs.faults.is_empty() && ours.faults.is_empty();
             pairs.push((theirs, ours));
         }
-        java.thaw();
+        if let Some(server) = standing {
+            server.thaw();
+        }
         Ok(pairs)
+    }
+
+    /// What a ring server must take that does nothing else, beside every result.
+    fn physics(&mut self, pairs: &[Pair]) -> io::Result<()> {
+        let quick = self.options.quick;
+        let options = bare::Options {
+            connections: 4,
+            inflight: 64,
+            seconds: if quick { 0.3 } else { 2.0 },
+            warmup: if quick { 0.1 } else { 0.5 },
+            pairs: if quick { 1 } else { 3 },
+            server_cpu: self.options.broker_cpu,
+            load_cpu: self.options.load_cpu,
+            dir: None,
+            alone: true,
+        };
+        let bound = bare::bound(&options)?;
+        self.report.say(&bound.to_string());
+        self.report.physics(bound.median, pairs);
+        Ok(())
     }
 
     fn start(&mut self, kind: Kind, flush: Flush) -> io::Result<Server> {
         let server = self.workshop.start(kind, flush)?;
-        let configuration = server.configuration.replace(&self.workshop.dir.display().to_string(), "DIR");
-        let text = format!("{} {flush:?}:\n\n```text\n{configuration}```\n", kind.name());
-        let ports_gone = without_ports(&text);
-        if !self.configurations.contains(&ports_gone) {
-            self.configurations.push(ports_gone);
-        }
+        self.remember(kind.name(), flush, &server.configuration);
         Ok(server)
+    }
+
+    /// Keeps a configuration for the record.
+    fn remember(&mut self, name: &str, flush: Flush, configuration: &str) {
+        let configuration = configuration.replace(&self.workshop.dir.display().to_string(), "DIR");
+        let text = without_ports(&format!("{name} {flush:?}:\n\n```text\n{configuration}```\n"));
+        if !self.configurations.contains(&text) {
+            self.configurations.push(text);
+        }
     }
 
     fn run_of(&self) -> Run {
@@ -188,13 +277,14 @@ impl Side {
         let java = format!("-Xms{0}m -Xmx{0}m -XX:+UseG1GC", self.options.heap_mib);
         let about = format!(
             "{}- command: `{}`\n- servers on core {}, generator on core {}; JVM {java}, warmed {:.0} s per scenario\n\
-             - {} runs in which others used over {OTHERS_MAX} % of a core: they count for nothing\n\n{}",
+             - {} runs in which others used over {OTHERS_MAX} % of a core: they count for nothing\n{}\n{}",
             machine::describe(&self.workshop.dir, tree),
             command_line(),
             self.options.broker_cpu,
             self.options.load_cpu,
             self.options.java_warmup.as_secs_f64(),
             self.disturbed,
+            self.left_out.iter().map(|line| format!("- {line}\n")).collect::<String>(),
             self.configurations.join("\n"),
         );
         println!("\n{}", self.report.table());
@@ -202,12 +292,36 @@ impl Side {
         let place = if self.options.quick { self.workshop.dir.as_path() } else { tree };
         let dir = self.report.write(place, &name, &about)?;
         println!("written to {}", dir.display());
+        // A few scenarios are no headline.
+        if !self.options.quick && self.options.scenario.len() == Scenario::ALL.len() {
+            readme(tree, &name, &self.report.headline())?;
+        }
         if !self.valid {
             println!("INVALID: a run lost messages or broke a rule; see above");
         }
         Ok(self.valid)
     }
 }
+
+/// Puts the headline table between the marks of the README.
+fn readme(benches: &Path, name: &str, table: &str) -> io::Result<()> {
+    let file = benches.with_file_name("README.md");
+    let text = fs::read_to_string(&file)?;
+    let (Some((before, rest)), [begin, end]) = (text.split_once(MARKS[0]), MARKS) else {
+        return Err(io::Error::other(format!("README.md has no {}", MARKS[0])));
+    };
+    let (_, after) =
+        rest.split_once(end).ok_or_else(|| io::Error::other(format!("README.md has no {end}")))?;
+    fs::write(
+        file,
+        format!(
+            "{before}{begin}\nFrom [benches/results/{name}](benches/results/{name}/table.md).\n\n{table}{end}{after}"
+        ),
+    )
+}
+
+/// Between them stands what `side-by-side` writes.
+const MARKS: [&str; 2] = ["<!-- side-by-side -->", "<!-- /side-by-side -->"];
 
 /// Percent of a core that others may use during a run (performance.md 9).
 const OTHERS_MAX: f64 = 5.0;

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use crate::figures::Figures;
 
-use super::java;
+use super::chart::{self, Group};
+use super::rivals::Rival;
 use super::scenario::{Measure, Scenario, Target};
 
-/// One pair of runs: Java, ours.
+/// One pair of runs: the rival's, ours.
 pub(crate) type Pair = (Figures, Figures);
 
 /// All that a comparison found.
@@ -20,13 +21,16 @@ pub(crate) struct Report {
     rows: Vec<Row>,
     /// Everything printed while it ran.
     raw: String,
+    /// What the chart shows: the first figure of each scenario.
+    groups: Vec<Group>,
 }
 
 #[derive(Debug)]
 struct Row {
     scenario: String,
+    rival: String,
     figure: String,
-    java: String,
+    theirs: String,
     ours: String,
     ratio: String,
     target: String,
@@ -41,10 +45,47 @@ impl Report {
     }
 
     /// Adds the rows of a scenario.
-    pub(crate) fn compare(&mut self, scenario: Scenario, pairs: &[Pair]) {
-        for measure in scenario.measures() {
-            self.rows.push(row(scenario, &measure, pairs));
+    pub(crate) fn compare(&mut self, scenario: Scenario, rival: Rival, pairs: &[Pair]) {
+        let measures = scenario.measures(rival);
+        for measure in &measures {
+            self.rows.push(row(scenario, rival, measure, pairs));
         }
+        if let Some(first) = measures.first() {
+            self.chart(scenario, rival, first, pairs);
+        }
+        // A scenario's rows stand together, whoever came first.
+        self.rows.sort_by_key(|row| order(&row.scenario));
+    }
+
+    fn chart(&mut self, scenario: Scenario, rival: Rival, measure: &Measure, pairs: &[Pair]) {
+        let title = format!("{}: {}", scenario.title(), measure.name);
+        let median = |pick: fn(&Pair) -> &Figures| {
+            spread(pairs.iter().map(|pair| (measure.of)(pick(pair))).collect()).median
+        };
+        let theirs = (rival.title(), median(|pair| &pair.0), false);
+        let ours = ("RingMQ".to_owned(), median(|pair| &pair.1), true);
+        match self.groups.iter_mut().find(|group| group.title == title) {
+            // Ours stands there already, from its pairs with another rival.
+            Some(group) => group.bars.insert(0, theirs),
+            None => self.groups.push(Group { title, more: measure.more, bars: vec![theirs, ours] }),
+        }
+    }
+
+    /// Adds what a bare ring server takes beside what ours took in B1.
+    pub(crate) fn physics(&mut self, bare_us: f64, pairs: &[Pair]) {
+        let ours = pairs.iter().map(|(_, ours)| ours.cpu_per_message_us().unwrap_or(f64::NAN)).collect();
+        let ours = spread(ours).median;
+        self.rows.push(Row {
+            scenario: Scenario::B1.title().to_owned(),
+            rival: "bare ring server".to_owned(),
+            figure: "CPU us/message".to_owned(),
+            theirs: number(bare_us),
+            ours: number(ours),
+            ratio: format!("{:.2} x its CPU", ours / bare_us),
+            target: format!("at most {} x", crate::bare::TARGET),
+            met: verdict(ours <= crate::bare::TARGET * bare_us),
+        });
+        self.rows.sort_by_key(|row| order(&row.scenario));
     }
 
     /// Adds a row of something that is not measured in pairs.
@@ -61,8 +102,9 @@ impl Report {
         };
         self.rows.push(Row {
             scenario: what.to_owned(),
+            rival: Rival::Java.title(),
             figure: figure.to_owned(),
-            java,
+            theirs: java,
             ours,
             ratio: String::new(),
             target,
@@ -72,19 +114,38 @@ impl Report {
 
     /// The table, as Markdown.
     pub(crate) fn table(&self) -> String {
-        let version = java::VERSION;
-        let mut text = format!(
-            "| scenario | figure | RocketMQ {version} | RingMQ | times better (range) | target | met |\n|---|---|---|---|---|---|---|\n"
+        let mut text = String::from(
+            "| scenario | beside | figure | theirs | RingMQ | times better (range) | target | met |\n|---|---|---|---|---|---|---|---|\n",
         );
-        let mut last = "";
+        let mut last = ("", "");
         for row in &self.rows {
-            let name = if row.scenario == last { "" } else { &row.scenario };
+            let name = if row.scenario == last.0 { "" } else { &row.scenario };
+            let rival = if (row.scenario.as_str(), row.rival.as_str()) == last { "" } else { &row.rival };
             let _ = writeln!(
                 text,
-                "| {name} | {} | {} | {} | {} | {} | {} |",
-                row.figure, row.java, row.ours, row.ratio, row.target, row.met
+                "| {name} | {rival} | {} | {} | {} | {} | {} | {} |",
+                row.figure, row.theirs, row.ours, row.ratio, row.target, row.met
             );
-            last = &row.scenario;
+            last = (&row.scenario, &row.rival);
+        }
+        text
+    }
+
+    /// For the README: one line per scenario and rival, its first figure.
+    pub(crate) fn headline(&self) -> String {
+        let mut text = String::from(
+            "| 1 KiB messages | beside | figure | theirs | RingMQ | times better |\n|---|---|---|---|---|---|\n",
+        );
+        let mut last = ("", "");
+        for row in &self.rows {
+            if (row.scenario.as_str(), row.rival.as_str()) != last && row.met != "INVALID" {
+                let _ = writeln!(
+                    text,
+                    "| {} | {} | {} | {} | {} | {} |",
+                    row.scenario, row.rival, row.figure, row.theirs, row.ours, row.ratio
+                );
+            }
+            last = (&row.scenario, &row.rival);
         }
         text
     }
@@ -99,6 +160,12 @@ impl Report {
         fs::create_dir_all(&dir)?;
         fs::write(dir.join("table.md"), format!("{}\n{about}", self.table()))?;
         fs::write(dir.join("raw.txt"), &self.raw)?;
+        if !self.groups.is_empty() {
+            fs::write(
+                dir.join("chart.svg"),
+                chart::svg(&format!("RingMQ side by side, {name}"), &self.groups),
+            )?;
+        }
         fs::write(place.join("RESULTS.md"), all(&results)?)?;
         Ok(dir)
     }
@@ -124,21 +191,31 @@ fn all(results: &Path) -> io::Result<String> {
     }
     for name in names {
         let table = fs::read_to_string(results.join(&name).join("table.md"))?;
+        let chart = if results.join(&name).join("chart.svg").is_file() {
+            format!("![bars of each scenario](results/{name}/chart.svg)\n\n")
+        } else {
+            String::new()
+        };
         let _ = write!(
             text,
-            "\n## {name}\n\nRaw output: [results/{name}/raw.txt](results/{name}/raw.txt)\n\n{table}"
+            "\n## {name}\n\nRaw output: [results/{name}/raw.txt](results/{name}/raw.txt)\n\n{chart}{table}"
         );
     }
     Ok(text)
 }
 
 const INTRODUCTION: &str = "# Results\n\n\
-    Written by `benches side-by-side`; do not edit. Each section is one run of that command: the Java broker and ours in\n\
+    Written by `benches side-by-side`; do not edit. Each section is one run of that command: a rival and ours in\n\
     turns on the same core, the same generator on another one. Figures are medians over the runs; the ratio is the\n\
     median of the ratios of neighbouring runs, with the smallest and the largest. Latencies of B1, B2 and B6 are those of\n\
     a closed loop (service time).\n";
 
-fn row(scenario: Scenario, measure: &Measure, pairs: &[Pair]) -> Row {
+/// Scenarios in their own order; what else is measured comes after them.
+fn order(scenario: &str) -> usize {
+    Scenario::ALL.iter().position(|known| known.title() == scenario).unwrap_or(Scenario::ALL.len())
+}
+
+fn row(scenario: Scenario, rival: Rival, measure: &Measure, pairs: &[Pair]) -> Row {
     let of =
         |pick: fn(&Pair) -> &Figures| spread(pairs.iter().map(|pair| (measure.of)(pick(pair))).collect());
     let (java, ours) = (of(|pair| &pair.0), of(|pair| &pair.1));
@@ -160,8 +237,9 @@ fn row(scenario: Scenario, measure: &Measure, pairs: &[Pair]) -> Row {
     };
     Row {
         scenario: scenario.title().to_owned(),
+        rival: rival.title(),
         figure: measure.name.to_owned(),
-        java: number(java.median),
+        theirs: number(java.median),
         ours: number(ours.median),
         ratio: format!("{:.1} ({:.1} to {:.1})", ratio.median, ratio.least, ratio.most),
         target: measure.target.to_string(),
@@ -228,8 +306,8 @@ mod tests {
     fn an_invalid_run_meets_no_target() {
         let broken = Figures { faults: vec!["lost".into()], ..figures(1_000, 1.0) };
         let mut report = Report::default();
-        report.compare(Scenario::B1, &[(figures(10, 1.0), broken)]);
-        assert!(report.table().contains("| 10 x | INVALID |"), "{}", report.table());
+        report.compare(Scenario::B1, Rival::Java, &[(figures(10, 1.0), broken)]);
+        assert!(report.table().contains("| 20 x | INVALID |"), "{}", report.table());
     }
 
     #[test]
@@ -240,9 +318,12 @@ mod tests {
             (figures(100, 1.0), figures(1_100, 1.0)),
         ];
         let mut report = Report::default();
-        report.compare(Scenario::B1, &pairs);
+        report.compare(Scenario::B1, Rival::Java, &pairs);
         let table = report.table();
-        assert!(table.contains("| messages/s | 100 | 1,000 | 11.0 (10.0 to 18.0) | 10 x | yes |"), "{table}");
-        assert!(table.contains("at most 2 | no |"), "{table}");
+        assert!(table.contains("| messages/s | 100 | 1,000 | 11.0 (10.0 to 18.0) | 20 x | no |"), "{table}");
+        assert!(
+            table.contains("| broker CPU us/message | 10,000 | 1,000 | 11.0 (10.0 to 18.0) | 20 x | no |"),
+            "{table}"
+        );
     }
 }

@@ -20,6 +20,8 @@ use super::process::Process;
 pub(crate) enum Kind {
     /// Apache RocketMQ.
     Java,
+    /// rocketmq-rust.
+    Rust,
     /// This tree.
     Ours,
 }
@@ -40,8 +42,10 @@ pub(crate) struct Workshop {
     pub(crate) dir: PathBuf,
     /// The release binary of this tree.
     pub(crate) ringmq: PathBuf,
-    /// Class path of the Java servers.
+    /// Class path of the Java servers; empty if they are not wanted.
     pub(crate) classpath: String,
+    /// Directory of the binaries of rocketmq-rust.
+    pub(crate) rust: PathBuf,
     /// Core of the servers.
     pub(crate) cpu: usize,
     /// MiB of the Java broker's heap.
@@ -117,6 +121,10 @@ impl Workshop {
                 command.args(java::command(dir, &self.classpath, 256));
                 command.arg("org.apache.rocketmq.namesrv.NamesrvStartup").arg("-c").arg(file);
             }
+            Kind::Rust => {
+                command.arg(self.rust.join("rocketmq-namesrv-rust")).arg("-c").arg(file);
+                command.env("ROCKETMQ_HOME", dir).env("HOME", dir);
+            }
             Kind::Ours => {
                 command.arg(&self.ringmq).arg("namesrv").arg("-c").arg(file);
             }
@@ -131,6 +139,10 @@ impl Workshop {
             Kind::Java => {
                 command.args(java::command(dir, &self.classpath, self.heap_mib));
                 command.arg("org.apache.rocketmq.broker.BrokerStartup").arg("-c").arg(file);
+            }
+            Kind::Rust => {
+                command.arg(self.rust.join("rocketmq-broker-rust")).arg("-c").arg(file);
+                command.args(["-n", &names.to_string()]).env("ROCKETMQ_HOME", dir).env("HOME", dir);
             }
             Kind::Ours => {
                 command.arg(&self.ringmq).arg("broker").arg("-c").arg(file).args(["-n", &names.to_string()]);
@@ -152,25 +164,26 @@ impl Kind {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Kind::Java => "java",
+            Kind::Rust => "rocketmq-rust",
             Kind::Ours => "ringmq",
         }
     }
 
     /// How often to look whether it is ready: as fine as its start is quick, and no burden to it.
     fn look_every(self) -> Duration {
-        Duration::from_millis(if self == Kind::Java { 50 } else { 1 })
+        Duration::from_millis(if self == Kind::Ours { 1 } else { 50 })
     }
 
     fn broker_file(self) -> &'static str {
         match self {
-            Kind::Java => "broker.conf",
+            Kind::Java | Kind::Rust => "broker.conf",
             Kind::Ours => "broker.toml",
         }
     }
 
     fn namesrv_configuration(self, dir: &Path, names: SocketAddr) -> String {
         let own = match self {
-            Kind::Java => String::new(),
+            Kind::Java | Kind::Rust => String::new(),
             Kind::Ours => format!("kvConfigPath={}\n", dir.join("kvConfig.json").display()),
         };
         format!("bindAddress=127.0.0.1\nlistenPort={}\n{own}", names.port())
@@ -190,6 +203,11 @@ impl Kind {
             Kind::Java => format!(
                 "brokerName=java\nbrokerIP1=127.0.0.1\nlistenPort={port}\nnamesrvAddr={names}\nstorePathRootDir={store}\n\
                  storePathCommitLog={store}/commitlog\nflushDiskType={}\nautoCreateTopicEnable=true\n",
+                if flush == Flush::Sync { "SYNC_FLUSH" } else { "ASYNC_FLUSH" },
+            ),
+            Kind::Rust => format!(
+                "brokerName=rocketmq-rust\nbrokerIP1=127.0.0.1\nlistenPort={port}\nstorePathRootDir={store}\n\
+                 flushDiskType={}\n",
                 if flush == Flush::Sync { "SYNC_FLUSH" } else { "ASYNC_FLUSH" },
             ),
             Kind::Ours => format!(
@@ -240,7 +258,7 @@ impl Server {
         let stopped = self.broker.stop().and_then(|_| self.namesrv.stop());
         match (self.kind, stopped) {
             (Kind::Ours, Err(error)) => return Err(error),
-            (Kind::Java, Err(error)) => println!("java: {error}; killed"),
+            (kind, Err(error)) => println!("{}: {error}; killed", kind.name()),
             (_, Ok(_)) => {}
         }
         fs::remove_dir_all(self.dir.join("store")).or(Ok(()))
