@@ -13,6 +13,7 @@ use std::time::Duration;
 use ringmq::bench::units::duration as seconds;
 
 use crate::bare;
+use crate::figures::Figures;
 
 use self::report::{Pair, Report};
 use self::rivals::Rival;
@@ -147,9 +148,7 @@ impl Side {
             match rival.install(target) {
                 Ok(()) => present.push(rival),
                 Err(why) => {
-                    let line = format!("{}: not installed, left out: {why}", rival.word());
-                    self.report.say(&line);
-                    self.left_out.push(line);
+                    self.leave_out(&format!("{}: not installed, left out: {why}", rival.word()));
                 }
             }
         }
@@ -168,14 +167,20 @@ impl Side {
             return Ok(());
         }
         let standing = match rival.kind() {
-            Some(kind) => Some(self.start(kind, flush)?),
+            Some(kind) => match self.start(kind, flush) {
+                Ok(server) => Some(server),
+                Err(error) => {
+                    self.leave_out(&format!("{} does not start, left out: {error}", rival.word()));
+                    return Ok(());
+                }
+            },
             None => {
                 self.remember(rival.word(), flush, &rival.configuration(flush).unwrap_or_default());
                 None
             }
         };
         for scenario in chosen {
-            let pairs = self.pairs(scenario, rival, standing.as_ref())?;
+            let Some(pairs) = self.pairs(scenario, rival, standing.as_ref())? else { continue };
             self.report.compare(scenario, rival, &pairs);
             if scenario == Scenario::B1 && rival == self.options.rivals[0] {
                 self.physics(&pairs)?;
@@ -184,45 +189,67 @@ impl Side {
         standing.map_or(Ok(()), Server::stop)
     }
 
+    /// `None` if the rival does not do it.
     fn pairs(
         &mut self,
         scenario: Scenario,
         rival: Rival,
         standing: Option<&Server>,
-    ) -> io::Result<Vec<Pair>> {
+    ) -> io::Result<Option<Vec<Pair>>> {
         let (title, name) = (scenario.title(), rival.word());
         if let Some(server) = standing {
             let warm = self.options.java_warmup;
             self.report.say(&format!("{title}: warming {name} for {:.0} s", warm.as_secs_f64()));
             server.thaw();
-            scenario.run(server, Run { warmup: Duration::ZERO, duration: warm, ..self.run_of() })?;
+            let warming = Run { warmup: Duration::ZERO, duration: warm, ..self.run_of() };
+            if let Err(error) = scenario.run(server, warming) {
+                self.leave_out(&format!("{title}: {name} fails: {error}"));
+                return Ok(None);
+            }
         }
         let mut pairs = Vec::new();
         for pair in 0..self.options.pairs {
             let theirs = match standing {
                 Some(server) => {
                     server.thaw();
-                    let theirs = scenario.run(server, self.run_of())?;
+                    let theirs = scenario.run(server, self.run_of());
                     server.freeze();
                     theirs
                 }
-                None => rival.turn(&self.workshop.dir, self.workshop.cpu, scenario, self.run_of())?,
+                None => rival.turn(&self.workshop.dir, self.workshop.cpu, scenario, self.run_of()),
+            };
+            let theirs = match theirs {
+                Ok(theirs) => theirs,
+                Err(error) => {
+                    self.leave_out(&format!("{title}, pair {pair}: {name} fails: {error}"));
+                    return Ok(None);
+                }
             };
             self.report.say(&format!("{title}, pair {pair}, {name}: {theirs}"));
-            let server = self.start(Kind::Ours, scenario.flush())?;
-            let ours = scenario.run(&server, self.run_of())?;
+            let ours = self.ours(scenario)?;
             self.report.say(&format!("{title}, pair {pair}, ringmq: {ours}"));
-            server.stop()?;
             let disturbed =
                 [&theirs, &ours].into_iter().filter(|run| run.others_percent > OTHERS_MAX).count();
             self.disturbed += disturbed;
             self.valid &= theirs.faults.is_empty() && ours.faults.is_empty();
             pairs.push((theirs, ours));
         }
-        if let Some(server) = standing {
-            server.thaw();
-        }
-        Ok(pairs)
+        Ok(Some(pairs))
+    }
+
+    /// Our turn: an empty store, thrown away after it.
+    fn ours(&mut self, scenario: Scenario) -> io::Result<Figures> {
+        let server = self.start(Kind::Ours, scenario.flush())?;
+        let ours = scenario.run(&server, self.run_of())?;
+        server.stop()?;
+        Ok(ours)
+    }
+
+    /// A rival's failure is its own: it is told, and the rest goes on.
+    fn leave_out(&mut self, line: &str) {
+        self.report.say(line);
+        // A server's log may be behind the sentence.
+        self.left_out.push(line.lines().next().unwrap_or_default().to_owned());
     }
 
     /// What a ring server must take that does nothing else, beside every result.

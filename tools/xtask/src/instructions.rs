@@ -67,7 +67,7 @@ pub(crate) fn check(root: &Path, target: &Path) -> Result<(usize, usize), String
 /// As [`check`].
 pub(crate) fn record(root: &Path, target: &Path) -> Result<(), String> {
     let counted = count_all(root, target)?;
-    let text = render(&counted);
+    let text = render(&counted, &valgrind());
     fs::write(root.join(RECORD), &text).map_err(|error| format!("{RECORD}: {error}"))?;
     print!("{text}");
     Ok(())
@@ -139,10 +139,17 @@ fn total(file: &str) -> Option<u64> {
     file.lines().find_map(|line| line.strip_prefix("totals: ")?.trim().parse().ok())
 }
 
-fn render(counted: &[(String, f64)]) -> String {
-    let mut text = String::from(
+/// The tool, which has a say in which variants of `memcpy` and CRC a program finds.
+fn valgrind() -> String {
+    let said = Command::new("valgrind").arg("--version").output();
+    said.map(|said| String::from_utf8_lossy(&said.stdout).trim().to_owned()).unwrap_or_default()
+}
+
+fn render(counted: &[(String, f64)], tool: &str) -> String {
+    let mut text = format!(
         "# Instructions per operation of a shard's turn, without kernel and disk. Written by `cargo xtask instructions\n\
-         # --record`; `cargo xtask test --only instructions` fails 3 % away from it.\n",
+         # --record`; `cargo xtask test --only instructions` fails 3 % away from it. Counted by {tool} on {}.\n",
+        std::env::consts::ARCH,
     );
     for (scenario, figure) in counted {
         writeln!(text, "{scenario} = {figure:.1}").expect("a string takes it");
@@ -194,7 +201,7 @@ mod tests {
     #[test]
     fn what_is_recorded_is_read() {
         let counted = vec![("send".to_owned(), 9870.5), ("pull".to_owned(), 12598.0)];
-        assert_eq!(parse(&render(&counted)), counted.into_iter().collect());
+        assert_eq!(parse(&render(&counted, "valgrind-3")), counted.into_iter().collect());
     }
 
     #[test]
