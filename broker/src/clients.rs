@@ -13,7 +13,7 @@ use net::body::{ConsumeFromWhere, ConsumeType, MessageModel, SubscriptionData};
 use rt::{ConnId, Mono};
 use smallvec::SmallVec;
 
-use crate::subscription::TagFilter;
+use crate::subscription::Filter;
 
 /// A client as its heartbeats describe it, on one connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,8 +37,8 @@ pub(crate) struct Member {
 pub(crate) struct Subscription {
     /// As the client sent it.
     pub data: SubscriptionData,
-    /// The compiled tag expression; `None` for other expression types.
-    pub filter: Option<Rc<TagFilter>>,
+    /// Compiled; `None` if the broker cannot filter by it.
+    pub filter: Option<Rc<Filter>>,
 }
 
 /// How a group consumes, from its latest heartbeat.
@@ -248,6 +248,7 @@ impl ConsumerGroup {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::subscription::TagFilter;
 
     fn conn(index: u32) -> ConnId {
         ConnId { index, generation: 1 }
@@ -265,7 +266,10 @@ mod tests {
     }
 
     fn subscription(topic: &str, version: i64) -> Subscription {
-        Subscription { data: SubscriptionData::all(topic, version), filter: Some(Rc::new(TagFilter::All)) }
+        Subscription {
+            data: SubscriptionData::all(topic, version),
+            filter: Some(Rc::new(Filter::Tags(TagFilter::All))),
+        }
     }
 
     fn beat<'a>(group: &'a str, topics: &[(&str, i64)]) -> ConsumerBeat<'a> {

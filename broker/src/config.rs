@@ -148,6 +148,8 @@ settings::settings! {
         /// How long a pull is held when long polling is off.
         short_poll_ms: u32 = "1000", "read.short_poll_ms", "shortPollingTimeMills", "ms", Hot, within(0, 30_000);
 
+        /// Let consumers filter by properties (SQL92): every message in question is then read by the broker.
+        sql_filters: bool = "false", "filters.sql92", "enablePropertyFilter", "", Hot, ANY;
         /// Waiting times of the delay levels, level 1 first. A message waits in the queue of its level; a change also
         /// moves the times of those that wait.
         delay_levels: DelayLevels = "1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h", "delay.levels", "messageDelayLevel", "", Restart, ANY;

@@ -14,3 +14,5 @@ mod send_back;
 mod send_special;
 mod topics;
 mod transactions;
+
+pub(crate) use clients::NO_SQL;

@@ -13,10 +13,11 @@ use rt::{Class, ConnId, Env, Now};
 use store::{OffsetRange, QueueOffset, QueueRef, ReadBatch, ReadLimits, ReadStatus, StoreError};
 
 use crate::call::{Call, Done, Outcome, Refused};
+use crate::handlers::NO_SQL;
 use crate::long_poll::ParkedId;
 use crate::refusals;
 use crate::shard::{Phase, Shard};
-use crate::subscription::TagFilter;
+use crate::subscription::{Filter, TagFilter};
 use crate::timers::Timer;
 use crate::topics::perm;
 
@@ -42,7 +43,7 @@ pub(crate) struct Wanted {
     pub(crate) from: QueueOffset,
     pub(crate) count: u32,
     /// `None` takes everything.
-    pub(crate) filter: Option<Rc<TagFilter>>,
+    pub(crate) filter: Option<Rc<Filter>>,
 }
 
 /// A pull in the table of parked ones.
@@ -167,7 +168,7 @@ impl<E: Env> Shard<E> {
         let status = match &wanted.filter {
             None => self.store.read_hot(wanted.queue, wanted.from, limits, |_| true, batch),
             Some(filter) => {
-                let accept = |entry: &store::Candidate<'_>| filter.accepts(entry.tags_code);
+                let accept = |entry: &store::Candidate<'_>| filter.accepts(entry);
                 self.store.read_hot(wanted.queue, wanted.from, limits, accept, batch)
             }
         };
@@ -190,9 +191,8 @@ impl<E: Env> Shard<E> {
             scan: self.scan_limit(wanted.count),
         };
         let filter = wanted.filter.clone();
-        let accept = move |entry: &store::Candidate<'_>| {
-            filter.as_ref().is_none_or(|filter| filter.accepts(entry.tags_code))
-        };
+        let accept =
+            move |entry: &store::Candidate<'_>| filter.as_ref().is_none_or(|filter| filter.accepts(entry));
         let work = self.store.read_cold(wanted.queue, wanted.from, limits, accept);
         self.connections.request_held(conn, 0);
         self.later(Class::ColdRead, work, move |shard, result, _| {
@@ -286,21 +286,19 @@ impl<E: Env> Shard<E> {
     }
 
     fn filter_of(
-        &self,
+        &mut self,
         call: &Call<'_>,
         request: &PullMessage<'_>,
-    ) -> Result<Option<Rc<TagFilter>>, Refused> {
+    ) -> Result<Option<Rc<Filter>>, Refused> {
         let is_tag = matches!(request.expression_type, None | Some("" | "TAG"));
         if request.sys_flag & SUBSCRIPTION != 0 {
-            if !is_tag {
-                return Err(Refused::system(
-                    "The broker does not support consumer to filter message by SQL92",
-                ));
-            }
             let expression = request.subscription.unwrap_or("*");
+            if !is_tag {
+                return self.sql_filter(expression).map(Some);
+            }
             return match TagFilter::parse(expression) {
                 Ok(TagFilter::All) => Ok(None),
-                Ok(filter) => Ok(Some(Rc::new(filter))),
+                Ok(filter) => Ok(Some(Rc::new(Filter::Tags(filter)))),
                 Err(reason) => Err(Refused::new(ResponseCode::SUBSCRIPTION_PARSE_FAILED, reason)),
             };
         }
@@ -312,7 +310,7 @@ impl<E: Env> Shard<E> {
         &self,
         call: &Call<'_>,
         request: &PullMessage<'_>,
-    ) -> Result<Option<Rc<TagFilter>>, Refused> {
+    ) -> Result<Option<Rc<Filter>>, Refused> {
         let missing = |what: String| Refused::new(ResponseCode::SUBSCRIPTION_NOT_EXIST, what);
         let group = request.consumer_group;
         let Some(live) = self.clients.consumer_group(group) else {
@@ -342,9 +340,13 @@ impl<E: Env> Shard<E> {
             return Err(Refused::new(ResponseCode::SUBSCRIPTION_NOT_LATEST, remark));
         }
         match &subscription.filter {
-            Some(filter) if **filter == TagFilter::All => Ok(None),
+            Some(filter) if filter.is_all() => Ok(None),
             Some(filter) => Ok(Some(filter.clone())),
-            None => Err(Refused::system("The broker does not support consumer to filter message by SQL92")),
+            None if self.config.sql_filters => {
+                let remark = "the consumer's filter could not be understood when it was subscribed";
+                Err(Refused::new(ResponseCode::FILTER_DATA_NOT_EXIST, remark))
+            }
+            None => Err(Refused::system(NO_SQL)),
         }
     }
 }

@@ -40,6 +40,7 @@ use crate::registration::Registration;
 use crate::session::Session;
 use crate::stalls::Stalls;
 use crate::statistics::Statistics;
+use crate::subscription::SqlFilters;
 use crate::timed::Timed;
 use crate::timers::Timer;
 use crate::topics::Topics;
@@ -55,6 +56,7 @@ pub struct Shard<E: Env> {
     pub(crate) topics: Topics,
     pub(crate) groups: Groups,
     pub(crate) clients: Clients,
+    pub(crate) sql_filters: SqlFilters,
     pub(crate) offsets: ConsumerOffsets,
     pub(crate) locks: QueueLocks,
     pub(crate) polls: LongPolls<ParkedPull>,
@@ -134,6 +136,7 @@ impl<E: Env> Shard<E> {
             topics: Topics::default(),
             groups: Groups::default(),
             clients: Clients::default(),
+            sql_filters: SqlFilters::default(),
             offsets: ConsumerOffsets::default(),
             locks: QueueLocks::default(),
             polls: LongPolls::default(),

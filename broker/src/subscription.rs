@@ -1,10 +1,72 @@
-//! Tag subscriptions: the expression a consumer sends, and the codes a queue entry is compared with.
+//! What a consumer wants of a topic: by tag, whose codes a queue entry is compared with, or by a filter over properties.
 //!
 //! A queue entry keeps the 32-bit hash of a message's tag, so filtering costs no read of the log. Two tags may share
 //! a hash: such a message is delivered and the client, which knows the text, drops it. PROTOCOL.md "Filtering".
 
-use net::properties::tags_code;
+use std::rc::Rc;
+
+use hashbrown::HashMap;
+use net::properties::{self, tags_code};
 use smallvec::SmallVec;
+use store::Candidate;
+
+use crate::sql::{self, ParseError};
+
+/// Which messages of a topic somebody wants.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Filter {
+    /// By tag: the queue entry decides.
+    Tags(TagFilter),
+    /// By properties: the record decides.
+    Sql(sql::Filter),
+}
+
+impl Filter {
+    /// Whether every message is wanted.
+    pub(crate) fn is_all(&self) -> bool {
+        *self == Self::Tags(TagFilter::All)
+    }
+
+    /// Whether the message of this entry is wanted, as far as the broker can tell.
+    pub(crate) fn accepts(&self, entry: &Candidate<'_>) -> bool {
+        match self {
+            Self::Tags(tags) => tags.accepts(entry.tags_code),
+            Self::Sql(filter) => entry.record().is_some_and(|record| {
+                let stored = record.properties();
+                filter.matches(|name| {
+                    properties::find(stored, name).and_then(|value| str::from_utf8(value).ok())
+                })
+            }),
+        }
+    }
+}
+
+/// Filters over properties, compiled once for everybody who sends the same text.
+#[derive(Debug, Default)]
+pub(crate) struct SqlFilters {
+    compiled: HashMap<String, Rc<Filter>>,
+}
+
+/// Texts that are remembered; RocketMQ's number.
+const COMPILED_MAX: usize = 100;
+
+impl SqlFilters {
+    /// The filter of `text`.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub(crate) fn get(&mut self, text: &str) -> Result<Rc<Filter>, ParseError> {
+        if let Some(known) = self.compiled.get(text) {
+            return Ok(known.clone());
+        }
+        let filter = Rc::new(Filter::Sql(sql::Filter::compile(text)?));
+        if self.compiled.len() >= COMPILED_MAX {
+            self.compiled.clear();
+        }
+        self.compiled.insert(text.to_owned(), filter.clone());
+        Ok(filter)
+    }
+}
 
 /// Which messages a consumer wants, by tag.
 #[derive(Clone, Debug, PartialEq, Eq)]

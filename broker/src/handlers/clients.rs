@@ -14,7 +14,7 @@ use rt::{Env, Now};
 use crate::call::{Call, Done, Outcome, Refused};
 use crate::clients::{ConsumeMode, ConsumerBeat, Member, Subscription};
 use crate::shard::Shard;
-use crate::subscription::TagFilter;
+use crate::subscription::{Filter, TagFilter};
 
 /// Groups that one heartbeat may name, of each kind (reliability.md 7: every table is bounded).
 const GROUPS_PER_CLIENT: usize = 1_024;
@@ -67,7 +67,7 @@ impl<E: Env> Shard<E> {
         let subscriptions = if without_subscriptions {
             self.known_subscriptions(group)
         } else {
-            data.subscriptions.into_iter().map(compile).collect()
+            data.subscriptions.into_iter().map(|one| self.compile(one)).collect()
         };
         let beat = ConsumerBeat { group, mode, subscriptions };
         let changed = self.clients.consumer_beat(call.conn, member.clone(), beat);
@@ -131,13 +131,34 @@ impl<E: Env> Shard<E> {
         let check: CheckClientConfigBody = json::from_slice(body)
             .map_err(|error| Refused::system(format!("the body is not CheckClientConfig: {error}")))?;
         let subscription = check.subscription;
-        if !is_tag(&subscription) {
-            return Err(Refused::system("The broker does not support consumer to filter message by SQL92"));
+        if is_tag(&subscription) {
+            TagFilter::parse(&subscription.expression).map_err(parse_failed)?;
+        } else {
+            self.sql_filter(&subscription.expression)?;
         }
-        match TagFilter::parse(&subscription.expression) {
-            Ok(_) => Ok(Done::Success),
-            Err(reason) => Err(Refused::new(ResponseCode::SUBSCRIPTION_PARSE_FAILED, reason)),
+        Ok(Done::Success)
+    }
+
+    /// The filter of an SQL92 expression, if the operator allows these.
+    pub(crate) fn sql_filter(&mut self, expression: &str) -> Result<Rc<Filter>, Refused> {
+        if !self.config.sql_filters {
+            return Err(Refused::system(NO_SQL));
         }
+        self.sql_filters.get(expression).map_err(|error| parse_failed(error.to_string()))
+    }
+
+    /// Compiles a subscription once. A retry topic is taken whole, whatever is written: its messages were chosen before.
+    fn compile(&mut self, data: SubscriptionData) -> (Box<str>, Subscription) {
+        let filter = if data.topic.starts_with(RETRY_PREFIX) {
+            Some(Rc::new(Filter::Tags(TagFilter::All)))
+        } else if is_tag(&data) {
+            // What does not parse matches nothing at the broker; the client refused it long before.
+            let tags = TagFilter::parse(&data.expression).unwrap_or(TagFilter::Codes(Default::default()));
+            Some(Rc::new(Filter::Tags(tags)))
+        } else {
+            self.sql_filter(&data.expression).ok()
+        };
+        (data.topic.as_str().into(), Subscription { filter, data })
     }
 
     /// Drops clients whose heartbeats stopped, and locks that nobody renews.
@@ -159,15 +180,9 @@ fn is_tag(data: &SubscriptionData) -> bool {
     matches!(data.expression_type.as_deref(), None | Some("" | "TAG"))
 }
 
-/// Compiles a subscription once. A retry topic is taken whole, whatever is written: its messages were chosen before.
-fn compile(data: SubscriptionData) -> (Box<str>, Subscription) {
-    let filter = if data.topic.starts_with(RETRY_PREFIX) {
-        Some(TagFilter::All)
-    } else if is_tag(&data) {
-        // What does not parse matches nothing at the broker; the client refused it long before.
-        Some(TagFilter::parse(&data.expression).unwrap_or(TagFilter::Codes(Default::default())))
-    } else {
-        None
-    };
-    (data.topic.as_str().into(), Subscription { filter: filter.map(Rc::new), data })
+fn parse_failed(reason: impl Into<std::borrow::Cow<'static, str>>) -> Refused {
+    Refused::new(ResponseCode::SUBSCRIPTION_PARSE_FAILED, reason)
 }
+
+/// What RocketMQ answers, and clients show.
+pub(crate) const NO_SQL: &str = "The broker does not support consumer to filter message by SQL92";

@@ -22,6 +22,7 @@ mod restart;
 mod send_and_read_back;
 mod send_back;
 mod send_checks;
+mod sql_filters;
 mod stopping;
 mod timed;
 mod topics;

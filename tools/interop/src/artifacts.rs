@@ -51,6 +51,13 @@ impl Workshop {
         Ok(format!("{}:{libraries}", classes.display()))
     }
 
+    /// Class path of the program that asks RocketMQ's own filter evaluator.
+    pub(crate) fn sql_oracle(&self) -> Result<String, Trouble> {
+        let libraries = self.server_classpath()?;
+        let classes = self.javac("classes-sql", &libraries, &["java/sql"])?;
+        Ok(format!("{}:{libraries}", classes.display()))
+    }
+
     /// The built Go program.
     pub(crate) fn go_client(&self) -> Result<PathBuf, Trouble> {
         packages::need("go")?;

@@ -279,7 +279,7 @@ impl Server {
         let mut text = format!(
             "brokerClusterName={CLUSTER}\nbrokerName={name}\nbrokerId=0\nlistenPort={port}\nbindAddress=127.0.0.1\n\
              brokerIP1=127.0.0.1\nstorePathRootDir={}\nmappedFileSizeCommitLog=67108864\n\
-             transactionCheckInterval=2000\ntransactionTimeOut=1000\n",
+             transactionCheckInterval=2000\ntransactionTimeOut=1000\nenablePropertyFilter=true\n",
             home.join("store").display()
         );
         let mut masters = vec![name.clone()];

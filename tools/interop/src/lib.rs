@@ -29,6 +29,7 @@ mod random;
 mod record;
 mod recorder;
 mod report;
+mod sql;
 mod suites;
 mod trouble;
 mod wire;

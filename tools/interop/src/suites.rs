@@ -16,6 +16,7 @@ use crate::{
     hostile, kill9, mqadmin,
     program::{CODECS, JAVA_CLIENTS, Program},
     report::{Report, Tally},
+    sql,
     trouble::Trouble,
 };
 
@@ -51,6 +52,8 @@ enum Suite {
     Kill9 { disk: &'static str, shards: u16 },
     /// Malformed bytes beside a healthy client.
     Hostile,
+    /// Filters over properties, ours against RocketMQ's evaluator.
+    Sql,
 }
 
 impl Suite {
@@ -67,6 +70,7 @@ impl Suite {
             Self::Mqadmin,
             Self::Cli,
             Self::Hostile,
+            Self::Sql,
         ]);
         for disk in ["ASYNC_FLUSH", "SYNC_FLUSH"] {
             all.extend([1, 2].map(|shards| Self::Kill9 { disk, shards }));
@@ -85,6 +89,7 @@ impl Suite {
                 format!("kill9-{}-{shards}", disk.to_lowercase().replace("_flush", ""))
             }
             Self::Hostile => "hostile".to_owned(),
+            Self::Sql => "sql".to_owned(),
         }
     }
 
@@ -96,6 +101,7 @@ impl Suite {
             Self::Cli => it.cli(),
             Self::Kill9 { disk, shards } => it.kill9(disk, shards),
             Self::Hostile => it.hostile(),
+            Self::Sql => sql::run(it.suite, it.workshop, &it.home, it.report),
         }
     }
 }

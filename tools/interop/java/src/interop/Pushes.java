@@ -13,12 +13,14 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Collectors;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
+import org.apache.rocketmq.client.consumer.MessageSelector;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerOrderly;
 import org.apache.rocketmq.client.producer.SendResult;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
+import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.common.message.MessageQueue;
 
@@ -29,6 +31,7 @@ final class Pushes {
         Scenario.beside("push/broadcasting", Pushes::broadcasting),
         Scenario.beside("push/tags", Pushes::tags),
         Scenario.beside("push/tags-with-equal-hash", Pushes::equalHash),
+        Scenario.beside("push/sql-filter", Pushes::sql),
         Scenario.beside("push/long-poll-wakes-at-once", Pushes::wakes),
         Scenario.beside("push/order-within-a-queue", Pushes::order),
         Scenario.beside("push/orderly", Pushes::orderly),
@@ -139,6 +142,29 @@ final class Pushes {
         received.awaitAll(List.of("hash18", "last"));
         Check.await(() -> "11 messages, not " + received.bodies(), () -> received.size() == 11);
         Check.that(received.bodies().stream().noneMatch(b -> b.equals("hash1")), "no message of the other tag");
+    }
+
+    private static void sql(Context c) throws Exception {
+        String topic = c.topic(1);
+        DefaultMQPushConsumer wrong = c.newPush(c.unique("G"));
+        wrong.subscribe(topic, MessageSelector.bySql("a >"));
+        wrong.registerMessageListener((MessageListenerConcurrently) (messages, context) -> ConsumeConcurrentlyStatus.CONSUME_SUCCESS);
+        Check.fails(MQClientException.class, "a filter that is none", () -> {
+            wrong.start();
+            return "started";
+        });
+        Received received = new Received();
+        DefaultMQPushConsumer consumer = received.by(c.newPush(c.unique("G")));
+        consumer.subscribe(topic, MessageSelector.bySql("a BETWEEN 3 AND 5 OR TAGS = 'last'"));
+        consumer.start();
+        for (int i = 0; i < 10; i++) {
+            var message = message(topic, "TagA", "m" + i);
+            message.putUserProperty("a", Integer.toString(i));
+            c.send(message);
+        }
+        c.send(message(topic, "last", "end"));
+        received.awaitAll(List.of("m3", "m4", "m5", "end"));
+        Check.same(4, received.size(), "messages that the filter lets pass");
     }
 
     private static void wakes(Context c) throws Exception {
