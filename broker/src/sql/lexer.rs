@@ -113,8 +113,8 @@ fn skip_blanks(text: &str, mut at: usize) -> Result<usize, ParseError> {
                 Some(end) => at += end + 1,
                 None => return Ok(at),
             }
-        } else if rest.starts_with("/*") {
-            match rest[2..].find("*/") {
+        } else if let Some(comment) = rest.strip_prefix("/*") {
+            match comment.find("*/") {
                 Some(end) => at += 2 + end + 2,
                 None => return Err(ParseError::new(at, "the comment has no end")),
             }

@@ -17,7 +17,7 @@ fn find(name: &str) -> Option<&'static str> {
 
 fn matches(text: &str) -> bool {
     let filter = Filter::compile(text).unwrap_or_else(|error| panic!("{text}: {error}"));
-    filter.matches(|name| find(name))
+    filter.matches(find)
 }
 
 #[test]
