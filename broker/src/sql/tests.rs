@@ -11,7 +11,7 @@ const PROPERTIES: [(&str, &str); 8] = [
     ("b", "5"),
 ];
 
-fn find(name: &str) -> Option<&'static str> {
+fn find<'v>(name: &str) -> Option<&'v str> {
     PROPERTIES.iter().find(|(key, _)| *key == name).map(|(_, value)| *value)
 }
 
