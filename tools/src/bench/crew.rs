@@ -70,6 +70,8 @@ pub struct Crew {
     pub failed_ever: u64,
     /// The same.
     pub received_ever: u64,
+    /// With followed topics: the smallest receipt - store, on two wall clocks.
+    pub clock_gap_ms: Option<i64>,
     /// What no broker may do.
     pub faults: Vec<String>,
     /// Why it ended early.
@@ -366,6 +368,7 @@ impl Watch {
             acked_ever: 0,
             failed_ever: 0,
             received_ever: 0,
+            clock_gap_ms: None,
             faults: Vec::new(),
             failure: None,
             interrupted: self.interrupted,
@@ -396,6 +399,7 @@ impl Crew {
             self.received_ever += receiver.received_ever;
             self.failed_ever += receiver.failed_ever;
             self.faults.extend(receiver.faults);
+            self.clock_gap_ms = self.clock_gap_ms.into_iter().chain(receiver.clock_gap_ms).min();
         }
         if let Some(failure) = failure {
             self.failure.get_or_insert(failure.to_string());

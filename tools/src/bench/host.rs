@@ -169,11 +169,23 @@ fn listening_inodes(port: u16) -> Vec<String> {
     found
 }
 
-/// Cores a process may run on, as text.
+/// Cores of a process: those that threads of it are pinned to, one each (its shards), or else all that it may use.
 #[must_use]
-pub fn cores_of(pid: u32) -> Option<String> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    status.lines().find_map(|line| Some(line.strip_prefix("Cpus_allowed_list:")?.trim().to_owned()))
+pub fn cores_of(pid: u32) -> Vec<usize> {
+    let allowed = |task: &Path| {
+        let status = fs::read_to_string(task.join("status")).unwrap_or_default();
+        let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+        list.and_then(|list| cpus::parse(list).ok()).unwrap_or_default()
+    };
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let mut pinned: Vec<usize> = tasks
+        .map(|task| allowed(&task.path()))
+        .filter(|cores| cores.len() == 1)
+        .map(|cores| cores[0])
+        .collect();
+    pinned.sort_unstable();
+    pinned.dedup();
+    if pinned.is_empty() { allowed(Path::new(&format!("/proc/{pid}"))) } else { pinned }
 }
 
 /// What the result was measured on, with `store` on the filesystem that matters (that of the result's directory if the

@@ -92,6 +92,8 @@ pub struct Receiver {
     pub faults: Vec<String>,
     /// When the last message came.
     pub last_at: u64,
+    /// The smallest receipt - store seen, on two wall clocks.
+    pub clock_gap_ms: Option<i64>,
 }
 
 #[derive(Debug)]
@@ -127,6 +129,7 @@ impl Receiver {
             failed_ever: 0,
             faults: Vec::new(),
             last_at: 0,
+            clock_gap_ms: None,
         }
     }
 
@@ -335,6 +338,8 @@ impl Receiver {
             return;
         }
         if self.plan.deliveries {
+            let gap = unix_ms - record.stored_at_ms();
+            self.clock_gap_ms = Some(self.clock_gap_ms.map_or(gap, |least| least.min(gap)));
             let since = |earlier_ms: i64| (unix_ms - earlier_ms).max(0).unsigned_abs() * 1_000_000;
             recorder.now.born_to_client.saturating_record(since(record.born_at_ms()));
             recorder.now.store_to_client.saturating_record(since(record.stored_at_ms()));

@@ -62,6 +62,7 @@ pub(crate) fn run(
         stage.brokers.iter().all(|broker| broker.socket.ip().is_loopback() || is_ours(broker.socket.ip()));
     let broker_pid =
         plan.broker_pid.or_else(|| local.then(|| host::process_at(stage.brokers[0].socket.port())).flatten());
+    let plan = &off_the_brokers_core(plan, load, broker_pid);
     let layout = layout(plan, broker_pid);
     told(&layout);
     let flush = stage.flush_mode();
@@ -340,11 +341,24 @@ fn layout(plan: &Plan, broker: Option<u32>) -> String {
     let threads = if cores.len() == 1 { "1 thread".to_owned() } else { format!("{} threads", cores.len()) };
     let generator = format!("generator {threads} on core {}", cores.join(","));
     let Some(pid) = broker else { return generator };
-    let theirs = host::cores_of(pid).unwrap_or_else(|| "?".to_owned());
-    let shared = rt::real::cpus::parse(&theirs)
-        .is_ok_and(|theirs| plan.cpus.iter().flatten().any(|cpu| theirs.contains(cpu)));
-    let note = if shared { " (may run on the generator's: pin it elsewhere for figures)" } else { "" };
-    format!("{generator}; broker pid {pid} on core {theirs}{note}")
+    let theirs = host::cores_of(pid);
+    let shared = plan.cpus.iter().flatten().any(|cpu| theirs.contains(cpu));
+    let note = if shared { " (the generator's too: figures will suffer)" } else { "" };
+    let theirs: Vec<String> = theirs.iter().map(usize::to_string).collect();
+    format!("{generator}; broker pid {pid} on core {}{note}", theirs.join(","))
+}
+
+/// One thread on the last core that is not the broker's, unless cores were named.
+fn off_the_brokers_core(plan: &Plan, load: &super::options::Load, broker: Option<u32>) -> Plan {
+    let mut plan = plan.clone();
+    if let (None, Some(pid)) = (&load.cpus, broker) {
+        let theirs = host::cores_of(pid);
+        let usable = rt::real::cpus::usable().unwrap_or_default();
+        if let Some(free) = usable.iter().rev().find(|cpu| !theirs.contains(cpu)) {
+            plan.cpus = vec![Some(*free)];
+        }
+    }
+    plan
 }
 
 /// The address is one of this host's.

@@ -17,6 +17,7 @@ impl Summary {
         let (reasons, mut remarks) = validity::judge(plan, outcome, total, headline(plan, total));
         if plan.follow {
             remarks.push(WALL_CLOCKS.to_owned());
+            remarks.extend(outcome.crew.clock_gap_ms.map(clock_bound));
         } else if !plan.is_open() {
             remarks.insert(0, COORDINATED.to_owned());
         }
@@ -140,9 +141,21 @@ fn cpu(outcome: &Outcome, total: &Interval, plan: &Plan) -> Cpu {
         broker_us_per_message: per(messages),
         broker_us_per_request: per(requests),
         generator_seconds: usage.own.as_secs_f64(),
+        generator_us_per_message: usage.own.as_secs_f64() * 1e6 / messages.max(1) as f64,
         others_percent: validity::others_percent(outcome),
         steal_seconds: usage.steal.as_secs_f64(),
         throttled: usage.throttled,
+    }
+}
+
+/// What the smallest receipt - store says of two wall clocks: nothing is received before it is stored.
+fn clock_bound(gap_ms: i64) -> String {
+    match gap_ms {
+        0.. => format!("the clock of this host is at most {gap_ms} ms ahead of the broker's"),
+        _ => format!(
+            "the clock of this host is at least {} ms behind the broker's: times are too small by that",
+            -gap_ms
+        ),
     }
 }
 
