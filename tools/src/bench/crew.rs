@@ -13,6 +13,7 @@ use super::arrivals::Schedule;
 use super::driver::{self, Place};
 use super::engine::{Control, Engine};
 use super::host::{self, Usage};
+use super::keys;
 use super::plan::Plan;
 use super::receiver::{Assignment, Reading, Receiver, ReceiverPlan};
 use super::recorder::{Interval, Kept, Phase, Times};
@@ -115,6 +116,10 @@ pub fn sending_parts(plan: &Plan, brokers: &[Broker], queues: &[Queue]) -> Vec<P
                 heads,
                 bodies: Body::all(&plan.shape, &plan.bodies),
                 keys: plan.keys.clone(),
+                spread: plan.spread.map_or_else(Vec::new, |exponent| {
+                    let queues = u32::try_from(queues.len()).expect("fewer queues than a u32");
+                    keys::zipf(exponent, queues, plan.seed)
+                }),
                 inflight: plan.inflight,
                 timeout_ns,
                 oneway: plan.shape.oneway,

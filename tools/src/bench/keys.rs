@@ -34,8 +34,21 @@ fn count(value: f64) -> Option<u32> {
     (1.0..=f64::from(KEYS_MAX)).contains(&value).then_some(value as u32)
 }
 
-/// Key k is drawn in proportion to 1 / (k + 1)^exponent.
-fn zipf(exponent: f64, count: u32, seed: u64) -> Vec<u32> {
+/// Reads `even` or `zipf:1.1`, which is how messages spread over queues: Zipf's exponent.
+///
+/// # Errors
+/// What is wrong with `text`.
+pub fn spread(text: &str) -> Result<Option<f64>, String> {
+    match (text, text.strip_prefix("zipf:").map(str::parse::<f64>)) {
+        ("even", _) => Ok(None),
+        (_, Some(Ok(exponent))) if (0.0..=10.0).contains(&exponent) => Ok(Some(exponent)),
+        _ => Err(format!("{text:?} is neither even nor zipf:S with S from 0 to 10")),
+    }
+}
+
+/// Numbers below `count`; k is drawn in proportion to 1 / (k + 1)^exponent.
+#[must_use]
+pub fn zipf(exponent: f64, count: u32, seed: u64) -> Vec<u32> {
     let mut sums = Vec::with_capacity(count as usize);
     let mut sum = 0.0;
     for rank in 1..=count {
@@ -70,6 +83,12 @@ mod tests {
         // 1 / H(1000), and four standard deviations of 65,536 draws.
         assert!((first - 1.0 / 7.485).abs() < 0.006, "{first}");
         assert_eq!(keys("zipf:1:1000", 1).unwrap(), drawn);
+    }
+
+    #[test]
+    fn messages_spread_evenly_or_by_zipfs_law() {
+        assert_eq!((spread("even"), spread("zipf:1.5")), (Ok(None), Ok(Some(1.5))));
+        assert!(["", "zipf", "zipf:x", "zipf:-1", "odd"].iter().all(|bad| spread(bad).is_err()));
     }
 
     #[test]

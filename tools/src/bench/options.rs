@@ -141,6 +141,9 @@ pub struct Load {
     /// Keys of messages: none, N in turn, or N with Zipf's exponent S
     #[arg(long, default_value = "none", value_name = "none|rr[:N]|zipf:S[:N]")]
     pub keys: String,
+    /// How messages spread over queues: in turn, or by Zipf's law with exponent S
+    #[arg(long, default_value = "even", value_name = "even|zipf:S")]
+    pub spread: String,
     /// Tags, taken in turn
     #[arg(long, value_delimiter = ',')]
     pub tags: Vec<String>,

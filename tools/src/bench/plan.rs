@@ -77,6 +77,8 @@ pub struct Plan {
     pub tags: Vec<String>,
     /// Keys, taken in turn.
     pub keys: Vec<u32>,
+    /// Zipf's exponent of the spread over queues; `None`: in turn.
+    pub spread: Option<f64>,
     /// Bodies as sent, taken in turn.
     pub bodies: Vec<Vec<u8>>,
     /// Measured time, unless messages are counted.
@@ -208,6 +210,8 @@ impl Plan {
             shape,
             tags: load.tags.clone(),
             keys,
+            spread: keys::spread(&load.spread)
+                .map_err(|what| usage(format!("--spread: {what}"), "write even, or for example zipf:1.1"))?,
             bodies,
             duration: load.duration.or(load.messages.is_none().then_some(DURATION)),
             messages: load.messages,

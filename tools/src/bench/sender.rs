@@ -38,6 +38,8 @@ pub struct SenderPlan {
     pub bodies: Vec<Body>,
     /// Keys of messages, taken in turn; empty for none.
     pub keys: Vec<u32>,
+    /// Queues, taken in turn; empty for one after the other. Counted beyond a connection's own, they wrap.
+    pub spread: Vec<u32>,
     /// Requests in flight per connection.
     pub inflight: usize,
     /// How long an answer may take, ns.
@@ -264,7 +266,11 @@ impl Sender {
         let plan = &self.plan.lines[line];
         let state = &mut self.lines[line];
         let written = now.mono.0;
-        let head = plan.heads.start + state.requests % plan.heads.len();
+        let queue = match &self.plan.spread[..] {
+            [] => state.requests,
+            drawn => drawn[state.requests % drawn.len()] as usize,
+        };
+        let head = plan.heads.start + queue % plan.heads.len();
         let body = state.requests % self.plan.bodies.len();
         let key = match &self.plan.keys[..] {
             [] => 0,
