@@ -184,6 +184,13 @@ impl Clients {
         self.consumers.get(group)
     }
 
+    /// The connection of a producer that calls itself `client_id`.
+    #[must_use]
+    pub(crate) fn producer_by_id(&self, client_id: &str) -> Option<ConnId> {
+        let members = self.producers.values().flatten();
+        members.into_iter().find(|(_, member)| *member.client_id == *client_id).map(|(conn, _)| *conn)
+    }
+
     /// The members of a live producer group.
     #[must_use]
     pub(crate) fn producer_group(&self, group: &str) -> Option<&BTreeMap<ConnId, Member>> {

@@ -159,6 +159,8 @@ settings::settings! {
         /// Let producers take such a message back before it is due. RocketMQ's default is no.
         recall: bool = "true", "delay.recall", "recallMessageEnable", "", Hot, ANY;
 
+        /// Store the answers of request-reply, besides handing them to the client that waits.
+        store_replies: bool = "true", "topics.store_replies", "storeReplyMessageEnable", "", Hot, ANY;
         /// Refuse half messages.
         reject_transactions: bool = "false", "transactions.reject", "rejectTransactionMessage", "", Hot, ANY;
         /// A half message younger than this is not asked about, unless it names a time of its own.

@@ -56,6 +56,13 @@ impl<E: Env> Shard<E> {
             Request::GetAllConsumerOffset(_) => self.all_consumer_offsets(call),
 
             Request::ConsumerSendMsgBack(request) => self.send_back(call, request),
+            Request::SendReplyMessage(request) => self.send_reply(call, &(*request).into(), body),
+            Request::SendReplyMessageV2(request) => self.send_reply(call, request, body),
+            Request::GetConsumerRunningInfo(request) => self.consumer_running_info(call, request),
+            Request::ConsumeMessageDirectly(request) => self.consume_directly(call, request),
+            Request::InvokeBrokerToResetOffset(request) => self.reset_offset(call, request),
+            Request::CloneGroupOffset(request) => self.clone_offsets(call, request),
+            Request::QueryCorrectionOffset(request) => self.correction_offsets(call, request),
             Request::RecallMessage(request) => self.recall_message(call, request),
             Request::EndTransaction(request) => self.end_transaction(call, request),
             Request::ResumeCheckHalfMessage(request) => self.resume_check(call, request),
@@ -93,11 +100,8 @@ impl<E: Env> Shard<E> {
             Request::GetBrokerRuntimeInfo(_) => self.runtime_info(call),
             Request::GetBrokerConfig(_) => self.broker_config(call),
 
-            // Request-reply.
-            Request::SendReplyMessage(_)
-            | Request::SendReplyMessageV2(_)
             // Pop and assignment by the broker.
-            | Request::PopMessage(_)
+            Request::PopMessage(_)
             | Request::AckMessage(_)
             | Request::BatchAckMessage(_)
             | Request::PeekMessage(_)
@@ -118,13 +122,8 @@ impl<E: Env> Shard<E> {
             | Request::GetLiteGroupInfo(_)
             | Request::TriggerLiteDispatch(_)
             // Relayed to clients; offsets by administrators; the rest of the inspection.
-            | Request::GetConsumerRunningInfo(_)
-            | Request::ConsumeMessageDirectly(_)
-            | Request::InvokeBrokerToResetOffset(_)
             | Request::InvokeBrokerToGetConsumerStatus(_)
-            | Request::CloneGroupOffset(_)
             | Request::QueryConsumeTimeSpan(_)
-            | Request::QueryCorrectionOffset(_)
             | Request::ViewBrokerStatsData(_)
             | Request::GetBrokerConsumeStats(_)
             | Request::QueryConsumeQueue(_)

@@ -8,6 +8,8 @@ mod offsets;
 mod properties;
 mod queries;
 mod recall;
+mod relayed;
+mod reset;
 mod runtime;
 mod send;
 mod send_back;

@@ -27,6 +27,7 @@ mod pull;
 mod receipts;
 mod refusals;
 mod registration;
+mod relays;
 mod session;
 mod shard;
 mod stalls;

@@ -11,6 +11,8 @@ use hashbrown::HashMap;
 pub(crate) struct ConsumerOffsets {
     groups: HashMap<String, HashMap<String, TopicOffsets>>,
     changed: Vec<OffsetKey>,
+    /// Set by an administrator and not yet known to the consumer: what it commits meanwhile does not count.
+    resets: HashMap<OffsetKey, i64>,
 }
 
 /// One stored offset's name.
@@ -46,6 +48,29 @@ impl ConsumerOffsets {
     /// Stores `offset`, also when it is smaller than before (behaviour.md 9.1). Allocates only for a new group,
     /// topic or queue, and once per queue between two calls of [`ConsumerOffsets::take_changed`].
     pub(crate) fn commit(&mut self, group: &str, topic: &str, queue_id: u32, offset: i64) {
+        if self.has_resets() && self.resets.contains_key(&key_of(group, topic, queue_id)) {
+            return;
+        }
+        self.put(group, topic, queue_id, offset);
+    }
+
+    /// Sets an offset whatever consumers say, until [`ConsumerOffsets::take_reset`] tells one of them.
+    pub(crate) fn reset(&mut self, group: &str, topic: &str, queue_id: u32, offset: i64) {
+        self.put(group, topic, queue_id, offset);
+        self.resets.insert(key_of(group, topic, queue_id), offset);
+    }
+
+    /// Whether any offset was set and not told.
+    pub(crate) fn has_resets(&self) -> bool {
+        !self.resets.is_empty()
+    }
+
+    /// The offset to tell a consumer that pulls.
+    pub(crate) fn take_reset(&mut self, group: &str, topic: &str, queue_id: u32) -> Option<i64> {
+        self.resets.remove(&key_of(group, topic, queue_id))
+    }
+
+    fn put(&mut self, group: &str, topic: &str, queue_id: u32, offset: i64) {
         let topics = self.groups.entry_ref(group).or_default();
         let queues = &mut topics.entry_ref(topic).or_default().queues;
         let index = queue_id as usize;
@@ -147,6 +172,7 @@ impl ConsumerOffsets {
             topic: topic.into(),
             queue_id,
         }));
+        self.resets.retain(|key, _| !(*key.group == *group && *key.topic == *topic));
         if let Some(topics) = self.groups.get_mut(group) {
             topics.remove(topic);
             if topics.is_empty() {
@@ -154,6 +180,10 @@ impl ConsumerOffsets {
             }
         }
     }
+}
+
+fn key_of(group: &str, topic: &str, queue_id: u32) -> OffsetKey {
+    OffsetKey { group: group.into(), topic: topic.into(), queue_id }
 }
 
 #[cfg(test)]

@@ -64,6 +64,11 @@ impl<E: Env> Shard<E> {
         }
         let Some(reply) = call.reply else { return Ok(Done::Answered) };
         let queue = self.queue_of(request.topic, queue_id);
+        if self.offsets.has_resets()
+            && let Some(next) = self.offsets.take_reset(request.consumer_group, request.topic, queue_id)
+        {
+            return self.answer_moved(call.conn, reply, queue, next);
+        }
         let from = u64::try_from(request.queue_offset);
         let wanted = Wanted {
             reply,
@@ -232,6 +237,18 @@ impl<E: Env> Shard<E> {
             let bytes = batch.bytes as usize;
             reply::with_slices(out, wanted.reply, code, Some(remark), &header, bytes, batch.slices.drain(..));
         }
+    }
+
+    /// Tells a consumer where an administrator wants it to go on.
+    fn answer_moved(&mut self, conn: ConnId, to: ReplyTo, queue: QueueRef, next: i64) -> Outcome {
+        let header = PullReply {
+            next_begin_offset: next,
+            ..header(QueueOffset::default(), self.store.offsets(queue))
+        };
+        if let Some(out) = self.connections.reply(conn) {
+            reply::with_body(out, to, ResponseCode::PULL_OFFSET_MOVED, Some("OFFSET_RESET"), &header, &[]);
+        }
+        Ok(Done::Answered)
     }
 
     fn hold_ms(&self, request: &PullMessage<'_>) -> Option<u64> {

@@ -37,6 +37,7 @@ use crate::pull::ParkedPull;
 use crate::receipts::Receipts;
 use crate::refusals;
 use crate::registration::Registration;
+use crate::relays::Relays;
 use crate::session::Session;
 use crate::stalls::Stalls;
 use crate::statistics::Statistics;
@@ -67,6 +68,7 @@ pub struct Shard<E: Env> {
     pub(crate) timed: Timed,
     pub(crate) statistics: Statistics,
     pub(crate) registration: Registration,
+    pub(crate) relays: Relays,
     pub(crate) peers: Peers,
     pub(crate) unique_ids: UniqueIds,
     pub(crate) admin: AdminSources,
@@ -148,6 +150,7 @@ impl<E: Env> Shard<E> {
             config,
             statistics: Statistics::new(now.mono, crate::timers::local_day(now.unix_ms)),
             registration,
+            relays: Relays::default(),
             peers,
             grown: Vec::new(),
             stalls: Stalls::default(),
@@ -218,7 +221,11 @@ impl<E: Env> Shard<E> {
         // Handlers borrow texts from the scratch while they use the shard, so it is out of the shard meanwhile.
         let mut scratch = std::mem::take(&mut self.scratch);
         match Header::decode_alike(frame.codec, frame.header, &mut scratch, headers) {
-            Ok(header) if header.is_response() => self.registration_answered(conn, &header),
+            Ok(header) if header.is_response() => {
+                if !self.relay_answered(conn, &header, frame.body) {
+                    self.registration_answered(conn, &header);
+                }
+            }
             Ok(header) => self.request(conn, frame.codec, &header, frame.body, now),
             Err(error) => {
                 tracing::debug!(shard = self.identity.index, %error, "bad header, connection closed");
@@ -289,6 +296,7 @@ impl<E: Env> Shard<E> {
         for group in self.clients.disconnected(conn) {
             self.members_changed(&group);
         }
+        self.relays_closed(conn);
         self.registration_closed(conn, now);
     }
 

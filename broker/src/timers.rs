@@ -22,6 +22,8 @@ pub(crate) enum Timer {
     Transactions(u64),
     /// A message may be due that waits for a time of its own.
     Timed,
+    /// A client did not answer the relayed request with this number.
+    Relay(i32),
 }
 
 /// Consumer offsets regress by a second at most after a crash: this, and a fifth of a second
@@ -53,6 +55,7 @@ impl<E: Env> Shard<E> {
                     self.wheel.arm(now.mono.as_ms() + SECOND_MS, Timer::Second);
                 }
                 Timer::Transactions(from) => self.check_transactions(from, now),
+                Timer::Relay(opaque) => self.relay_expired(opaque),
                 Timer::Timed => self.fire_timed(now),
                 Timer::Delay(level) => self.deliver_level(level, now),
                 Timer::Offsets => {

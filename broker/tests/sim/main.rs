@@ -18,6 +18,8 @@ mod overload;
 mod pull_checks;
 mod queries;
 mod registration;
+mod relayed;
+mod reset_offsets;
 mod restart;
 mod send_and_read_back;
 mod send_back;

@@ -166,6 +166,19 @@ impl<'w> Client<'w> {
         pushed
     }
 
+    /// Answers a request that the broker pushed.
+    pub(crate) fn answer(&mut self, opaque: i32, code: i32, body: &[u8]) {
+        let header = format!(
+            "{{\"code\":{code},\"flag\":1,\"language\":\"JAVA\",\"opaque\":{opaque},\"serializeTypeCurrentRPC\":\"JSON\",\"version\":479}}"
+        );
+        let mut frame = Vec::new();
+        frame.extend(u32::try_from(4 + header.len() + body.len()).unwrap().to_be_bytes());
+        frame.extend(u32::try_from(header.len()).unwrap().to_be_bytes());
+        frame.extend(header.as_bytes());
+        frame.extend(body);
+        self.peer.send(&frame);
+    }
+
     pub(crate) fn is_open(&self) -> bool {
         self.peer.is_open()
     }
