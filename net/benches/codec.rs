@@ -1,4 +1,5 @@
-//! CPU nanoseconds per operation of the hot codec: `cargo bench -p net --bench codec`. Prints the median of eleven
+//! CPU nanoseconds per operation of the hot codec: `cargo bench -p net --bench codec`, `-- TEXT` for those with it in
+//! their names. Prints the median of eleven
 //! rounds and their range. CPU time of this thread, so that a busy machine disturbs it less.
 
 use std::hint::black_box;
@@ -71,6 +72,10 @@ fn main() {
 
 fn measure(name: &str, mut operation: impl FnMut()) {
     const COUNT: u32 = 20_000;
+    let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
+    if wanted.is_some_and(|wanted| !name.contains(&wanted)) {
+        return;
+    }
     let mut rounds: Vec<f64> = (0..11)
         .map(|_| {
             let start = cpu_ns();

@@ -29,11 +29,13 @@ impl Span {
     }
 
     /// It lies in the header itself.
+    #[inline]
     pub(crate) fn is_plain(self) -> bool {
         self.0 & 1 == 0
     }
 
     /// Its text, in one of the two.
+    #[inline]
     pub(crate) fn of<'t>(self, text: &'t str, unescaped: &'t str) -> &'t str {
         let from = (self.0 >> 32) as usize;
         let to = from + (self.0 as u32 >> 1) as usize;
@@ -58,6 +60,7 @@ pub struct Ext<'a> {
 
 impl<'a> Ext<'a> {
     /// Keys and values. Values that were numbers or booleans are their text; nulls are not here.
+    #[inline]
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
         let ext = *self;
         ext.entries.iter().map(move |entry| (ext.at(entry.key), ext.at(entry.value)))
@@ -82,6 +85,7 @@ impl<'a> Ext<'a> {
         self.entries.is_empty()
     }
 
+    #[inline]
     fn at(&self, span: Span) -> &'a str {
         span.of(self.text, self.unescaped)
     }
@@ -139,6 +143,7 @@ pub trait Field<'a>: Sized {
 
 impl<'a> Field<'a> for &'a str {
     const EXPECTED: &'static str = "text";
+    #[inline]
     fn parse(text: &'a str) -> Option<Self> {
         Some(text)
     }
@@ -152,6 +157,7 @@ impl<'a> Field<'a> for &'a str {
 
 impl<'a> Field<'a> for i32 {
     const EXPECTED: &'static str = "a 32 bit number";
+    #[inline]
     fn parse(text: &'a str) -> Option<Self> {
         text.parse().ok()
     }
@@ -165,6 +171,7 @@ impl<'a> Field<'a> for i32 {
 
 impl<'a> Field<'a> for i64 {
     const EXPECTED: &'static str = "a 64 bit number";
+    #[inline]
     fn parse(text: &'a str) -> Option<Self> {
         text.parse().ok()
     }
@@ -179,6 +186,7 @@ impl<'a> Field<'a> for i64 {
 impl<'a> Field<'a> for bool {
     const EXPECTED: &'static str = "true or false";
     /// Java: only the text `true`, in any case, is true.
+    #[inline]
     fn parse(text: &'a str) -> Option<Self> {
         Some(text.eq_ignore_ascii_case("true"))
     }
@@ -192,6 +200,7 @@ impl<'a> Field<'a> for bool {
 
 impl<'a, T: Field<'a>> Field<'a> for Option<T> {
     const EXPECTED: &'static str = T::EXPECTED;
+    #[inline]
     fn parse(text: &'a str) -> Option<Self> {
         T::parse(text).map(Some)
     }
@@ -208,6 +217,7 @@ impl<'a, T: Field<'a>> Field<'a> for Option<T> {
 /// Reads one field: an empty text is as good as none, for the binary codec cannot tell them apart.
 ///
 /// A required text may be empty, though: JSON can say so, and its handler knows better what to answer.
+#[inline]
 pub(crate) fn parse<'a, T: Field<'a>>(
     text: &'a str,
     header: &'static str,

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use memchr::memchr;
 use net::properties::{ENTRY_END, NAME_VALUE};
 
 /// What the broker writes into every single message.
@@ -101,12 +102,19 @@ impl SendProperties {
 /// The entries that are some: where each begins, all of it, its name, its value. Neither of the two is empty.
 fn entries(sent: &[u8]) -> impl Iterator<Item = (usize, &[u8], &[u8], &[u8])> {
     let mut next = 0;
-    sent.split(|byte| *byte == ENTRY_END).filter_map(move |entry| {
-        let at = next;
-        next += entry.len() + 1;
-        let end = entry.iter().position(|byte| *byte == NAME_VALUE)?;
-        let (name, value) = (&entry[..end], &entry[end + 1..]);
-        (!name.is_empty() && !value.is_empty()).then_some((at, entry, name, value))
+    std::iter::from_fn(move || {
+        while next < sent.len() {
+            let at = next;
+            let rest = &sent[at..];
+            let entry = &rest[..memchr(ENTRY_END, rest).unwrap_or(rest.len())];
+            next += entry.len() + 1;
+            let Some(end) = memchr(NAME_VALUE, entry) else { continue };
+            let (name, value) = (&entry[..end], &entry[end + 1..]);
+            if !name.is_empty() && !value.is_empty() {
+                return Some((at, entry, name, value));
+            }
+        }
+        None
     })
 }
 

@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use memchr::memchr2;
+
 use crate::Language;
 use crate::fields::{Entry, Ext, Span};
 use crate::header::{ExtWriter, Header, HeaderError, JSON_DEPTH_MAX, Scratch};
@@ -71,32 +73,55 @@ pub(super) fn scan_with(text: &str, into: &mut Scanned, places: &mut impl Places
 }
 
 /// Appends the text whose inside begins at `from`, without its escapes; the position of its closing quote. `None` if
-/// the scanner has to say what is wrong.
+/// the scanner has to say what is wrong. `plain` is memory to use.
 #[inline]
-pub(super) fn text_into(bytes: &[u8], from: usize, into: &mut String) -> Option<usize> {
+pub(super) fn text_into(bytes: &[u8], from: usize, plain: &mut Vec<u8>, into: &mut String) -> Option<usize> {
     let end = plain_end(bytes, from);
     if bytes.get(end) == Some(&b'"') {
         into.push_str(str::from_utf8(&bytes[from..end]).ok()?);
         return Some(end);
     }
-    escaped_text_into(bytes, from, end, into)
+    escaped_text_into(bytes, from, plain, into)
 }
 
-/// The same for a text whose first escape is at `at`.
-fn escaped_text_into(bytes: &[u8], from: usize, mut at: usize, into: &mut String) -> Option<usize> {
-    while bytes.get(at)? == &b'\\' {
-        at = plain_end(bytes, (at + 2).min(bytes.len()));
+/// The same for a text with escapes. Escapes stand for whole characters, so the text is UTF-8 without them exactly if it
+/// is with them.
+fn escaped_text_into(bytes: &[u8], from: usize, plain: &mut Vec<u8>, into: &mut String) -> Option<usize> {
+    plain.clear();
+    let mut rest = &bytes[from..];
+    loop {
+        let run = memchr2(b'"', b'\\', rest)?;
+        plain.extend_from_slice(&rest[..run]);
+        rest = &rest[run..];
+        if rest[0] == b'"' {
+            into.push_str(str::from_utf8(plain).ok()?);
+            return Some(bytes.len() - rest.len());
+        }
+        let read = match rest {
+            // The separators of properties: most of all there is.
+            [_, b'u', b'0', b'0', b'0', digit @ b'0'..=b'9', ..] => {
+                plain.push(digit - b'0');
+                6
+            }
+            [_, letter @ (b'"' | b'\\' | b'/'), ..] => {
+                plain.push(*letter);
+                2
+            }
+            _ => {
+                let escape = &rest[..rest.len().min(ESCAPE_BYTES_MAX)];
+                // What is cut off or bad behind it belongs to what follows.
+                let text = escape.utf8_chunks().next()?.valid();
+                let (letter, read) = unescape(text).ok()?;
+                plain.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
+                read
+            }
+        };
+        rest = &rest[read..];
     }
-    let mut rest = str::from_utf8(&bytes[from..at]).ok()?;
-    while let Some(plain) = rest.bytes().position(|byte| byte == b'\\') {
-        into.push_str(&rest[..plain]);
-        let (letter, read) = unescape(&rest[plain..]).ok()?;
-        into.push(letter);
-        rest = &rest[plain + read..];
-    }
-    into.push_str(rest);
-    Some(at)
 }
+
+/// Bytes of the longest escape: both halves of a pair.
+const ESCAPE_BYTES_MAX: usize = 12;
 
 #[derive(Default)]
 struct Members {

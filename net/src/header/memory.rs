@@ -39,6 +39,8 @@ struct Layout {
     entries: Vec<Entry>,
     /// In the order of their places.
     varying: Vec<Varying>,
+    /// Memory for the text whose escapes are being taken out.
+    plain: Vec<u8>,
     /// Buffers for learning.
     scanned: Scanned,
     met: Met,
@@ -187,7 +189,7 @@ impl Layout {
                 What::Opaque => (opaque, at) = number(bytes, at)?,
                 What::Field(entry) => {
                     let from = unescaped.len();
-                    at = json::text_into(bytes, at, unescaped)?;
+                    at = json::text_into(bytes, at, &mut self.plain, unescaped)?;
                     self.entries[entry].value = Span::unescaped(from, unescaped.len());
                 }
             }
