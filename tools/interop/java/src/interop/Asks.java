@@ -1,0 +1,87 @@
+package interop;
+
+import static interop.Context.message;
+import static interop.Context.text;
+
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
+import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
+import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
+import org.apache.rocketmq.client.exception.RequestTimeoutException;
+import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.client.utils.MessageUtil;
+import org.apache.rocketmq.common.message.Message;
+
+/** What goes back and forth through the broker: questions between clients, and an operator's wishes for a group. */
+final class Asks {
+    static final List<Scenario> ALL = List.of(
+        Scenario.beside("request/reply", Asks::reply),
+        Scenario.beside("request/nobody-answers", Asks::silence),
+        Scenario.beside("group/reset-by-time", Asks::reset),
+        Scenario.beside("group/running-info", Asks::runningInfo));
+
+    private Asks() {}
+
+    private static void reply(Context c) throws Exception {
+        String topic = c.topic(1);
+        DefaultMQProducer responder = c.newProducer();
+        responder.start();
+        DefaultMQPushConsumer consumer = c.newPush(c.unique("G"));
+        consumer.subscribe(topic, "*");
+        consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
+            messages.forEach(question -> {
+                try {
+                    byte[] answer = ("re: " + text(question)).getBytes(StandardCharsets.UTF_8);
+                    responder.send(MessageUtil.createReplyMessage(question, answer));
+                } catch (Exception e) {
+                    throw new IllegalStateException(e);
+                }
+            });
+            return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
+        });
+        consumer.start();
+        DefaultMQProducer asker = c.newProducer();
+        asker.setHeartbeatBrokerInterval(1_000);
+        asker.start();
+        // The first question may come before the consumer has a queue.
+        Check.await(() -> "an answer", () -> text(asker.request(message(topic, "", "first"), 10_000)).equals("re: first"));
+        for (int i = 0; i < 5; i++) {
+            Message answer = asker.request(message(topic, "", "q" + i), 10_000);
+            Check.same("re: q" + i, text(answer), "answer");
+        }
+    }
+
+    private static void silence(Context c) throws Exception {
+        DefaultMQProducer asker = c.newProducer();
+        asker.start();
+        String topic = c.topic(1);
+        Check.fails(RequestTimeoutException.class, "a question that nobody answers", () -> asker.request(message(topic, "", "?"), 1_000));
+    }
+
+    private static void reset(Context c) throws Exception {
+        String topic = c.topic(1);
+        String group = c.unique("G");
+        Received received = new Received();
+        DefaultMQPushConsumer consumer = received.by(c.newPush(group));
+        consumer.subscribe(topic, "*");
+        consumer.start();
+        List<String> sent = c.sendMany(topic, "m", 20);
+        received.awaitAll(sent);
+        c.admin().resetOffsetByTimestamp(topic, group, 0, true);
+        Check.await(() -> "all again, not only " + received.repeated(), () -> received.repeated().containsAll(sent));
+    }
+
+    private static void runningInfo(Context c) throws Exception {
+        String topic = c.topic(1);
+        String group = c.unique("G");
+        Received received = new Received();
+        DefaultMQPushConsumer consumer = received.by(c.newPush(group));
+        consumer.subscribe(topic, "*");
+        consumer.start();
+        received.awaitAll(c.sendMany(topic, "m", 5));
+        String id = consumer.getDefaultMQPushConsumerImpl().getmQClientFactory().getClientId();
+        Check.await(() -> "what the consumer tells of itself",
+            () -> c.admin().getConsumerRunningInfo(group, id, false).getSubscriptionSet().stream().anyMatch(s -> s.getTopic().equals(topic)));
+    }
+}
