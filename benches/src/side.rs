@@ -406,3 +406,28 @@ fn room_mib(dir: &Path) -> u64 {
     let free = rustix::fs::statvfs(dir).map_or(0, |facts| facts.f_bavail * facts.f_frsize);
     ((free >> 20) / 3).min(12 << 10)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_readme_has_the_marks_that_the_headline_goes_between() {
+        let text = include_str!("../../README.md");
+        let (_, rest) = text.split_once(MARKS[0]).unwrap();
+        let (table, _) = rest.split_once(MARKS[1]).unwrap();
+        assert!(table.contains("| RingMQ"), "{table}");
+    }
+
+    #[test]
+    fn every_rival_has_a_scenario_and_a_word_of_its_own() {
+        let mut words: Vec<_> =
+            <Rival as clap::ValueEnum>::value_variants().iter().map(|rival| rival.word()).collect();
+        for rival in <Rival as clap::ValueEnum>::value_variants() {
+            assert!(Scenario::ALL.iter().any(|scenario| rival.plays(*scenario)), "{rival:?}");
+            assert_eq!(rival.kind().is_none(), rival.configuration(Flush::Async).is_some(), "{rival:?}");
+        }
+        words.dedup();
+        assert_eq!(words.len(), <Rival as clap::ValueEnum>::value_variants().len());
+    }
+}

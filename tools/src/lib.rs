@@ -1,6 +1,6 @@
 //! `ringmq`: servers, their configuration, and the tools to use, load and watch them, as a library.
 //!
-//! Place: the binary is a thin `main`; `benches` drives the load generator ([`bench`]) in its own process.
+//! Place: the binary is a thin `main`; `benches` drives the load generator ([`mod@bench`]) in its own process.
 #![forbid(unsafe_code)]
 
 use std::path::Path;
