@@ -61,6 +61,8 @@ pub struct Crew {
     pub window: Duration,
     /// What was used in it.
     pub usage: Usage,
+    /// Over which time that was counted: the measured time, but for the main thread's looking now and then.
+    pub usage_span: Duration,
     /// Messages due in the measured time, and how many of them were never sent.
     pub due: u64,
     /// See [`Crew::due`].
@@ -360,7 +362,6 @@ impl Watch {
         let [from, to] = self.usage;
         let (from_at, from_usage) = from.unwrap_or((now, last));
         let (to_at, to_usage) = to.unwrap_or((now, last));
-        let _ = (from_at, to_at);
         self.done.sort_by_key(|interval| (interval.phase(), interval.index()));
         let mut crew = Crew {
             intervals: self.done,
@@ -368,6 +369,7 @@ impl Watch {
             ledger: Ledger::default(),
             window: Duration::ZERO,
             usage: to_usage.since(&from_usage),
+            usage_span: Duration::from_nanos(to_at.saturating_sub(from_at)),
             due: 0,
             unsent: 0,
             acked_ever: 0,

@@ -146,19 +146,19 @@ impl<E: Env, W: Work<E>> Driver<E, W> {
         self.lines.connections.return_decoder(self.lines.env.net(), lent, outcome, now.mono);
     }
 
-    fn closed(&mut self, conn: ConnId, reason: CloseReason, now: Now) {
-        let Some(line) = self.lines.ids.iter().position(|id| *id == conn) else { return };
+    fn closed(&mut self, conn: ConnId, reason: CloseReason) {
         let peer = self.lines.connections.get(conn).map(|connection| connection.peer());
-        let _ = (self.lines.connections.closed(conn), now);
+        if self.lines.connections.closed(conn).is_none() {
+            return;
+        }
         let whom = peer.map_or_else(|| "the broker".to_owned(), |peer| peer.to_string());
-        let connected = if self.up < self.lines.len() { "cannot connect" } else { "connection lost" };
+        let what = if self.up < self.lines.len() { "cannot connect" } else { "connection lost" };
         let why = match reason {
             CloseReason::Peer => "it closed the connection".to_owned(),
             CloseReason::Local => "given up".to_owned(),
             CloseReason::Failed(error) => error.to_string(),
         };
-        let _ = line;
-        self.failure.get_or_insert(io::Error::other(format!("{connected}: {whom}: {why}")));
+        self.failure.get_or_insert(io::Error::other(format!("{what}: {whom}: {why}")));
     }
 
     fn end(&mut self, now: Now) -> TurnOutcome {
@@ -182,7 +182,7 @@ impl<E: Env, W: Work<E>> Reactor for Driver<E, W> {
             }
             Event::Received { conn, bytes } => self.received(conn, bytes, now),
             Event::Sent { conn, out } => self.lines.connections.sent(conn, out, now.mono),
-            Event::Closed { conn, reason } => self.closed(conn, reason, now),
+            Event::Closed { conn, reason } => self.closed(conn, reason),
             Event::Accepted { .. } => {}
         }
     }

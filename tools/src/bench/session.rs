@@ -262,11 +262,10 @@ impl Session<'_> {
         if let Some(why) = failed {
             return Err(Failure::Partly { what: format!("storing the messages to be read: {why}") });
         }
-        let after = self.stage.offsets_with(&before, crew.acked_ever)?;
+        self.stage.offsets_with(&before, crew.acked_ever)?;
         if self.interrupted.load(std::sync::atomic::Ordering::Relaxed) {
             return Err(Failure::Interrupted);
         }
-        let _ = after;
         Ok(())
     }
 

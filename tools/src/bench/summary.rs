@@ -1,6 +1,7 @@
 //! [`Summary`]: a finished run as data: what `summary.json` holds, and what every report is made from.
 //!
-//! `tools/BENCH.md` documents the schema; a field that changes its meaning changes [`SCHEMA`].
+//! `tools/BENCH.md` documents the schema; a field that changes its meaning changes [`SCHEMA`]. Fields may be added: a
+//! result from before is read with their defaults.
 
 use std::collections::BTreeMap;
 
@@ -78,6 +79,7 @@ pub struct Summary {
 
 /// What was asked for.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Parameters {
     /// Messages per second; none in a closed loop.
     pub rate: Option<f64>,
@@ -109,6 +111,7 @@ pub struct Parameters {
 
 /// Messages and bytes.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Rates {
     /// Messages due in the measured time, and those never sent.
     pub due: u64,
@@ -145,6 +148,7 @@ pub struct Failed {
 
 /// Latencies of a run. Errors and timeouts are in them.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Latency {
     /// From the time a message was due: to its acknowledgement, or (e2e) to its delivery. None in a closed loop.
     pub response: Option<Distribution>,
@@ -160,6 +164,7 @@ pub struct Latency {
 
 /// A distribution of times, in milliseconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Distribution {
     /// Values.
     pub count: u64,
@@ -179,6 +184,7 @@ pub struct Distribution {
 
 /// CPU time.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Cpu {
     /// Of the broker, seconds.
     pub broker_seconds: Option<f64>,
@@ -211,6 +217,7 @@ pub struct Checked {
 
 /// An interval.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Row {
     /// Its end, seconds since the start of the load.
     pub at: f64,

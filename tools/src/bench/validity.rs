@@ -88,7 +88,7 @@ pub fn others_percent(outcome: &Outcome) -> Option<f64> {
     let usage = &outcome.crew.usage;
     let broker = if outcome.local { usage.broker? } else { std::time::Duration::ZERO };
     let others = usage.machine.saturating_sub(usage.own + broker);
-    Some(others.as_secs_f64() * 100.0 / outcome.crew.window.as_secs_f64().max(1e-9))
+    Some(others.as_secs_f64() * 100.0 / outcome.crew.usage_span.as_secs_f64().max(1e-9))
 }
 
 /// Whether at least ten samples lie beyond `percentile`.

@@ -126,7 +126,7 @@ fn table(runs: &[(String, &Summary)]) -> String {
         let lag = run.latency.lag.as_ref().and_then(|lag| lag.at("p99.9")).map_or("–".to_owned(), short);
         let _ = writeln!(
             text,
-            "<td>{}</td><td>{:.1}</td><td>{}</td><td>{}</td><td>{:.0} %</td><td>{lag}</td><td>{verified}</td></tr>",
+            "<td>{}</td><td>{:.1}</td><td>{}</td><td>{}</td><td>{:.0} %</td><td>{lag}</td><td class=\"words\">{verified}</td></tr>",
             grouped(run.rates.messages_per_second),
             run.rates.bytes_per_second / f64::from(1 << 20),
             grouped(run.error_count() as f64),
@@ -296,7 +296,9 @@ fn time(runs: &[(String, &Summary)]) -> Axis {
 }
 
 fn warmup(runs: &[(String, &Summary)]) -> f64 {
-    runs.first().map_or(0.0, |(_, run)| run.parameters.warmup_seconds)
+    let mut all = runs.iter().map(|(_, run)| run.parameters.warmup_seconds);
+    let first = all.next().unwrap_or(0.0);
+    if all.all(|other| other == first) { first } else { 0.0 }
 }
 
 /// Where the figures come from.
@@ -328,16 +330,15 @@ fn facts(name: &str, run: &Summary, alone: bool) -> String {
         ),
     );
     fact("CPU", format!("{}, {} cores", of_host("cpu"), of_host("cores")));
-    for key in [
-        "memory",
-        "kernel",
-        "command_line",
-        "governor",
-        "transparent_huge_pages",
-        "clock_source",
-        "filesystem",
-    ] {
-        fact(&key.replace('_', " "), of_host(key));
+    for key in ["memory", "kernel", "command_line", "governor", "transparent_huge_pages", "clock_source"] {
+        let name =
+            if key == "command_line" { "kernel command line".to_owned() } else { key.replace('_', " ") };
+        fact(&name, of_host(key));
+    }
+    let mount = &run.host["filesystem"];
+    let part = |key: &str| mount[key].as_str().unwrap_or_default().to_owned();
+    if !mount.is_null() {
+        fact("filesystem", format!("{} on {}, {}", part("type"), part("device"), part("options")));
     }
     for (name, value) in &run.tags {
         fact(name, value.clone());

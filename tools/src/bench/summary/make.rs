@@ -162,9 +162,9 @@ fn clock_bound(gap_ms: i64) -> String {
 /// A closed loop whose generator was busy all the time measured the generator. (One that polls is always busy.)
 fn generator_bound(plan: &Plan, outcome: &Outcome, cpu: &Cpu) -> Option<String> {
     let threads = plan.cpus.len() as f64;
-    let busy = cpu.generator_seconds / outcome.crew.window.as_secs_f64().max(1e-9) / threads;
+    let busy = cpu.generator_seconds / outcome.crew.usage_span.as_secs_f64().max(1e-9) / threads;
     let sleeps = plan.spin == rt::real::Spin::Off;
-    let broker = cpu.broker_seconds.unwrap_or(0.0) / outcome.crew.window.as_secs_f64().max(1e-9);
+    let broker = cpu.broker_seconds.unwrap_or(0.0) / outcome.crew.usage_span.as_secs_f64().max(1e-9);
     (!plan.is_open() && sleeps && busy > 0.95 && broker < 0.95 * outcome.brokers.len() as f64).then(|| {
         format!(
             "generator-bound: the generator used {:.0} % of its cores; give it more (--cpus)",
