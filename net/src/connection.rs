@@ -20,21 +20,25 @@
 //!   the decoder gives its memory back between frames;
 //! - once warm, a frame and its reply allocate nothing here.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 
 use rt::{ConnId, Mono, Outbox, Transport};
 
-use crate::frame::{Frame, FrameDecoder, FrameError};
-use crate::header::{HeaderError, HeaderMemory};
+use crate::frame::{FrameDecoder, FrameError};
+use crate::header::HeaderMemory;
 
+pub use self::ending::Ending;
+pub use self::lent::Lent;
 pub use self::limits::{Admission, ConnectionLimits, Refused};
 
 use self::limits::Gate;
 use self::outboxes::OutboxPool;
 
+mod ending;
+mod lent;
 mod limits;
+mod one;
 mod outboxes;
 #[cfg(test)]
 mod tests;
@@ -85,38 +89,6 @@ pub struct Connection<T> {
     /// Since when output is over its limit without a send having completed.
     stuck_since: Option<Mono>,
     state: T,
-}
-
-/// A decoder taken from its connection for one [`rt::Event::Received`]; see [`Connections::lend_decoder`].
-#[derive(Debug)]
-#[must_use = "the connection is deaf until the decoder is returned"]
-pub struct Lent {
-    conn: ConnId,
-    decoder: FrameDecoder,
-    headers: HeaderMemory,
-    frames: u32,
-    stopped: bool,
-    /// Bytes of a frame in progress that stay where they were received.
-    left: usize,
-}
-
-/// Why a connection was ended from our side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// The owner asked for it.
-    Asked,
-    /// The bytes are not a frame, or break a limit of frames.
-    BadFrame(FrameError),
-    /// The header of a frame is none.
-    BadHeader(HeaderError),
-    /// Nothing moved for [`ConnectionLimits::idle_ms`].
-    Idle,
-    /// The first frame, or one begun, was not complete in time.
-    FrameTooSlow,
-    /// A connection of ours did not come up in time.
-    ConnectTooSlow,
-    /// Output stayed over its limit and nothing was drained.
-    OutputStuck,
 }
 
 /// What happened to connections since the start; for metrics and status lines.
@@ -543,170 +515,9 @@ impl<T> Connections<T> {
     }
 }
 
-impl<T> Connection<T> {
-    /// Its id.
-    #[must_use]
-    pub fn id(&self) -> ConnId {
-        self.id
-    }
-
-    /// The other end.
-    #[must_use]
-    pub fn peer(&self) -> SocketAddr {
-        self.peer
-    }
-
-    /// The owner's state.
-    #[must_use]
-    pub fn state(&self) -> &T {
-        &self.state
-    }
-
-    /// Up, and not being closed.
-    #[must_use]
-    pub fn is_open(&self) -> bool {
-        self.phase == Phase::Open
-    }
-
-    /// Bytes written and not yet sent.
-    #[must_use]
-    pub fn output(&self) -> usize {
-        self.sending + self.filling.len()
-    }
-
-    /// Whether reading was stopped by back-pressure.
-    #[must_use]
-    pub fn is_paused(&self) -> bool {
-        !self.reading
-    }
-
-    /// Stops reading over a limit, resumes below half of it. True if it stopped just now.
-    fn adjust_reading(&mut self, net: &impl Transport, limits: &ConnectionLimits, now: Mono) -> bool {
-        let over = self.is_over(limits, if self.reading { 1 } else { 2 });
-        if self.output() > limits.output_bytes {
-            self.stuck_since.get_or_insert(now);
-        }
-        if self.reading != over {
-            return false;
-        }
-        self.reading = !over;
-        if self.reading {
-            // The time of a frame in progress starts anew: it was us who did not read.
-            self.frame_since = self.frame_since.and(Some(now));
-        }
-        net.set_reading(self.id, self.reading);
-        over
-    }
-
-    /// Whether it holds more than a `part`-th of what a connection may.
-    fn is_over(&self, limits: &ConnectionLimits, part: u32) -> bool {
-        self.stalled
-            || self.output() > limits.output_bytes / part as usize
-            || self.held.requests > limits.held_requests / part
-            || self.held.bytes > limits.held_bytes / part as usize
-    }
-
-    /// What is remembered while frames flow is forgotten when they do not.
-    fn give_memory_back(&mut self, limits: &ConnectionLimits, now: Mono) {
-        if now <= self.moved.plus_ms(QUIET_MS) {
-            return;
-        }
-        self.headers = HeaderMemory::default();
-        if let Some(decoder) = &mut self.decoder
-            && decoder.pending_bytes() == 0
-            && decoder.memory_bytes() > 0
-        {
-            *decoder = FrameDecoder::new(limits.frame);
-        }
-    }
-
-    fn expired(&self, limits: &ConnectionLimits, now: Mono) -> Option<Ending> {
-        let older =
-            |since: Option<Mono>, limit_ms: u64| since.is_some_and(|since| now > since.plus_ms(limit_ms));
-        if self.phase == Phase::Closing {
-            return None;
-        }
-        if self.phase == Phase::Connecting {
-            return older(Some(self.moved), limits.connect_ms).then_some(Ending::ConnectTooSlow);
-        }
-        // A frame that we ourselves do not read is not slow.
-        if self.reading && older(self.frame_since, self.frame_limit_ms(limits)) {
-            return Some(Ending::FrameTooSlow);
-        }
-        if older(self.stuck_since, limits.output_stuck_ms) {
-            return Some(Ending::OutputStuck);
-        }
-        older(Some(self.moved), limits.idle_ms).then_some(Ending::Idle)
-    }
-
-    fn frame_limit_ms(&self, limits: &ConnectionLimits) -> u64 {
-        if self.in_frame { limits.frame_ms } else { limits.first_frame_ms }
-    }
-}
-
-impl Lent {
-    /// Decodes `bytes`, calling `sink` for each complete frame. If it breaks, the rest is kept until
-    /// [`Connections::next_resumed`] names the connection; let it return [`Connections::flow`].
-    ///
-    /// # Errors
-    /// The bytes are no frames; hand the error to [`Connections::return_decoder`].
-    pub fn feed(
-        &mut self,
-        bytes: &[u8],
-        mut sink: impl FnMut(Frame<'_>) -> ControlFlow<()>,
-    ) -> Result<(), FrameError> {
-        self.feed_alike(bytes, 0, |frame, _| sink(frame))
-    }
-
-    /// Keeps `bytes` without looking at them, until [`Connections::next_resumed`] names the connection. For one that is
-    /// stalled.
-    pub fn put_off(&mut self, bytes: &[u8]) {
-        self.decoder.put_off(bytes);
-        self.stopped = true;
-    }
-
-    /// As [`Lent::feed`], with what the headers of this connection look like, for [`crate::Header::decode_alike`]. At most
-    /// `left_max` bytes at the end may be left where they are ([`FrameDecoder::feed_leaving`]);
-    /// [`Connections::return_decoder`] says how many were.
-    ///
-    /// # Errors
-    /// As [`Lent::feed`].
-    pub fn feed_alike(
-        &mut self,
-        bytes: &[u8],
-        left_max: usize,
-        mut sink: impl FnMut(Frame<'_>, &mut HeaderMemory) -> ControlFlow<()>,
-    ) -> Result<(), FrameError> {
-        let (frames, stopped, headers) = (&mut self.frames, &mut self.stopped, &mut self.headers);
-        self.left = self.decoder.feed_leaving(bytes, left_max, |frame| {
-            *frames += 1;
-            let flow = sink(frame, headers);
-            *stopped = flow.is_break();
-            flow
-        })?;
-        Ok(())
-    }
-}
-
-impl fmt::Display for Ending {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Asked => f.write_str("closed by us"),
-            Self::BadFrame(error) => write!(f, "bad frame: {error}"),
-            Self::BadHeader(error) => write!(f, "bad frame: {error}"),
-            Self::Idle => f.write_str("idle"),
-            Self::FrameTooSlow => f.write_str("a frame took too long to arrive"),
-            Self::ConnectTooSlow => f.write_str("connecting took too long"),
-            Self::OutputStuck => f.write_str("the peer does not read what it asked for"),
-        }
-    }
-}
-
 fn live<T>(slots: &mut [Option<Connection<T>>], conn: ConnId) -> Option<&mut Connection<T>> {
     slots.get_mut(conn.index as usize)?.as_mut().filter(|connection| connection.id == conn)
 }
 
-/// A connection without traffic for this long gives its decoder's memory back.
-const QUIET_MS: u64 = 500;
 /// Slots looked at per call of [`Connections::sweep`]: about 2 us.
 const SWEEP_SLOTS_PER_TURN: usize = 512;

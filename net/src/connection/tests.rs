@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use rt::ListenerId;
 
 use super::*;
-use crate::frame::{Codec, FrameLimits, encode};
+use crate::frame::{Codec, Frame, FrameLimits, encode};
 
 /// A transport that writes down what it is asked.
 #[derive(Clone, Default)]

@@ -11,12 +11,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::future::{Future, poll_fn};
 use std::io;
-use std::path::{Path, PathBuf};
-use std::pin::Pin;
+use std::path::PathBuf;
 use std::rc::Rc;
-use std::task::Poll;
 use std::time::Duration;
 
 use rt::slice::aligned;
@@ -27,6 +24,10 @@ use super::signal::Signal;
 use crate::cold::ExtentSource;
 use crate::config::{IoMode, StoreConfig};
 use crate::{PhysicalOffset, Refusal, StoreError, Unusable};
+
+mod preparing;
+
+pub(crate) use preparing::keep_ready;
 
 type File<E> = <<E as Env>::Disk as Disk>::File;
 
@@ -351,87 +352,6 @@ impl<E: Env> Segments<E> {
         Ok(())
     }
 
-    async fn take_recycled(&self, name: &str, path: &Path) -> io::Result<File<E>> {
-        let disk = self.env.disk();
-        let file = disk.open(&self.dir.join(name), OpenMode::Write { direct: self.direct }).await?;
-        if file.len().await? != self.segment_bytes {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "a recycled segment changed its size"));
-        }
-        disk.rename(&self.dir.join(name), path).await?;
-        disk.sync_dir(&self.dir).await?;
-        Ok(file)
-    }
-
-    async fn make_zeroed(&self, path: &Path, upto: u64, pause: Duration) -> io::Result<File<E>> {
-        let disk = self.env.disk();
-        let raw = self.dir.join(PREPARING);
-        match disk.remove(&raw).await {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
-        let file = disk.open(&raw, OpenMode::CreateNew { direct: self.direct }).await?;
-        if let Err(error) = self.fill_with_zeros(&file, upto, pause).await {
-            // The space goes back at once: the next try starts over.
-            disk.remove(&raw).await?;
-            return Err(error);
-        }
-        disk.rename(&raw, path).await?;
-        disk.sync_dir(&self.dir).await?;
-        Ok(file)
-    }
-
-    /// Reserves the space of a new segment and makes zeros of `0..upto`; they and its length are durable on return.
-    async fn fill_with_zeros(&self, file: &File<E>, upto: u64, pause: Duration) -> io::Result<()> {
-        match file.allocate(self.segment_bytes).await {
-            Ok(()) => {}
-            // Not every filesystem can; the zeros allocate as they go.
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-                file.truncate(self.segment_bytes).await?
-            }
-            Err(error) => return Err(error),
-        }
-        self.zero(file, 0, upto, pause).await?;
-        file.flush().await
-    }
-
-    /// Writes zeros to `from..to` of a file; gives up between two pieces when the store closes.
-    async fn zero(&self, file: &File<E>, from: u64, to: u64, pause: Duration) -> io::Result<()> {
-        let piece = (to - from).min(ZEROING_BYTES);
-        let zeros = aligned(usize::try_from(piece).expect("at most 1 MiB"), |_| {});
-        let mut at = from;
-        let mut writes = Vec::with_capacity(ZEROING_DEPTH);
-        let mut outcome = Ok(());
-        while at < to {
-            if self.closing.get() {
-                outcome = Err(io::Error::new(io::ErrorKind::Interrupted, "the store is closing"));
-                break;
-            }
-            // Several at a time, and another one as soon as one is done: zeros into reserved space go through a kernel
-            // worker, which on a busy host waits for its core before each of them.
-            while writes.len() < ZEROING_DEPTH && at < to {
-                let len = piece.min(to - at);
-                writes.push(Box::pin(file.write_at(at, zeros.range(0, len as usize), false)));
-                at += len;
-            }
-            let written = some(&mut writes).await;
-            if written.is_err() {
-                // None may land when somebody else uses the space.
-                while !writes.is_empty() {
-                    let _first_failure_counts = some(&mut writes).await;
-                }
-                return written;
-            }
-            if !pause.is_zero() {
-                self.env.sleep(pause).await;
-            }
-        }
-        while !writes.is_empty() {
-            outcome = outcome.and(some(&mut writes).await);
-        }
-        outcome
-    }
-
     /// Gives up the oldest segment: it is renamed for reuse, or removed.
     ///
     /// # Errors
@@ -497,42 +417,6 @@ impl<E: Env> ExtentSource for SegmentExtents<E> {
     }
 }
 
-/// The housekeeping task that keeps the next segments ready.
-pub(crate) async fn keep_ready<E: Env>(log: Rc<Log<E>>) {
-    let segments = &log.segments;
-    while !segments.closing.get() {
-        let target = log.segment_end(log.end()) + segments.ahead * segments.segment_bytes;
-        let nothing_to_do = segments.ready_end() >= target && !segments.is_growing();
-        if nothing_to_do || log.failure().is_some() {
-            segments.wanted.heard().await;
-            continue;
-        }
-        segments.busy.set(true);
-        let growing = segments.is_growing();
-        // Behind a log that has used up half of its segment there is no time to be gentle.
-        let is_late = log.segment_end(log.end()) - log.end() < segments.segment_bytes / 2;
-        let pause = if is_late { Duration::ZERO } else { segments.pause };
-        let made = if growing { segments.grow_on(pause).await } else { segments.prepare_next(pause).await };
-        segments.busy.set(false);
-        match made {
-            Ok(()) => *segments.disk_full.borrow_mut() = None,
-            Err(StoreError::Io { op, source, .. }) if is_full(&source) && !(growing && op == "flush") => {
-                *segments.disk_full.borrow_mut() = Some(source.to_string());
-                log.env.sleep(RETRY_WHEN_FULL).await;
-            }
-            Err(_) if segments.closing.get() => return,
-            // The failed flush may have covered records of the same file; nobody will hear of them again.
-            Err(error) if growing => log.fail(log.flushed(), error.to_string()),
-            Err(error) => log.fail(log.end(), error.to_string()),
-        }
-        log.env.kick();
-    }
-}
-
-fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-}
-
 pub(crate) fn segment_name(start: u64) -> String {
     format!("{start:020}")
 }
@@ -546,31 +430,8 @@ fn start_of(name: &str) -> Option<u64> {
 }
 
 pub(crate) const COMMITLOG_DIR: &str = "commitlog";
-const PREPARING: &str = "preparing";
 /// Ends the name of a segment that is not zeroed to its end.
 const GROWING_SUFFIX: &str = ".zeroing";
 const RECYCLED_PREFIX: &str = "recycled-";
 /// Largest part of a growing segment: what the log may have used up before the next one is ready.
 const GROWTH_BYTES_MAX: u64 = 256 << 20;
-const ZEROING_BYTES: u64 = 1 << 20;
-/// Writes of zeros in flight.
-const ZEROING_DEPTH: usize = 8;
-
-/// Completes when at least one of `writes` has, and takes out those that have; with the first failure among them.
-async fn some<F: Future<Output = io::Result<()>>>(writes: &mut Vec<Pin<Box<F>>>) -> io::Result<()> {
-    let mut outcome = Ok(());
-    poll_fn(|context| {
-        let before = writes.len();
-        writes.retain_mut(|write| match write.as_mut().poll(context) {
-            Poll::Pending => true,
-            Poll::Ready(result) => {
-                outcome = std::mem::replace(&mut outcome, Ok(())).and(result);
-                false
-            }
-        });
-        if writes.len() < before || before == 0 { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
-    outcome
-}
-const RETRY_WHEN_FULL: Duration = Duration::from_secs(1);
