@@ -265,6 +265,11 @@ fn a_topic_of_somebody_else_is_not_touched_unless_told() {
     let stored: i64 =
         queues.as_array().unwrap().iter().map(|queue| queue["messages"].as_i64().unwrap()).sum();
     assert!(stored >= 100, "{}", status.out);
+    let perm = ["admin", "topic", "create", "ReadOnly", "--queues", "2", "--perm", "4", "-n", &node.namesrv];
+    assert_eq!(node.place.run(&perm).code, Some(0));
+    let read_only = node.run(&small(&["produce", "--topic=ReadOnly", "--topic-exists"]));
+    assert_eq!(read_only.code, Some(1), "{}", read_only.err);
+    assert!(read_only.err.contains("may not be written on any broker (perm 4)"), "{}", read_only.err);
     let nothing = node.run(&small(&["produce", "--topic=Nobody", "--topic-exists"]));
     assert_eq!(nothing.code, Some(1));
     assert!(nothing.err.contains("no broker serves topic Nobody"), "{}", nothing.err);

@@ -16,7 +16,7 @@ use crate::client::cluster::{Cluster, parsed};
 use crate::failure::Failure;
 
 use super::options::Load;
-use super::plan::Plan;
+use super::plan::{Kind, Plan};
 
 /// A broker (a shard is one).
 #[derive(Clone, Debug)]
@@ -76,7 +76,7 @@ impl Stage {
             interrupted,
         };
         if plan.topic_exists && !direct {
-            stage.find_by_route()?;
+            stage.find_by_route(plan.kind)?;
             return Ok(stage);
         }
         stage.brokers =
@@ -241,20 +241,36 @@ impl Stage {
         Ok(found)
     }
 
-    fn find_by_route(&mut self) -> Result<(), Failure> {
+    fn find_by_route(&mut self, kind: Kind) -> Result<(), Failure> {
         let topic = self.topics[0].clone();
         let places = self.cluster.route(&topic)?;
-        let no_permission = places.iter().all(|place| place.write_queues == 0 && place.read_queues == 0);
-        if no_permission {
-            let what = format!("topic {topic} may be neither written nor read (perm {})", places[0].perm);
-            return Err(Failure::Partly { what });
-        }
+        let perm = places.iter().map(|place| place.perm).fold(0, |all, perm| all | perm);
         for place in places {
             let Some(address) = place.master() else { continue };
+            let queues = match kind {
+                Kind::Produce | Kind::Batch => place.write_queues,
+                Kind::Consume => place.read_queues,
+                Kind::E2e => place.write_queues.min(place.read_queues),
+            };
+            if queues == 0 {
+                continue;
+            }
             let broker = self.brokers.len();
             self.brokers.push(resolved(place.broker.clone(), address)?);
-            let queues = place.write_queues.max(place.read_queues);
             self.queues.extend((0..queues).map(|id| Queue { topic: topic.clone(), broker, id }));
+        }
+        if self.queues.is_empty() {
+            let what = match kind {
+                Kind::Produce | Kind::Batch => "written",
+                Kind::Consume => "read",
+                Kind::E2e => "written and read",
+            };
+            return Err(Failure::Partly {
+                what: format!(
+                    "topic {topic} may not be {what} on any broker (perm {perm})\n  fix    give it the permission, \
+                     6 for both: ringmq admin topic create {topic} --perm 6"
+                ),
+            });
         }
         Ok(())
     }

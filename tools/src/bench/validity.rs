@@ -10,8 +10,8 @@ use super::units::{grouped, ms};
 /// Why a run proves nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reason {
-    /// For programs: `generator-lag`, `rate-missed`, `others-cpu`, `steal`, `throttled`, `few-samples`, `incomplete`,
-    /// `interrupted-early`, `fault`, `nothing-measured`.
+    /// For programs: `errors`, `generator-lag`, `rate-missed`, `others-cpu`, `steal`, `throttled`, `few-samples`, `incomplete`,
+    /// `fault`, `nothing-measured`.
     pub code: String,
     /// For people.
     pub text: String,
@@ -39,6 +39,13 @@ pub fn judge(
     }
     if crew.window.is_zero() || total.requests == 0 && total.received == 0 && !plan.shape.oneway {
         add("nothing-measured", "nothing was answered in the measured time".to_owned());
+    }
+    if total.error_count() as f64 > FAILED_MAX * total.requests as f64 {
+        let (count, requests) = (grouped(total.error_count() as f64), grouped(total.requests as f64));
+        let most = total.errors.iter().max_by_key(|(_, (count, _))| *count);
+        let first =
+            most.map_or(String::new(), |(code, (_, remark))| format!(", most with code {code}: {remark}"));
+        add("errors", format!("{count} of {requests} requests failed (limit 1 %){first}"));
     }
     let lag = total.lag.value_at_quantile(0.999);
     if !total.lag.is_empty() && lag > LAG_MAX_NS {
@@ -101,6 +108,7 @@ pub fn supports(latencies: &Latencies, percentile: f64) -> bool {
 /// Later than this at p99.9, a generator measures itself.
 const LAG_MAX_NS: u64 = 1_000_000;
 const MISSED_MAX: f64 = 0.01;
+const FAILED_MAX: f64 = 0.01;
 const OTHERS_MAX: f64 = 5.0;
 /// Below this, a CPU tick of 10 ms is too much of the window to say anything.
 const TICKS_MATTER: f64 = 1.0;
