@@ -12,6 +12,7 @@ use crate::client::cluster::{Cluster, odd, parsed};
 use crate::failure::Failure;
 use crate::output::Rows;
 
+mod group;
 mod topic;
 
 /// Runs it.
@@ -22,6 +23,7 @@ pub(crate) fn run(command: Admin) -> Result<(), Failure> {
     match command {
         Admin::Cluster(ClusterCommand::List(common)) => cluster_list(&common),
         Admin::Topic(command) => topic::run(command),
+        Admin::Group(command) => group::run(command),
         Admin::Broker(AdminBroker::Config { target, key, common }) => {
             broker_config(&target, key.as_deref(), &common)
         }

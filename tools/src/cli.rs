@@ -213,6 +213,12 @@ pub(crate) struct Produce {
     /// A property, `name=value`; repeatable
     #[arg(long = "prop", value_name = "NAME=VALUE")]
     pub(crate) properties: Vec<String>,
+    /// Deliver after this time: 500ms, 5s, 10m, 2h, 7d
+    #[arg(long, value_name = "TIME", conflicts_with = "at")]
+    pub(crate) delay: Option<String>,
+    /// Deliver at this time: 2026-11-21T14:00:00Z, or milliseconds since 1970
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<String>,
     /// Queue to send to: ID, or BROKER:ID if several brokers have the topic
     #[arg(long, value_name = "[BROKER:]ID")]
     pub(crate) queue: Option<String>,
@@ -245,6 +251,9 @@ pub(crate) struct Consume {
     /// Tags to read, `TagA || TagB`
     #[arg(long, default_value = "*")]
     pub(crate) tags: String,
+    /// A condition on properties (SQL92), such as "a > 5 AND region = 'EU'"; brokers take it with enablePropertyFilter
+    #[arg(long, value_name = "CONDITION", conflicts_with = "tags")]
+    pub(crate) filter: Option<String>,
     /// Stop after this many messages
     #[arg(long)]
     pub(crate) count: Option<u64>,
@@ -262,6 +271,9 @@ pub(crate) enum Admin {
     /// Topics
     #[command(subcommand)]
     Topic(TopicCommand),
+    /// Consumer groups
+    #[command(subcommand)]
+    Group(GroupCommand),
     /// Brokers
     #[command(subcommand)]
     Broker(AdminBroker),
@@ -294,6 +306,63 @@ pub(crate) struct Target {
     /// All brokers of this cluster [default: the only cluster]
     #[arg(long)]
     pub(crate) cluster: Option<String>,
+}
+
+/// `ringmq admin group`
+#[derive(Debug, Subcommand)]
+pub(crate) enum GroupCommand {
+    /// How far a group is behind, queue by queue, in messages and in time
+    Lag {
+        /// Name
+        group: String,
+        /// Only this topic
+        #[arg(long)]
+        topic: Option<String>,
+        /// How
+        #[command(flatten)]
+        common: AdminCommon,
+    },
+    /// Have a group go on elsewhere in a topic
+    Reset {
+        /// Name
+        group: String,
+        /// The topic
+        #[arg(long)]
+        topic: String,
+        /// Where: earliest, latest, a time (2026-11-21T14:00:00Z, milliseconds since 1970) or an age (15m, 2h)
+        #[arg(long, value_name = "WHERE")]
+        to: String,
+        /// Only back, never forward
+        #[arg(long)]
+        only_back: bool,
+        /// How
+        #[command(flatten)]
+        common: AdminCommon,
+    },
+    /// Have a group skip everything that is there now
+    Skip {
+        /// Name
+        group: String,
+        /// The topic
+        #[arg(long)]
+        topic: String,
+        /// How
+        #[command(flatten)]
+        common: AdminCommon,
+    },
+    /// Give a group the offsets of another
+    Clone {
+        /// The group to copy from
+        from: String,
+        /// The group to copy to
+        to: String,
+        /// The topic
+        #[arg(long)]
+        topic: String,
+        /// How
+        #[command(flatten)]
+        common: AdminCommon,
+    },
 }
 
 /// `ringmq admin topic`

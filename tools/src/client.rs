@@ -7,3 +7,4 @@ mod group;
 pub(crate) mod message;
 pub(crate) mod producer;
 mod puller;
+pub(crate) mod selection;

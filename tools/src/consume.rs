@@ -8,6 +8,7 @@ use crate::cli::Consume;
 use crate::client::cluster::Cluster;
 use crate::client::consumer::{Consumer, From, Options};
 use crate::client::message::Format;
+use crate::client::selection::Selection;
 use crate::failure::Failure;
 use crate::{signals, time};
 
@@ -29,7 +30,7 @@ pub(crate) fn run(command: Consume) -> Result<(), Failure> {
         topic: command.topic,
         group: command.group,
         from,
-        tags: command.tags,
+        selection: command.filter.map_or(Selection::Tags(command.tags), Selection::Sql),
         follow: !command.no_follow,
         count: command.count,
     };

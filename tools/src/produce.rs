@@ -4,13 +4,14 @@ use std::io::{self, BufRead, IsTerminal};
 use std::sync::atomic::Ordering;
 
 use net::names;
+use net::properties::keys;
 
 use crate::cli::Produce;
 use crate::client::cluster::Cluster;
 use crate::client::producer::{Draft, Producer};
 use crate::failure::Failure;
 use crate::output::line;
-use crate::signals;
+use crate::{signals, time};
 
 /// Longest line: what a broker takes at most by default.
 const LINE_BYTES_MAX: usize = 4 << 20;
@@ -21,7 +22,9 @@ const LINE_BYTES_MAX: usize = 4 << 20;
 /// The first line that could not be sent ends it: lines after it were not sent.
 pub(crate) fn run(command: &Produce) -> Result<(), Failure> {
     check(command)?;
-    let properties = command.properties.iter().map(|pair| property(pair)).collect::<Result<Vec<_>, _>>()?;
+    let mut properties =
+        command.properties.iter().map(|pair| property(pair)).collect::<Result<Vec<_>, _>>()?;
+    properties.extend(when(command)?);
     let queue = command.queue.as_deref().map(queue).transpose()?;
     let interrupted = signals::interrupted()?;
     let mut producer = Producer::new(Cluster::new(&command.reach)?, &command.group, &command.topic)?;
@@ -86,6 +89,24 @@ fn property(pair: &str) -> Result<(String, String), Failure> {
             fix: "write --prop name=value, neither of them empty".to_owned(),
         }),
     }
+}
+
+/// The property by which a broker delivers later.
+fn when(command: &Produce) -> Result<Option<(String, String)>, Failure> {
+    let wrong = |flag: &str, text: &str, fix: &str| Failure::Usage {
+        what: format!("--{flag} \"{text}\" is no time"),
+        fix: fix.to_owned(),
+    };
+    if let Some(text) = &command.delay {
+        let ms = time::span_ms(text).ok_or_else(|| wrong("delay", text, "write 500ms, 5s, 10m, 2h or 7d"))?;
+        return Ok(Some((keys::TIMER_DELAY_MS.to_owned(), ms.to_string())));
+    }
+    let Some(text) = &command.at else { return Ok(None) };
+    let fix = "write 2026-11-21T14:00:00Z or milliseconds since 1970";
+    let at = time::span_ms(text)
+        .map_or_else(|| time::parse(text, 0), |_| None)
+        .ok_or_else(|| wrong("at", text, fix))?;
+    Ok(Some((keys::TIMER_DELIVER_MS.to_owned(), at.to_string())))
 }
 
 fn queue(text: &str) -> Result<(Option<&str>, i32), Failure> {

@@ -6,6 +6,7 @@ use crate::cli::{Quickstart, Reach};
 use crate::client::cluster::Cluster;
 use crate::client::consumer::{Consumer, From, Options};
 use crate::client::producer::{Draft, Producer};
+use crate::client::selection::Selection;
 use crate::failure::Failure;
 use crate::output::line;
 use crate::{signals, time};
@@ -42,7 +43,7 @@ fn consumer(reach: &Reach, count: Option<u64>) -> Result<(), Failure> {
         topic: TOPIC.to_owned(),
         group: Some(CONSUMER_GROUP.to_owned()),
         from: From::Latest,
-        tags: "*".to_owned(),
+        selection: Selection::all(),
         follow: true,
         count,
     };

@@ -15,7 +15,7 @@ pub(crate) fn now_ms() -> i64 {
 #[must_use]
 pub(crate) fn parse(text: &str, now_ms: i64) -> Option<i64> {
     let text = text.trim();
-    if let Some(age) = age_ms(text) {
+    if let Some(age) = span_ms(text) {
         return Some(now_ms.saturating_sub(age));
     }
     if text.len() > 8 && text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -24,7 +24,9 @@ pub(crate) fn parse(text: &str, now_ms: i64) -> Option<i64> {
     iso(text)
 }
 
-fn age_ms(text: &str) -> Option<i64> {
+/// Reads a span such as `500ms`, `5s`, `10m`, `2h`, `7d`.
+#[must_use]
+pub(crate) fn span_ms(text: &str) -> Option<i64> {
     let split = text.find(|c: char| !c.is_ascii_digit()).filter(|at| *at > 0)?;
     let unit = match &text[split..] {
         "ms" => 1,

@@ -45,12 +45,15 @@ pub(crate) fn run(
 
 type Scenario = fn(&Shop<'_>) -> Result<(), Trouble>;
 
-const SCENARIOS: [(&str, Scenario); 15] = [
+const SCENARIOS: [(&str, Scenario); 18] = [
     ("boot-lines", boot_lines),
     ("quickstart", quickstart),
     ("produce-and-consume", produce_and_consume),
     ("consume-by-tag-and-time", consume_by_tag),
     ("consume-follows-and-is-interrupted", consume_follows),
+    ("consume-by-filter", consume_by_filter),
+    ("produce-for-later", produce_for_later),
+    ("admin-group", admin_group),
     ("admin-cluster-list", admin_cluster),
     ("admin-topic", admin_topic),
     ("admin-broker-config", admin_config),
@@ -191,6 +194,68 @@ fn consume_by_tag(it: &Shop<'_>) -> Result<(), Trouble> {
     that(said.lines().count() == 3, || format!("all three since two hours ago, not {said}"))?;
     let said = it.ok("consume CliTags --from latest --no-follow", "")?;
     that(said.is_empty(), || format!("nothing from the end, not {said}"))
+}
+
+fn consume_by_filter(it: &Shop<'_>) -> Result<(), Trouble> {
+    it.cluster.make_topic("CliFilter", 1)?;
+    for size in [3, 30, 300] {
+        it.ok(&format!("produce CliFilter --prop size={size}"), &format!("body {size}\n"))?;
+    }
+    let mut command = it.command("consume CliFilter --from earliest --no-follow");
+    command.args(["--filter", "size BETWEEN 10 AND 100 OR size = 3"]);
+    let done = finish(&mut command, b"", PATIENCE)?;
+    let mut lines: Vec<&str> = done.stdout.lines().collect();
+    lines.sort_unstable();
+    expect(lines == ["body 3", "body 30"], "the bodies of 3 and 30", "consume --filter", &done)?;
+    let mut command = it.command("consume CliFilter --from earliest --no-follow");
+    command.args(["--filter", "size >"]);
+    let done = finish(&mut command, b"", PATIENCE)?;
+    expect(
+        done.code() == 1 && done.stderr.contains("byte"),
+        "what is wrong and where",
+        "consume --filter",
+        &done,
+    )
+}
+
+fn produce_for_later(it: &Shop<'_>) -> Result<(), Trouble> {
+    it.cluster.make_topic("CliLater", 1)?;
+    it.ok("produce CliLater --delay 2s", "later\n")?;
+    it.ok("produce CliLater --at 2020-01-01", "overdue\n")?;
+    let said = it.ok("consume CliLater --from earliest --no-follow", "")?;
+    that(said == "overdue\n", || format!("only what is due, not {said}"))?;
+    let mut lines: Vec<String> =
+        it.ok("consume CliLater --from earliest --count 2", "")?.lines().map(str::to_owned).collect();
+    lines.sort_unstable();
+    that(lines == ["later", "overdue"], || format!("both in the end, not {lines:?}"))?;
+    for line in
+        ["produce CliLater --delay soon", "produce CliLater --at 5s", "produce CliLater --at 1 --delay 1s"]
+    {
+        let done = it.finish(line, "x\n")?;
+        expect(done.code() == 2, "exit code 2", line, &done)?;
+    }
+    Ok(())
+}
+
+fn admin_group(it: &Shop<'_>) -> Result<(), Trouble> {
+    it.cluster.make_topic("CliGroup", 1)?;
+    let input: String = (0..20).map(|number| format!("m{number}\n")).collect();
+    it.ok("produce CliGroup --queue broker-0:0", &input)?;
+    it.ok("consume CliGroup --group cli-one --from earliest --count 20", "")?;
+    let lag = |group: &str| -> Result<i64, Trouble> {
+        let rows = it.json(&format!("admin group lag {group} --topic CliGroup"))?;
+        Ok(rows.iter().filter_map(|row| row["lag"].as_i64()).sum())
+    };
+    that(lag("cli-one")? == 0, || "no lag after reading all".to_owned())?;
+    it.ok("admin group reset cli-one --topic CliGroup --to earliest", "")?;
+    that(lag("cli-one")? == 20, || "all of it behind after a reset to the beginning".to_owned())?;
+    let said = it.ok("consume CliGroup --group cli-one --count 20", "")?;
+    that(said == input, || format!("all again, not {}", tail(&said, 200)))?;
+    it.ok("admin group reset cli-one --topic CliGroup --to 1h", "")?;
+    it.ok("admin group skip cli-one --topic CliGroup", "")?;
+    that(lag("cli-one")? == 0, || "nothing behind after a skip".to_owned())?;
+    let done = it.finish("admin group reset cli-one --topic CliGroup --to noon", "")?;
+    expect(done.code() == 2, "exit code 2", "admin group reset --to noon", &done)
 }
 
 fn consume_follows(it: &Shop<'_>) -> Result<(), Trouble> {

@@ -18,6 +18,7 @@ use super::cluster::{Cluster, Place, odd};
 use super::group::Membership;
 use super::message::Message;
 use super::puller::{Batch, Event, Puller};
+use crate::client::selection::Selection;
 use crate::failure::Failure;
 use crate::time;
 
@@ -41,8 +42,8 @@ pub(crate) struct Options {
     pub(crate) group: Option<String>,
     /// Where to start; for a group only where it has no progress.
     pub(crate) from: From,
-    /// Tags, `*` or `A || B`.
-    pub(crate) tags: String,
+    /// Which messages.
+    pub(crate) selection: Selection,
     /// Go on waiting at the end.
     pub(crate) follow: bool,
     /// Stop after so many messages.
@@ -98,7 +99,7 @@ impl Consumer {
         let membership = options
             .group
             .as_ref()
-            .map(|group| Membership::join(&mut cluster, group, &options.topic, &options.tags, &places))
+            .map(|group| Membership::join(&mut cluster, group, &options.topic, &options.selection, &places))
             .transpose()?;
         let (sender, events) = sync_channel(BATCHES_WAITING);
         let readings = HashMap::new();
@@ -200,7 +201,7 @@ impl Consumer {
             rest = &rest[record.bytes().len()..];
             let next = i64::try_from(record.queue_offset().get()).unwrap_or(i64::MAX).saturating_add(1);
             let message = Message::new(record, &batch.queue.broker);
-            if wanted(&self.options.tags, &message.tag()) {
+            if self.options.selection.wants(&message.tag()) {
                 handle(&message, batch.bounds)?;
                 self.handled += 1;
             }
@@ -296,7 +297,7 @@ impl Consumer {
             generation: self.generations,
             group: self.options.group.clone(),
             from: self.options.from,
-            tags: self.options.tags.clone(),
+            selection: self.options.selection.clone(),
             follow: self.options.follow,
             stop: stop.clone(),
             events: self.sender.clone(),
@@ -347,21 +348,4 @@ fn readable(topic: &str, places: &[Place]) -> Vec<(Queue, Place)> {
         (0..place.read_queues).map(|id| (queue(id), place.clone())).collect()
     };
     places.iter().flat_map(queues).collect()
-}
-
-/// The broker compares hashes; here the tags themselves.
-fn wanted(tags: &str, tag: &str) -> bool {
-    tags.trim().is_empty() || tags.trim() == "*" || tags.split("||").any(|one| one.trim() == tag)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_tag_is_wanted_if_it_is_one_of_those_asked_for() {
-        assert!(wanted("*", "") && wanted("", "A"));
-        assert!(wanted("A || B", "B") && wanted("A", "A"));
-        assert!(!wanted("A || B", "C") && !wanted("A", ""));
-    }
 }

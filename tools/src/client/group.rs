@@ -6,10 +6,10 @@ use net::body::{
 use net::json::{self, Style};
 use net::names::RETRY_PREFIX;
 use net::requests::{GetConsumerListByGroup, HeartBeat, UnregisterClient, UpdateConsumerOffset};
-use store::record::java_hash;
 
 use super::assign::Queue;
 use super::cluster::{Cluster, Place, parsed};
+use crate::client::selection::Selection;
 use crate::failure::Failure;
 use crate::time;
 
@@ -36,12 +36,13 @@ impl Membership {
         cluster: &mut Cluster,
         group: &str,
         topic: &str,
-        tags: &str,
+        selection: &Selection,
         places: &[Place],
     ) -> Result<Self, Failure> {
         let started_ms = time::now_ms();
         let client_id = format!("ringmq@{}#{started_ms}", std::process::id());
-        let heartbeat = json::to_vec(&heartbeat(&client_id, group, topic, tags, started_ms), Style::Standard);
+        let heartbeat =
+            json::to_vec(&heartbeat(&client_id, group, topic, selection, started_ms), Style::Standard);
         let mut membership =
             Self { client_id, group: group.to_owned(), heartbeat, brokers: Vec::new(), next_heartbeat_ms: 0 };
         membership.know(places);
@@ -139,7 +140,13 @@ impl Membership {
     }
 }
 
-fn heartbeat(client_id: &str, group: &str, topic: &str, tags: &str, version: i64) -> HeartbeatData {
+fn heartbeat(
+    client_id: &str,
+    group: &str,
+    topic: &str,
+    selection: &Selection,
+    version: i64,
+) -> HeartbeatData {
     let retry = format!("{RETRY_PREFIX}{group}");
     HeartbeatData {
         client_id: client_id.to_owned(),
@@ -148,40 +155,14 @@ fn heartbeat(client_id: &str, group: &str, topic: &str, tags: &str, version: i64
             consume_type: ConsumeType::Passively,
             group_name: group.to_owned(),
             message_model: MessageModel::Clustering,
-            subscriptions: vec![subscription(topic, tags, version), SubscriptionData::all(&retry, version)],
+            subscriptions: vec![
+                selection.subscription(topic, version),
+                SubscriptionData::all(&retry, version),
+            ],
             unit_mode: false,
         }],
         fingerprint: 0,
         producers: Vec::new(),
         without_subscriptions: false,
-    }
-}
-
-fn subscription(topic: &str, tags: &str, version: i64) -> SubscriptionData {
-    let expression = if tags.trim().is_empty() { "*" } else { tags.trim() };
-    if expression == "*" {
-        return SubscriptionData::all(topic, version);
-    }
-    let tags: Vec<String> =
-        expression.split("||").map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned).collect();
-    SubscriptionData {
-        expression: expression.to_owned(),
-        codes: tags.iter().map(|tag| java_hash(tag.as_bytes())).collect(),
-        tags,
-        ..SubscriptionData::all(topic, version)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_subscription_carries_the_hashes_that_the_broker_compares() {
-        let both = subscription("t", "TagA || TagB", 1);
-        assert_eq!(both.tags, ["TagA", "TagB"]);
-        // "TagA".hashCode() in Java.
-        assert_eq!(both.codes, [2_598_919, 2_598_920]);
-        assert!(subscription("t", " * ", 1).tags.is_empty());
     }
 }

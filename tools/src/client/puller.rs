@@ -14,6 +14,7 @@ use net::requests::{
 use super::assign::Queue;
 use super::cluster::{Cluster, odd, refused};
 use super::consumer::{From, TOOLS_GROUP};
+use crate::client::selection::Selection;
 use crate::failure::Failure;
 use crate::time;
 
@@ -58,7 +59,7 @@ pub(crate) struct Puller {
     pub(crate) generation: u64,
     pub(crate) group: Option<String>,
     pub(crate) from: From,
-    pub(crate) tags: String,
+    pub(crate) selection: Selection,
     pub(crate) follow: bool,
     pub(crate) stop: Arc<AtomicBool>,
     pub(crate) events: SyncSender<Event>,
@@ -184,6 +185,7 @@ impl Puller {
     fn pull(&mut self, offset: i64) -> Result<(i64, Option<Batch>), Failure> {
         let hold = if self.follow { HOLD } else { Duration::ZERO };
         let group = self.group.clone().unwrap_or_else(|| TOOLS_GROUP.to_owned());
+        let (expression, kind) = self.selection.on_the_wire();
         let header = PullMessage {
             consumer_group: &group,
             topic: &self.queue.topic,
@@ -193,9 +195,9 @@ impl Puller {
             sys_flag: if self.follow { SUSPEND | SUBSCRIPTION } else { SUBSCRIPTION },
             commit_offset: 0,
             suspend_timeout_ms: i64::try_from(hold.as_millis()).unwrap_or(0),
-            subscription: Some(&self.tags),
+            subscription: Some(expression),
             sub_version: time::now_ms(),
-            expression_type: Some("TAG"),
+            expression_type: Some(kind),
             max_msg_bytes: None,
             request_source: None,
             forward_client_id: None,
