@@ -22,9 +22,13 @@ struct Node {
 
 impl Node {
     fn new(name: &str) -> Self {
+        Self::with(name, &[])
+    }
+
+    fn with(name: &str, more: &[&str]) -> Self {
         let place = Place::new(name);
         let (names, port) = ports();
-        let server = dev(&place, names, port, &["--shards", "2"]);
+        let server = dev(&place, names, port, &[&["--shards", "2"], more].concat());
         Self { place, server, namesrv: format!("127.0.0.1:{names}"), broker: format!("127.0.0.1:{port}") }
     }
 
@@ -273,6 +277,26 @@ fn a_topic_of_somebody_else_is_not_touched_unless_told() {
     let nothing = node.run(&small(&["produce", "--topic=Nobody", "--topic-exists"]));
     assert_eq!(nothing.code, Some(1));
     assert!(nothing.err.contains("no broker serves topic Nobody"), "{}", nothing.err);
+}
+
+#[test]
+fn refusals_are_counted_by_code_and_make_a_run_invalid() {
+    let node = Node::with("bench-errors", &["--set", "maxMessageSize=1024"]);
+    let all = node.measured(&small(&["produce", "--size=2k", "--inflight=1"]));
+    assert_eq!(
+        (&all["errors"][0]["name"], &all["rates"]["acknowledged"]),
+        (&"MESSAGE_ILLEGAL".into(), &0.into())
+    );
+    assert_eq!(all["valid"], false);
+    let reasons = all["reasons"].as_array().unwrap();
+    assert!(reasons.iter().any(|reason| reason["code"] == "errors"), "{all}");
+    let count = |part: &str, name: &str| match part {
+        "latency" => all[part]["service"][name].as_u64().unwrap(),
+        _ => all[part][name].as_u64().unwrap(),
+    };
+    // Errors stay in the histogram. What was written in the warm-up, one request per connection, is not measured.
+    let (measured, answered) = (count("latency", "count"), count("rates", "requests"));
+    assert!(measured <= answered && answered <= measured + 8, "{measured} of {answered}");
 }
 
 #[test]
