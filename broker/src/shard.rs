@@ -364,10 +364,12 @@ impl<E: Env> Reactor for Shard<E> {
         self.serve_grown();
         let timer_deadline = self.fire_timers(now);
         let register_deadline = self.register_if_due(now);
-        let stall_deadline = self.end_stalls(now);
+        self.end_stalls(now);
         let net = self.env.net().clone();
         self.connections.flush_dirty(&net, now.mono);
         self.resume(now);
+        // Whoever went on may have met the same again.
+        let stall_deadline = self.stalls.deadline();
         let sweep_deadline = self.connections.sweep(&net, now.mono);
         // Last: it may close the store, which everything above uses.
         self.stop_if_quiet(now);

@@ -17,6 +17,13 @@ pub(crate) struct Stalls {
     since: Option<Mono>,
 }
 
+impl Stalls {
+    /// When whoever waits goes on at the latest.
+    pub(crate) fn deadline(&self) -> Option<Mono> {
+        self.since.filter(|_| !self.waiting.is_empty()).map(|since| since.plus_ms(STALL_MS))
+    }
+}
+
 impl<E: Env> Shard<E> {
     /// After a send of `conn`: lets the next one wait if sends would soon be refused.
     pub(crate) fn stall_if_short(&mut self, conn: ConnId, now: Now) {
@@ -41,13 +48,12 @@ impl<E: Env> Shard<E> {
         waits
     }
 
-    /// Lets everybody go on when there is room again, or when it takes too long. Returns when to look again.
-    pub(crate) fn end_stalls(&mut self, now: Now) -> Option<Mono> {
-        let since = self.stalls.since?;
+    /// Lets everybody go on when there is room again, or when it takes too long.
+    pub(crate) fn end_stalls(&mut self, now: Now) {
+        let Some(since) = self.stalls.since else { return };
         let is_short = self.store.is_short_of_room();
-        let end = since.plus_ms(STALL_MS);
-        if is_short && now.mono < end {
-            return Some(end);
+        if is_short && now.mono < since.plus_ms(STALL_MS) {
+            return;
         }
         if !is_short {
             self.stalls.since = None;
@@ -55,7 +61,6 @@ impl<E: Env> Shard<E> {
         for conn in self.stalls.waiting.drain(..) {
             self.connections.stall(conn, false);
         }
-        None
     }
 }
 
