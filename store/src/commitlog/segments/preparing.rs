@@ -95,57 +95,46 @@ impl<E: Env> Segments<E> {
         file.flush().await
     }
 
-    /// Writes zeros to `from..to` of a file; gives up between two pieces when the store closes.
+    /// Writes zeros to `from..to` of a file; gives up between two batches when the store closes.
     pub(super) async fn zero(&self, file: &File<E>, from: u64, to: u64, pause: Duration) -> io::Result<()> {
         let piece = (to - from).min(ZEROING_BYTES);
         let zeros = aligned(usize::try_from(piece).expect("at most 1 MiB"), |_| {});
         let mut at = from;
-        let mut writes = Vec::with_capacity(ZEROING_DEPTH);
-        let mut outcome = Ok(());
         while at < to {
             if self.closing.get() {
-                outcome = Err(io::Error::new(io::ErrorKind::Interrupted, "the store is closing"));
-                break;
+                return Err(io::Error::new(io::ErrorKind::Interrupted, "the store is closing"));
             }
-            // Several at a time, and another one as soon as one is done: zeros into reserved space go through a kernel
-            // worker, which on a busy host waits for its core before each of them.
+            // Several at a time: zeros into reserved space go through a kernel worker, which on a busy host waits for
+            // its core before each of them. In batches, so that the log's own writes find the device idle now and then:
+            // with eight always in flight some of them waited for half a second.
+            let mut writes = Vec::with_capacity(ZEROING_DEPTH);
             while writes.len() < ZEROING_DEPTH && at < to {
                 let len = piece.min(to - at);
                 writes.push(Box::pin(file.write_at(at, zeros.range(0, len as usize), false)));
                 at += len;
             }
-            let written = some(&mut writes).await;
-            if written.is_err() {
-                // None may land when somebody else uses the space.
-                while !writes.is_empty() {
-                    let _first_failure_counts = some(&mut writes).await;
-                }
-                return written;
-            }
+            all(writes).await?;
             if !pause.is_zero() {
                 self.env.sleep(pause).await;
             }
         }
-        while !writes.is_empty() {
-            outcome = outcome.and(some(&mut writes).await);
-        }
-        outcome
+        Ok(())
     }
 }
 
-/// Completes when at least one of `writes` has, and takes out those that have; with the first failure among them.
-async fn some<F: Future<Output = io::Result<()>>>(writes: &mut Vec<Pin<Box<F>>>) -> io::Result<()> {
+/// Completes when all of `writes` have; with the first failure, if there is one.
+async fn all<F: Future<Output = io::Result<()>>>(writes: Vec<Pin<Box<F>>>) -> io::Result<()> {
+    let mut pending = writes;
     let mut outcome = Ok(());
     poll_fn(|context| {
-        let before = writes.len();
-        writes.retain_mut(|write| match write.as_mut().poll(context) {
+        pending.retain_mut(|write| match write.as_mut().poll(context) {
             Poll::Pending => true,
             Poll::Ready(result) => {
                 outcome = std::mem::replace(&mut outcome, Ok(())).and(result);
                 false
             }
         });
-        if writes.len() < before || before == 0 { Poll::Ready(()) } else { Poll::Pending }
+        if pending.is_empty() { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
     outcome
