@@ -98,7 +98,7 @@ func (c *context) topic(queues int) string {
 		must(tool.CreateTopic(background, admin.WithTopicCreate(topic), admin.WithBrokerAddrCreate(master),
 			admin.WithReadQueueNums(queues), admin.WithWriteQueueNums(queues)))
 	}
-	await(15, func() string { return topic + " routed everywhere" }, func() bool {
+	await(90, func() string { return topic + " routed everywhere" }, func() bool {
 		found, err := tool.FetchPublishMessageQueues(background, topic)
 		return err == nil && len(found) == queues*len(c.masters)
 	})

@@ -18,7 +18,7 @@ import (
 func (c *context) stored(topic string, count int) *received {
 	r := newReceived()
 	subscribe(c.newPush(c.unique("G")), topic, "*", r)
-	await(60, func() string { return fmt.Sprintf("%d messages stored, have %d", count, r.size()) },
+	await(90, func() string { return fmt.Sprintf("%d messages stored, have %d", count, r.size()) },
 		func() bool { return r.size() >= count })
 	check(r.size() == count, "%d messages stored, not %d", count, r.size())
 	return r
@@ -136,7 +136,7 @@ func clustering(c *context) {
 	subscribe(stayer, topic, "*", right)
 	// The client does not show its queues: both have some once both get messages.
 	var sent []string
-	await(60, func() string { return fmt.Sprintf("both members get messages: %d and %d", left.size(), right.size()) }, func() bool {
+	await(90, func() string { return fmt.Sprintf("both members get messages: %d and %d", left.size(), right.size()) }, func() bool {
 		sent = append(sent, c.sendMany(topic, fmt.Sprint("round", len(sent), "-"), 16)...)
 		return left.size() > 0 && right.size() > 0
 	})
@@ -148,10 +148,10 @@ func clustering(c *context) {
 		}
 		return true
 	}
-	await(60, func() string { return "every message at one of the two" }, both)
+	await(90, func() string { return "every message at one of the two" }, both)
 	must(leaver.Shutdown())
 	sent = append(sent, c.sendMany(topic, "after", 100)...)
-	await(60, func() string {
+	await(90, func() string {
 		return fmt.Sprintf("no message lost: %d and %d of %d", left.size(), right.size(), len(sent))
 	}, both)
 }
@@ -223,7 +223,7 @@ func single(c *context, count int) (string, *primitive.MessageQueue) {
 	must(err)
 	must(tool.CreateTopic(background, admin.WithTopicCreate(topic), admin.WithBrokerAddrCreate(c.masters[0]),
 		admin.WithReadQueueNums(1), admin.WithWriteQueueNums(1)))
-	await(15, func() string { return "a route" }, func() bool {
+	await(90, func() string { return "a route" }, func() bool {
 		found, err := tool.FetchPublishMessageQueues(background, topic)
 		return err == nil && len(found) == 1
 	})
@@ -238,7 +238,7 @@ func pullFrom(c *context) {
 	topic, queue := single(c, 30)
 	puller := c.newPull(c.unique("G"), topic)
 	var result *primitive.PullResult
-	await(15, func() string { return "messages from offset 10" }, func() bool {
+	await(90, func() string { return "messages from offset 10" }, func() bool {
 		var err error
 		result, err = puller.PullFrom(background, queue, 10, 8)
 		return err == nil && result.Status == primitive.PullFound && len(result.GetMessageExts()) == 8
@@ -255,7 +255,7 @@ func committedOffset(c *context) {
 	topic, queue := single(c, 10)
 	group := c.unique("G")
 	first := c.newPull(group, topic)
-	await(45, func() string { return "a first pull, for which the queue must be allocated" }, func() bool {
+	await(90, func() string { return "a first pull, for which the queue must be allocated" }, func() bool {
 		result, err := first.PullFrom(background, queue, 0, 8)
 		return err == nil && result.Status == primitive.PullFound
 	})
@@ -278,7 +278,7 @@ func madeByTheFirstSend(c *context) {
 		brokers = len(c.masters)
 	}
 	var found []*primitive.MessageQueue
-	await(15, func() string { return fmt.Sprintf("%d queues, have %d", 4*brokers, len(found)) }, func() bool {
+	await(90, func() string { return fmt.Sprintf("%d queues, have %d", 4*brokers, len(found)) }, func() bool {
 		found, err = tool.FetchPublishMessageQueues(background, topic)
 		return err == nil && len(found) == 4*brokers
 	})
@@ -330,11 +330,11 @@ func brokerKilled(c *context) {
 		}
 	}()
 	count := func() int { lock.Lock(); defer lock.Unlock(); return len(acknowledged) }
-	await(30, func() string { return "the load running" }, func() bool { return count() > 300 && r.size() > 0 })
+	await(90, func() string { return "the load running" }, func() bool { return count() > 300 && r.size() > 0 })
 	ask("kill broker-0")
 	ask("start broker-0")
 	before := count()
-	await(60, func() string { return "sends acknowledged again" }, func() bool { return count() > before+300 })
+	await(90, func() string { return "sends acknowledged again" }, func() bool { return count() > before+300 })
 	stop.Store(true)
 	<-done
 	r.awaitAll(120, acknowledged)

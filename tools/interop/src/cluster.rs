@@ -154,7 +154,7 @@ impl Cluster {
         };
         let wanted = offset.parse::<i64>().ok();
         let mut wire = Wire::connect_to(&self.addresses()[0], Duration::from_secs(5))?;
-        let end = Instant::now() + Duration::from_secs(15);
+        let end = Instant::now() + Duration::from_secs(60);
         while wire.consumer_offset(group, topic, 0)? != wanted {
             if Instant::now() > end {
                 return Err(Trouble::Late { awaited: format!("offset {offset} of {group}"), log: None });
@@ -173,7 +173,7 @@ impl Cluster {
         let name_servers = self.servers.iter().filter(|s| s.masters.is_empty() && s.process.is_some());
         let ports: Vec<u16> = name_servers.map(|s| s.port).collect();
         let masters = self.masters();
-        let end = Instant::now() + Duration::from_secs(15);
+        let end = Instant::now() + Duration::from_secs(60);
         while !ports.iter().all(|&port| routed(port, topic, &masters)) {
             if Instant::now() > end {
                 return Err(Trouble::Late { awaited: format!("the route of {topic}"), log: None });

@@ -316,7 +316,7 @@ impl Shell {
 
     /// Runs the command again until what it prints is as awaited, for what becomes visible a little later.
     fn run_until(&mut self, command: &str, good: impl Fn(&str) -> bool) -> Result<String, Trouble> {
-        let end = Instant::now() + Duration::from_secs(15);
+        let end = Instant::now() + Duration::from_secs(60);
         loop {
             let said = self.run(command)?;
             if good(&said) || Instant::now() > end {
