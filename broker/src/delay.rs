@@ -15,7 +15,7 @@ use store::record::{Parsed, Record, parse};
 use store::{PhysicalOffset, QueueOffset, QueueRef, ReadBatch, ReadLimits, ReadStatus, StoreError};
 
 use crate::config::DelayLevels;
-use crate::parked::{Again, copy_without, real_place};
+use crate::parked::copy_without;
 use crate::shard::{Phase, Shard};
 use crate::timers::Timer;
 
@@ -33,7 +33,6 @@ const SPENT: [&str; 3] = [keys::DELAY, keys::TIMER_DELIVER_MS, keys::TIMER_DELAY
 pub(crate) struct Delays {
     levels: Vec<Level>,
     batch: ReadBatch,
-    properties: Vec<u8>,
 }
 
 /// One level.
@@ -203,7 +202,8 @@ impl<E: Env> Shard<E> {
         }
         for mut bytes in batch.slices.iter().map(|slice| &slice[..]) {
             while let Ok(Parsed::Record(record)) = parse(bytes) {
-                if let Err(error) = self.deliver_record(&record, now) {
+                let deliver = |out: &mut Vec<u8>, stored: &[u8]| copy_without(out, stored, &SPENT);
+                if let Err(error) = self.deliver_parked(&record, now, deliver) {
                     return self.delivery_failed(index, &error, now);
                 }
                 self.delays.levels[index].next = record.queue_offset().plus(1);
@@ -225,42 +225,6 @@ impl<E: Env> Shard<E> {
     fn delivery_failed(&mut self, index: usize, error: &StoreError, now: Now) {
         tracing::debug!(shard = self.identity.index, level = index + 1, %error, "delivery is tried again");
         self.watch_level(index, now.mono.as_ms() + RETRY_MS);
-    }
-
-    /// Stores a delayed message where it belongs.
-    fn deliver_record(&mut self, record: &Record<'_>, now: Now) -> Result<(), StoreError> {
-        let Some((topic, queue_id)) = real_place(record.properties()) else {
-            tracing::error!(
-                at = record.physical_offset().get(),
-                "a delayed message without a destination is dropped"
-            );
-            return Ok(());
-        };
-        if !self.topic_of_parked(topic, queue_id, record.physical_offset(), now) {
-            tracing::warn!(topic, "a delayed message is dropped: its topic was deleted");
-            return Ok(());
-        }
-        let mut properties = std::mem::take(&mut self.delays.properties);
-        properties.clear();
-        copy_without(&mut properties, record.properties(), &SPENT);
-        let again = Again {
-            topic,
-            queue_id,
-            properties: &properties,
-            sys_flag: record.sys_flag(),
-            reconsume_times: record.reconsume_times(),
-            prepared_at: record.prepared_transaction_offset(),
-        };
-        let stored = self.store_again(record, &again, now);
-        self.delays.properties = properties;
-        match stored {
-            Ok(_) => Ok(()),
-            Err(error @ StoreError::Refused(_)) => Err(error),
-            Err(error) => {
-                tracing::error!(topic, %error, "a delayed message is dropped: it cannot be stored where it belongs");
-                Ok(())
-            }
-        }
     }
 
     /// Looks at a level's head at `at_ms`, unless somebody does already.

@@ -25,6 +25,24 @@ pub(crate) struct Again<'a> {
     pub(crate) prepared_at: i64,
 }
 
+impl<'a> Again<'a> {
+    /// The record as it is, elsewhere and with other properties.
+    pub(crate) fn moved(
+        record: &Record<'_>,
+        (topic, queue_id): (&'a str, u32),
+        properties: &'a [u8],
+    ) -> Self {
+        Self {
+            topic,
+            queue_id,
+            properties,
+            sys_flag: record.sys_flag(),
+            reconsume_times: record.reconsume_times(),
+            prepared_at: record.prepared_transaction_offset(),
+        }
+    }
+}
+
 /// Where a parked message belongs; `None` if it does not say.
 pub(crate) fn real_place(stored: &[u8]) -> Option<(&str, u32)> {
     let topic = str::from_utf8(properties::find(stored, keys::REAL_TOPIC)?).ok()?;
@@ -43,23 +61,16 @@ pub(crate) fn park(out: &mut Vec<u8>, stored: &[u8], dropped: &[&str], (topic, q
 /// Appends `stored` without `dropped` and what the broker wrote when it parked the message.
 pub(crate) fn strip(out: &mut Vec<u8>, stored: &[u8], dropped: &[&str]) {
     const PLACE: [&str; 3] = [COVER, keys::REAL_TOPIC, keys::REAL_QID];
-    copy(out, stored, |name| PLACE.contains(&name) || dropped.contains(&name));
+    properties::append_without(out, stored, |name| names(&PLACE, name) || names(dropped, name));
 }
 
 /// Appends `stored` without `dropped`; the place stays, as consumers of RocketMQ see it.
 pub(crate) fn copy_without(out: &mut Vec<u8>, stored: &[u8], dropped: &[&str]) {
-    copy(out, stored, |name| name == COVER || dropped.contains(&name));
+    properties::append_without(out, stored, |name| name == COVER.as_bytes() || names(dropped, name));
 }
 
-fn copy(out: &mut Vec<u8>, stored: &[u8], is_dropped: impl Fn(&str) -> bool) {
-    for (name, value) in properties::iter(stored) {
-        if !str::from_utf8(name).is_ok_and(&is_dropped) {
-            out.extend_from_slice(name);
-            out.push(properties::NAME_VALUE);
-            out.extend_from_slice(value);
-            out.push(properties::ENTRY_END);
-        }
-    }
+fn names(all: &[&str], name: &[u8]) -> bool {
+    all.iter().any(|one| one.as_bytes() == name)
 }
 
 pub(crate) fn text<'a>(stored: &'a [u8], name: &str) -> &'a str {
@@ -95,5 +106,36 @@ impl<E: Env> Shard<E> {
         let appended = self.store.append(queue, &message, now.unix_ms)?;
         self.stored(queue, 1, u64::from(appended.bytes));
         Ok(appended)
+    }
+    /// Stores a delayed message where it belongs, with properties that `write` makes of those it waited with. What can
+    /// never be stored there is dropped, with a word in the log; an error means that trying again is right.
+    pub(crate) fn deliver_parked(
+        &mut self,
+        record: &Record<'_>,
+        now: Now,
+        write: impl FnOnce(&mut Vec<u8>, &[u8]),
+    ) -> Result<(), StoreError> {
+        let at = record.physical_offset();
+        let Some(place) = real_place(record.properties()) else {
+            tracing::error!(at = at.get(), "a delayed message without a destination is dropped");
+            return Ok(());
+        };
+        if !self.topic_of_parked(place.0, place.1, at, now) {
+            tracing::warn!(topic = place.0, "a delayed message is dropped: its topic was deleted");
+            return Ok(());
+        }
+        let mut properties = std::mem::take(&mut self.memory.properties);
+        properties.clear();
+        write(&mut properties, record.properties());
+        let stored = self.store_again(record, &Again::moved(record, place, &properties), now);
+        self.memory.properties = properties;
+        match stored {
+            Ok(_) => Ok(()),
+            Err(error @ StoreError::Refused(_)) => Err(error),
+            Err(error) => {
+                tracing::error!(topic = place.0, %error, "a delayed message is dropped: it cannot be stored where it belongs");
+                Ok(())
+            }
+        }
     }
 }

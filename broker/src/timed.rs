@@ -17,7 +17,7 @@ use rt::{Class, Env, Now, SharedSlice};
 use store::record::{Parsed, Record, parse};
 use store::{Appended, PhysicalOffset, QueueEntry, QueueOffset, QueueRef, StoreError};
 
-use crate::parked::{Again, copy_without, park, real_place, strip, text};
+use crate::parked::{Again, park, real_place, strip, text};
 use crate::shard::{Phase, Shard};
 use crate::timers::Timer;
 
@@ -62,7 +62,6 @@ pub(crate) struct Timed {
     saved_watermark: i64,
     /// Positions of the records that were recalled, and when they would be due.
     recalled: HashMap<u64, i64>,
-    properties: Vec<u8>,
 }
 
 /// Progress that may be stored when the log is flushed to a position.
@@ -347,40 +346,25 @@ impl<E: Env> Shard<E> {
     fn deliver_timed(&mut self, bytes: &SharedSlice, now: Now) -> Result<(), StoreError> {
         let Ok(Parsed::Record(record)) = parse(bytes) else { return Ok(()) };
         let stored = record.properties();
-        let due_ms = text(stored, OUT_MS).parse().unwrap_or(now.unix_ms);
-        let Some(place) = real_place(stored).filter(|_| record.topic() == TIMER_TOPIC) else {
-            tracing::error!(
-                at = record.physical_offset().get(),
-                "a delayed message without a destination is dropped"
-            );
+        if record.topic() != TIMER_TOPIC {
+            tracing::error!(at = record.physical_offset().get(), "no delayed message stands there");
             return Ok(());
-        };
-        if due_ms > now.unix_ms {
+        }
+        let due_ms = text(stored, OUT_MS).parse().unwrap_or(now.unix_ms);
+        if due_ms > now.unix_ms
+            && let Some(place) = real_place(stored)
+        {
             return self.park_anew(&record, due_ms, place, now).map(|_| ());
         }
         // It took another one back, when it came.
         if properties::find(stored, keys::TIMER_DEL_UNIQKEY).is_some() {
             return Ok(());
         }
-        if !self.topic_of_parked(place.0, place.1, record.physical_offset(), now) {
-            tracing::warn!(topic = place.0, "a delayed message is dropped: its topic was deleted");
-            return Ok(());
-        }
-        let mut properties = std::mem::take(&mut self.timed.properties);
-        properties.clear();
-        strip(&mut properties, stored, &SPENT);
-        properties::append(&mut properties, 0, ENQUEUE_MS, record.stored_at_ms().to_string().as_bytes());
-        properties::append(&mut properties, 0, DEQUEUE_MS, now.unix_ms.to_string().as_bytes());
-        let outcome = self.store_again(&record, &again(&record, place, &properties), now);
-        self.timed.properties = properties;
-        match outcome {
-            Ok(_) => Ok(()),
-            Err(error @ StoreError::Refused(_)) => Err(error),
-            Err(error) => {
-                tracing::error!(topic = place.0, %error, "a delayed message is dropped: it cannot be stored where it belongs");
-                Ok(())
-            }
-        }
+        self.deliver_parked(&record, now, |out, stored| {
+            strip(out, stored, &SPENT);
+            properties::append(out, 0, ENQUEUE_MS, record.stored_at_ms().to_string().as_bytes());
+            properties::append(out, 0, DEQUEUE_MS, now.unix_ms.to_string().as_bytes());
+        })
     }
 
     fn park_anew(
@@ -391,13 +375,11 @@ impl<E: Env> Shard<E> {
         now: Now,
     ) -> Result<Appended, StoreError> {
         let rolls: u64 = text(record.properties(), ROLL_TIMES).parse().unwrap_or(0);
-        let mut kept = Vec::new();
-        copy_without(&mut kept, record.properties(), &[ROLL_TIMES]);
         let mut parked = Vec::new();
-        park(&mut parked, &kept, &[], place);
+        park(&mut parked, record.properties(), &[ROLL_TIMES], place);
         properties::append(&mut parked, 0, ROLL_TIMES, (rolls + 1).to_string().as_bytes());
         let slot = self.timed.slot_for(due_ms, now.unix_ms);
-        let appended = self.store_again(record, &again(record, (TIMER_TOPIC, slot), &parked), now)?;
+        let appended = self.store_again(record, &Again::moved(record, (TIMER_TOPIC, slot), &parked), now)?;
         self.timed_began(due_ms, &appended, now);
         Ok(appended)
     }
@@ -444,16 +426,5 @@ impl<E: Env> Shard<E> {
             self.wheel.cancel(timer);
         }
         self.timed.armed = Some((self.wheel.arm(at_ms, Timer::Timed), at_ms));
-    }
-}
-
-fn again<'a>(record: &Record<'_>, (topic, queue_id): (&'a str, u32), properties: &'a [u8]) -> Again<'a> {
-    Again {
-        topic,
-        queue_id,
-        properties,
-        sys_flag: record.sys_flag(),
-        reconsume_times: record.reconsume_times(),
-        prepared_at: record.prepared_transaction_offset(),
     }
 }

@@ -13,7 +13,7 @@ use rt::{Env, Now};
 use store::record::{Parsed, Record, parse};
 use store::{NewMessage, PhysicalOffset, QueueOffset, ReadBatch, ReadLimits, ReadStatus, StoreError};
 
-use crate::parked::{Again, copy_without, strip, text};
+use crate::parked::{Again, copy_without, park, real_place, text};
 use crate::shard::Shard;
 
 /// The group whose consumer offsets are the floors.
@@ -249,7 +249,7 @@ impl<E: Env> Shard<E> {
     pub(crate) fn commit_half(
         &mut self,
         record: &Record<'_>,
-        (topic, queue_id): (&str, u32),
+        place: (&str, u32),
         now: Now,
     ) -> Result<store::Appended, StoreError> {
         const COMMITTED: i32 = 0x8;
@@ -257,12 +257,9 @@ impl<E: Env> Shard<E> {
         // Place and mark of the half stay in the record, as RocketMQ's do.
         copy_without(&mut stored, record.properties(), &[]);
         let again = Again {
-            topic,
-            queue_id,
-            properties: &stored,
             sys_flag: record.sys_flag() | COMMITTED,
-            reconsume_times: record.reconsume_times(),
             prepared_at: i64::try_from(record.physical_offset().get()).unwrap_or(i64::MAX),
+            ..Again::moved(record, place, &stored)
         };
         let appended = self.store_again(record, &again, now)?;
         self.transactions.settle(record.queue_offset().get());
@@ -273,8 +270,7 @@ impl<E: Env> Shard<E> {
     pub(crate) fn give_up_half(&mut self, record: &Record<'_>, now: Now) -> Result<(), StoreError> {
         let mut stored = Vec::with_capacity(record.properties().len());
         copy_without(&mut stored, record.properties(), &[]);
-        let again = plain(record, GIVEN_UP_TOPIC, &stored);
-        self.store_again(record, &again, now)?;
+        self.store_again(record, &Again::moved(record, (GIVEN_UP_TOPIC, 0), &stored), now)?;
         self.transactions.settle(record.queue_offset().get());
         let topic = text(record.properties(), keys::REAL_TOPIC);
         tracing::warn!(
@@ -292,12 +288,10 @@ impl<E: Env> Shard<E> {
         record: &Record<'_>,
         now: Now,
     ) -> Result<store::Appended, StoreError> {
-        let place = crate::parked::real_place(record.properties()).unwrap_or_default();
-        let mut stored = Vec::with_capacity(record.properties().len());
-        strip(&mut stored, record.properties(), &[keys::TRANSACTION_CHECK_TIMES]);
-        let mut parked = Vec::with_capacity(stored.len() + 64);
-        crate::parked::park(&mut parked, &stored, &[], place);
-        let appended = self.store_again(record, &plain(record, HALF_TOPIC, &parked), now)?;
+        let place = real_place(record.properties()).unwrap_or_default();
+        let mut parked = Vec::with_capacity(record.properties().len());
+        park(&mut parked, record.properties(), &[keys::TRANSACTION_CHECK_TIMES], place);
+        let appended = self.store_again(record, &Again::moved(record, (HALF_TOPIC, 0), &parked), now)?;
         let half = Half {
             at: appended.at,
             bytes: appended.bytes,
@@ -315,17 +309,6 @@ impl<E: Env> Shard<E> {
         for (topic, offset) in [(HALF_TOPIC, half), (OP_TOPIC, op)] {
             self.offsets.commit(GROUP, topic, 0, i64::try_from(offset.get()).unwrap_or(i64::MAX));
         }
-    }
-}
-
-fn plain<'a>(record: &Record<'_>, topic: &'a str, properties: &'a [u8]) -> Again<'a> {
-    Again {
-        topic,
-        queue_id: 0,
-        properties,
-        sys_flag: record.sys_flag(),
-        reconsume_times: record.reconsume_times(),
-        prepared_at: 0,
     }
 }
 

@@ -113,16 +113,9 @@ pub fn append(out: &mut Vec<u8>, start: usize, key: &str, value: &[u8]) {
     out.push(ENTRY_END);
 }
 
-/// Appends all entries of `properties` whose key is not in `dropped`.
-pub fn append_without(out: &mut Vec<u8>, properties: &[u8], dropped: &[&str]) {
-    let start = out.len();
-    for (key, value) in iter(properties) {
-        if dropped.iter().any(|name| name.as_bytes() == key) {
-            continue;
-        }
-        if out.len() > start && out.last() != Some(&ENTRY_END) {
-            out.push(ENTRY_END);
-        }
+/// Appends the entries of `properties` but those whose key is dropped.
+pub fn append_without(out: &mut Vec<u8>, properties: &[u8], is_dropped: impl Fn(&[u8]) -> bool) {
+    for (key, value) in iter(properties).filter(|(key, _)| !is_dropped(key)) {
         out.extend_from_slice(key);
         out.push(NAME_VALUE);
         out.extend_from_slice(value);
@@ -174,7 +167,7 @@ mod tests {
         append(&mut out, 6, "d", b"x\x02y");
         assert_eq!(out, b"headera\x011\x02b\x012\x02");
         let mut rest = Vec::new();
-        append_without(&mut rest, &out[6..], &["a"]);
+        append_without(&mut rest, &out[6..], |key| key == b"a");
         assert_eq!(rest, b"b\x012\x02");
     }
 

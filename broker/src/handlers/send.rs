@@ -6,8 +6,8 @@ use net::message_id::UNIQUE_ID_CHARS;
 use net::names;
 use net::properties::{self, PROPERTIES_BYTES_MAX};
 use net::requests::SendMessageV2;
-use net::{ResponseCode, batch};
-use rt::Env;
+use net::{ReplyTo, ResponseCode, batch};
+use rt::{ConnId, Env, Now};
 use store::{Appended, BatchItem, NewMessage, PhysicalOffset, QueueRef};
 
 use super::properties::{Additions, SendProperties};
@@ -127,7 +127,8 @@ impl<E: Env> Shard<E> {
             let remark = format!("batch request does not support retry group {}", request.topic);
             return Err(Refused::new(ResponseCode::MESSAGE_ILLEGAL, remark));
         }
-        let common = SendProperties::scan(request.properties.unwrap_or_default().as_bytes());
+        let header = request.properties.unwrap_or_default().as_bytes();
+        let common = SendProperties::scan(header);
         if common.special || request.sys_flag & TRANSACTION_MASK != 0 {
             return Err(special_batch());
         }
@@ -156,8 +157,7 @@ impl<E: Env> Shard<E> {
             Ok(()) => {
                 let bytes = placed.iter().map(|one| u64::from(one.bytes)).sum();
                 self.stored(target.queue, placed.len() as u64, bytes);
-                let header = request.properties.unwrap_or_default().as_bytes();
-                let unique_key = properties::find(header, "UNIQ_KEY").unwrap_or_default();
+                let unique_key = common.unique_key(header).as_bytes();
                 let wait = properties::find(header, "WAIT") != Some(b"false");
                 self.acknowledge(call, target, &placed, unique_key, wait, (Answer::Placed, body.len()))
             }
@@ -199,6 +199,30 @@ impl<E: Env> Shard<E> {
         };
         let safe = if wait { self.store.acknowledgeable() } else { self.store.kept() };
         Ok(self.answer_when_safe(receipt, placed.iter().map(|one| one.at), safe))
+    }
+
+    /// Success without more words, when what was stored is safe.
+    pub(crate) fn answer_stored(
+        &mut self,
+        conn: ConnId,
+        reply: ReplyTo,
+        appended: &Appended,
+        now: Now,
+    ) -> Done {
+        let receipt = Receipt {
+            conn,
+            reply,
+            answer: Answer::Plain,
+            end: appended.end,
+            taken: now.mono,
+            queue_id: 0,
+            queue_offset: 0,
+            count: 1,
+            request_bytes: 0,
+            unique_key: UniqueKey::new(),
+        };
+        let safe = self.store.acknowledgeable();
+        self.answer_when_safe(receipt, std::iter::once(appended.at), safe)
     }
 
     /// Answers a stored message now if it ends at or below `safe`, else when the mode allows it.

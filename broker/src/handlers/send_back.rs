@@ -13,7 +13,6 @@ use store::{Appended, PhysicalOffset};
 
 use crate::call::{Call, Done, Outcome, Refused};
 use crate::parked::{Again, park, strip};
-use crate::receipts::{Answer, Receipt, UniqueKey};
 use crate::refusals;
 use crate::shard::{Phase, Shard};
 use crate::topics::perm;
@@ -55,20 +54,7 @@ impl<E: Env> Shard<E> {
                 found.map_err(|error| refusals::of_read(&error, &shard.identity))?.ok_or_else(not_found)?;
             let appended = shard.try_again(&record, &returned, now)?;
             let Some(reply) = reply else { return Ok(Done::Answered) };
-            let receipt = Receipt {
-                conn,
-                reply,
-                answer: Answer::Plain,
-                end: appended.end,
-                taken: now.mono,
-                queue_id: 0,
-                queue_offset: 0,
-                count: 1,
-                request_bytes: 0,
-                unique_key: UniqueKey::new(),
-            };
-            let safe = shard.store.acknowledgeable();
-            Ok(shard.answer_when_safe(receipt, std::iter::once(appended.at), safe))
+            Ok(shard.answer_stored(conn, reply, &appended, now))
         })
     }
 
@@ -84,17 +70,15 @@ impl<E: Env> Shard<E> {
         };
         let history = history(&record);
         let dead = returned.delay_level < 0 || record.reconsume_times() >= returned.max_times;
-        let again = |topic, queue_id, properties| Again {
-            topic,
-            queue_id,
-            properties,
-            sys_flag: record.sys_flag(),
-            reconsume_times: record.reconsume_times().saturating_add(1),
+        let reconsume_times = record.reconsume_times().saturating_add(1);
+        let again = |place, properties| Again {
+            reconsume_times,
             prepared_at: 0,
+            ..Again::moved(&record, place, properties)
         };
         let stored = if dead {
             let topic = self.ensure_dead_letter_topic(&returned.group, now);
-            self.store_again(&record, &again(&topic, 0, &history), now)
+            self.store_again(&record, &again((&topic, 0), &history), now)
         } else {
             self.ensure_retry_topic(&returned.group, now);
             let topic = format!("{RETRY_PREFIX}{}", returned.group);
@@ -109,7 +93,7 @@ impl<E: Env> Shard<E> {
             park(&mut parked, &history, &[], (&topic, place));
             properties::append(&mut parked, 0, keys::DELAY, level.to_string().as_bytes());
             let queue_id = self.delays.queue_id(level);
-            let stored = self.store_again(&record, &again(SCHEDULE_TOPIC, queue_id, &parked), now);
+            let stored = self.store_again(&record, &again((SCHEDULE_TOPIC, queue_id), &parked), now);
             if let Ok(appended) = &stored {
                 self.delay_began(queue_id, appended.queue_offset, now);
             }

@@ -5,14 +5,13 @@ use net::message_id::OffsetMessageId;
 use net::names::GIVEN_UP_TOPIC;
 use net::properties::{self, keys};
 use net::requests::{CheckTransactionState, EndTransaction, ResumeCheckHalfMessage};
-use net::{Codec, RequestCode, ResponseCode};
+use net::{Codec, ReplyTo, RequestCode, ResponseCode};
 use rt::{Class, ConnId, Env, Now};
 use store::record::{Draft, Parsed, Place, Record, parse};
 use store::{Appended, NewMessage, PhysicalOffset};
 
 use crate::call::{Call, Done, Outcome, Refused};
 use crate::parked::{copy_without, real_place, text};
-use crate::receipts::{Answer, Receipt, UniqueKey};
 use crate::refusals;
 use crate::shard::{Phase, Shard};
 use crate::timers::Timer;
@@ -60,7 +59,7 @@ impl<E: Env> Shard<E> {
         if let Some(bytes) = known.and_then(|half| window.slice(at.get(), half.bytes as usize)) {
             let Ok(Parsed::Record(record)) = parse(&bytes) else { return Err(not_found) };
             let appended = self.decide(&record, &decision, call.now)?;
-            return Ok(self.answer_decided(call, appended));
+            return Ok(self.answer_decided(call.conn, call.reply, appended, call.now));
         }
         let work = self.store.record_at(at);
         self.answer_later(call, Class::ColdRead, work, move |shard, conn, reply, found, now| {
@@ -69,10 +68,7 @@ impl<E: Env> Shard<E> {
                 .ok_or(not_found.clone())?;
             let Ok(Parsed::Record(record)) = parse(&bytes) else { return Err(not_found) };
             let appended = shard.decide(&record, &decision, now)?;
-            Ok(match (reply, appended) {
-                (Some(reply), Some(appended)) => shard.answer_stored(conn, reply, appended, now),
-                _ => Done::Success,
-            })
+            Ok(shard.answer_decided(conn, reply, appended, now))
         })
     }
 
@@ -119,29 +115,17 @@ impl<E: Env> Shard<E> {
         committed.map(Some).map_err(|error| refusals::of_append(&error, &self.identity))
     }
 
-    fn answer_decided(&mut self, call: &Call<'_>, appended: Option<Appended>) -> Done {
-        match (call.reply, appended) {
-            (Some(reply), Some(appended)) => self.answer_stored(call.conn, reply, appended, call.now),
+    fn answer_decided(
+        &mut self,
+        conn: ConnId,
+        reply: Option<ReplyTo>,
+        appended: Option<Appended>,
+        now: Now,
+    ) -> Done {
+        match (reply, appended) {
+            (Some(reply), Some(appended)) => self.answer_stored(conn, reply, &appended, now),
             _ => Done::Success,
         }
-    }
-
-    /// Success, when what was stored is safe.
-    fn answer_stored(&mut self, conn: ConnId, reply: net::ReplyTo, appended: Appended, now: Now) -> Done {
-        let receipt = Receipt {
-            conn,
-            reply,
-            answer: Answer::Plain,
-            end: appended.end,
-            taken: now.mono,
-            queue_id: 0,
-            queue_offset: 0,
-            count: 1,
-            request_bytes: 0,
-            unique_key: UniqueKey::new(),
-        };
-        let safe = self.store.acknowledgeable();
-        self.answer_when_safe(receipt, std::iter::once(appended.at), safe)
     }
 
     /// Asks about undecided half messages, from queue offset `from` on.
@@ -258,7 +242,7 @@ impl<E: Env> Shard<E> {
                 .resume_half(&record, now)
                 .map_err(|error| refusals::of_append(&error, &shard.identity))?;
             let Some(reply) = reply else { return Ok(Done::Answered) };
-            Ok(shard.answer_stored(conn, reply, appended, now))
+            Ok(shard.answer_stored(conn, reply, &appended, now))
         })
     }
 }

@@ -16,7 +16,7 @@ pub(crate) fn properties(data: &[u8]) {
         let last = entries.iter().rev().find(|(other, _)| other == &name.as_bytes()).map(|(_, value)| *value);
         assert_eq!(properties::find(data, name), last, "{value:?}");
         let mut rest = Vec::new();
-        properties::append_without(&mut rest, data, &[name]);
+        properties::append_without(&mut rest, data, |other| other == name.as_bytes());
         assert_eq!(properties::find(&rest, name), None);
         let kept = entries.iter().filter(|(other, _)| *other != name.as_bytes()).copied();
         assert!(properties::iter(&rest).eq(kept), "the others stay");
