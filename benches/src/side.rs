@@ -304,7 +304,7 @@ impl Side {
         let java = format!("-Xms{0}m -Xmx{0}m -XX:+UseG1GC", self.options.heap_mib);
         let about = format!(
             "{}- command: `{}`\n- servers on core {}, generator on core {}; JVM {java}, warmed {:.0} s per scenario\n\
-             - {} runs in which others used over {OTHERS_MAX} % of a core: they count for nothing\n{}\n{}",
+             - {} runs in which others, or the kernel's workers, used over {OTHERS_MAX} % of a core; the medians include them\n{}\n{}",
             machine::describe(&self.workshop.dir, tree),
             command_line(),
             self.options.broker_cpu,

@@ -231,6 +231,9 @@ fn row(scenario: Scenario, rival: Rival, measure: &Measure, pairs: &[Pair]) -> R
     let invalid = pairs.iter().any(|(java, ours)| !java.faults.is_empty() || !ours.faults.is_empty());
     let met = match measure.target {
         _ if invalid => "INVALID",
+        // A percentile of too few samples is no figure, and meets nothing.
+        Target::Times(_) if ratio.median.is_nan() => "not measured",
+        Target::AtMost(_) if ours.median.is_nan() => "not measured",
         Target::Times(times) => verdict(ratio.median >= times),
         Target::AtMost(limit) => verdict(ours.median <= limit),
         Target::None => "",
@@ -241,7 +244,11 @@ fn row(scenario: Scenario, rival: Rival, measure: &Measure, pairs: &[Pair]) -> R
         figure: measure.name.to_owned(),
         theirs: number(java.median),
         ours: number(ours.median),
-        ratio: format!("{:.1} ({:.1} to {:.1})", ratio.median, ratio.least, ratio.most),
+        ratio: if ratio.median.is_nan() {
+            "-".to_owned()
+        } else {
+            format!("{:.1} ({:.1} to {:.1})", ratio.median, ratio.least, ratio.most)
+        },
         target: measure.target.to_string(),
         met,
     }
