@@ -23,16 +23,7 @@ fn send_in(client: &mut Client<'_>, ms: u64, body: &str) -> Answer {
 }
 
 fn delivered(client: &mut Client<'_>) -> Vec<String> {
-    let (mut all, mut from) = (Vec::new(), 0);
-    loop {
-        let came = client.ask(&pull("g", "T", 0, from), b"");
-        all.extend(came.texts());
-        let next = came.number("nextBeginOffset");
-        if next == from {
-            return all;
-        }
-        from = next;
-    }
+    client.all_texts("T", 0)
 }
 
 fn sorted(mut texts: Vec<String>) -> Vec<String> {

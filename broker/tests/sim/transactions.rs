@@ -50,16 +50,7 @@ fn end((offset, at): (i64, i64), decision: i32) -> EndTransaction<'static> {
 }
 
 fn delivered(client: &mut Client<'_>) -> Vec<String> {
-    let (mut all, mut from) = (Vec::new(), 0);
-    loop {
-        let came = client.ask(&pull("g", "T", 0, from), b"");
-        all.extend(came.texts());
-        let next = came.number("nextBeginOffset");
-        if next == from {
-            return all;
-        }
-        from = next;
-    }
+    client.all_texts("T", 0)
 }
 
 /// The questions a producer was asked since it looked last.

@@ -13,6 +13,7 @@ use net::{Codec, FrameDecoder, Header, RequestCode, Scratch};
 use rt::sim::{SimEnv, SimPeer, Simulation};
 
 use super::messages::{Message, messages};
+use super::requests::pull;
 
 /// An answer, or a push of the broker's.
 #[derive(Clone)]
@@ -105,6 +106,21 @@ impl<'w> Client<'w> {
     pub(crate) fn ask_as(&mut self, code: RequestCode, header: &impl Fields, body: &[u8]) -> Answer {
         let opaque = self.begin_as(code, header, body, false);
         self.wait(opaque)
+    }
+
+    /// The bodies of all messages of a queue, as text.
+    pub(crate) fn all_texts(&mut self, topic: &str, queue_id: i32) -> Vec<String> {
+        let (mut all, mut from) = (Vec::new(), 0);
+        loop {
+            let came = self.ask(&pull("g", topic, queue_id, from), b"");
+            all.extend(came.texts());
+            // Numbering may have gaps after a crash.
+            let next = came.number("nextBeginOffset");
+            if next == from {
+                return all;
+            }
+            from = next;
+        }
     }
 
     /// As [`Client::ask`], and the answer must be SUCCESS.
