@@ -18,20 +18,44 @@ pub struct Tally {
 /// Prints one line per scenario and counts; shared by the suites that run beside each other.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
-    state: Mutex<(Tally, Vec<String>)>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    tally: Tally,
+    failures: Vec<Failure>,
+}
+
+/// A scenario that did not hold.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    pub(crate) suite: String,
+    pub(crate) scenario: String,
+    pub(crate) why: String,
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}: {}", self.suite, self.scenario, self.why)
+    }
 }
 
 impl Report {
     pub(crate) fn pass(&self, suite: &str, scenario: &str, took: Duration) {
         println!("  ok    {suite}/{scenario}  {:.1} s", took.as_secs_f64());
-        self.state.lock().expect("no holder panics").0.passed += 1;
+        self.state.lock().expect("no holder panics").tally.passed += 1;
     }
 
     pub(crate) fn fail(&self, suite: &str, scenario: &str, why: &str) {
         println!("  FAIL  {suite}/{scenario}  {why}");
         let mut state = self.state.lock().expect("no holder panics");
-        state.0.failed += 1;
-        state.1.push(format!("{suite}/{scenario}: {why}"));
+        state.tally.failed += 1;
+        state.failures.push(Failure {
+            suite: suite.to_owned(),
+            scenario: scenario.to_owned(),
+            why: why.to_owned(),
+        });
     }
 
     /// Runs `body` as one scenario.
@@ -51,10 +75,18 @@ impl Report {
     }
 
     pub(crate) fn tally(&self) -> Tally {
-        self.state.lock().expect("no holder panics").0
+        self.state.lock().expect("no holder panics").tally
     }
 
-    pub(crate) fn failures(&self) -> Vec<String> {
-        self.state.lock().expect("no holder panics").1.clone()
+    pub(crate) fn failures(&self) -> Vec<Failure> {
+        self.state.lock().expect("no holder panics").failures.clone()
+    }
+
+    /// Forgets the failures of a suite, which is asked again.
+    pub(crate) fn forget(&self, suite: &str) {
+        let mut state = self.state.lock().expect("no holder panics");
+        let before = state.failures.len();
+        state.failures.retain(|failure| failure.suite != suite);
+        state.tally.failed -= before - state.failures.len();
     }
 }
