@@ -3,16 +3,17 @@
 //! Each name server has a connection of its own in the shard's ring and is served independently: one that is down
 //! costs the others nothing. behaviour.md 2, PROTOCOL.md "Registration".
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
 use net::body::{RegisterBrokerBody, TopicConfigSerializeWrapper};
 use net::client::{RequestHead, encode};
 use net::header::Header;
 use net::requests::{RegisterBroker, UnregisterBroker};
-use net::{Codec, RequestCode, ResponseCode};
+use net::{Codec, ReplyTo, RequestCode, ResponseCode};
 use rt::{ConnId, Env, Mono, Now, Transport};
 
+use crate::call::{Done, Outcome};
 use crate::session::Session;
 use crate::shard::{Phase, Shard};
 
@@ -23,6 +24,9 @@ const LEAVE_MS: u64 = 3_000;
 /// The second registration follows the first after this time, as RocketMQ's does.
 const SECOND_ROUND_MS: u64 = 10_000;
 
+/// How long an administrator waits at most for name servers to confirm a change of topics.
+const ANNOUNCE_MS: u64 = 1_000;
+
 /// All name servers of the shard.
 #[derive(Debug)]
 pub(crate) struct Registration {
@@ -32,6 +36,19 @@ pub(crate) struct Registration {
     confirmed: bool,
     /// Until when a stopping shard waits.
     leaving_until: Option<Mono>,
+    /// Counts the changes of the topic table.
+    generation: u64,
+    /// Whose change waits to be known to the name servers, in the order of the changes.
+    announcing: VecDeque<Announcing>,
+}
+
+/// An answer that waits for the name servers.
+#[derive(Debug)]
+struct Announcing {
+    conn: ConnId,
+    reply: Option<ReplyTo>,
+    generation: u64,
+    until: Mono,
 }
 
 /// One name server.
@@ -46,6 +63,9 @@ struct NameServer {
     /// How the latest registration ended; `None` before the first. Changes are logged, repetitions are not.
     registered: Option<bool>,
     rounds: u32,
+    /// The state of the topic table in the latest registration, and in the latest that was confirmed.
+    sent: u64,
+    confirmed: u64,
 }
 
 impl Registration {
@@ -57,12 +77,22 @@ impl Registration {
             waiting: None,
             registered: None,
             rounds: 0,
+            sent: 0,
+            confirmed: 0,
         });
-        Self { servers: servers.collect(), next_opaque: 0, confirmed: false, leaving_until: None }
+        Self {
+            servers: servers.collect(),
+            next_opaque: 0,
+            confirmed: false,
+            leaving_until: None,
+            generation: 0,
+            announcing: VecDeque::new(),
+        }
     }
 
     /// The topic table changed: every name server hears of it in this turn.
     pub(crate) fn topics_changed(&mut self) {
+        self.generation += 1;
         for server in &mut self.servers {
             server.due = Mono(0);
         }
@@ -74,6 +104,12 @@ impl Registration {
             && self.servers.iter().any(|server| server.waiting.is_some())
     }
 
+    /// Whether every name server that can be reached knows the topic table as it was then.
+    fn knows(&self, generation: u64) -> bool {
+        let mut reached = self.servers.iter().filter(|server| server.registered == Some(true));
+        reached.all(|server| server.confirmed >= generation)
+    }
+
     fn opaque(&mut self) -> i32 {
         self.next_opaque = self.next_opaque.wrapping_add(1);
         self.next_opaque
@@ -83,6 +119,7 @@ impl Registration {
 impl<E: Env> Shard<E> {
     /// Registers where it is time; returns when the next one is due.
     pub(crate) fn register_if_due(&mut self, now: Now) -> Option<Mono> {
+        self.answer_announced(now);
         if self.phase != Phase::Serving {
             return self.registration.leaving_until;
         }
@@ -98,7 +135,39 @@ impl<E: Env> Shard<E> {
                 self.register_at(at, body, now);
             }
         }
-        self.registration.servers.iter().map(|server| server.due).min()
+        let impatient = self.registration.announcing.front().map(|front| front.until);
+        self.registration.servers.iter().map(|server| server.due).chain(impatient).min()
+    }
+
+    /// The answer to a change of topics: given when the name servers know of it, so that whoever asks for the route then
+    /// finds the topic on every broker that has confirmed it, as at RocketMQ's broker. A name server that is
+    /// down or slow costs the administrator a second at most.
+    pub(crate) fn answer_when_announced(
+        &mut self,
+        conn: ConnId,
+        reply: Option<ReplyTo>,
+        now: Now,
+    ) -> Outcome {
+        let generation = self.registration.generation;
+        if self.registration.knows(generation) {
+            return Ok(Done::Success);
+        }
+        self.connections.request_held(conn, 0);
+        let until = now.mono.plus_ms(ANNOUNCE_MS);
+        self.registration.announcing.push_back(Announcing { conn, reply, generation, until });
+        Ok(Done::Later)
+    }
+
+    fn answer_announced(&mut self, now: Now) {
+        while let Some(front) = self.registration.announcing.front() {
+            let waits = now.mono < front.until && self.phase == Phase::Serving;
+            if waits && !self.registration.knows(front.generation) {
+                return;
+            }
+            let Announcing { conn, reply, .. } = self.registration.announcing.pop_front().expect("looked at");
+            self.connections.request_done(conn, 0);
+            self.conclude(conn, reply, Ok(Done::Success));
+        }
     }
 
     /// Takes a name server's answer.
@@ -116,6 +185,7 @@ impl<E: Env> Shard<E> {
                 self.peers.registered();
             }
             let server = &mut self.registration.servers[at];
+            server.confirmed = server.sent;
             if server.registered.replace(true) != Some(true) {
                 let address = server.address;
                 tracing::info!(shard = self.identity.index, %address, "registered at the name server");
@@ -167,9 +237,11 @@ impl<E: Env> Shard<E> {
             conn
         });
         let opaque = self.registration.opaque();
+        let generation = self.registration.generation;
         let lost = now.mono.plus_ms(u64::from(self.config.register_timeout_ms));
         let server = &mut self.registration.servers[at];
         server.conn = Some(conn);
+        server.sent = generation;
         server.rounds = server.rounds.saturating_add(1);
         server.due =
             now.mono.plus_ms(if server.rounds == 1 { SECOND_ROUND_MS.min(period_ms) } else { period_ms });

@@ -199,12 +199,23 @@ impl<E: Env> Shard<E> {
         let durable = self.store.tables().durable();
         self.answer_later(call, Class::Admin, durable, |_, _, _, result, _| match result {
             Ok(()) => Ok(Done::Success),
-            Err(error) => Err(Refused::new(
-                ResponseCode::SYSTEM_ERROR,
-                format!("the change is in force but not flushed, a restart may lose it: {error}"),
-            )),
+            Err(error) => Err(not_flushed(&error)),
         })
     }
+
+    /// The same for a change of topics, which the name servers must know as well.
+    pub(crate) fn answer_when_durable_and_announced(&mut self, call: &Call<'_>) -> Outcome {
+        let durable = self.store.tables().durable();
+        self.answer_later(call, Class::Admin, durable, |shard, conn, reply, result, now| match result {
+            Ok(()) => shard.answer_when_announced(conn, reply, now),
+            Err(error) => Err(not_flushed(&error)),
+        })
+    }
+}
+
+fn not_flushed(error: &dyn std::fmt::Display) -> Refused {
+    let remark = format!("the change is in force but not flushed, a restart may lose it: {error}");
+    Refused::new(ResponseCode::SYSTEM_ERROR, remark)
 }
 
 /// Group, NUL, topic, NUL, queue id: names hold no NUL.

@@ -41,7 +41,7 @@ impl<E: Env> Shard<E> {
         };
         let config = self.checked_topic(wire)?;
         self.put_topic(config, call.now);
-        self.answer_when_durable(call)
+        self.answer_when_durable_and_announced(call)
     }
 
     pub(crate) fn update_topics(&mut self, call: &Call<'_>, body: &[u8]) -> Outcome {
@@ -52,13 +52,13 @@ impl<E: Env> Shard<E> {
         for config in configs {
             self.put_topic(config, call.now);
         }
-        self.answer_when_durable(call)
+        self.answer_when_durable_and_announced(call)
     }
 
     pub(crate) fn delete_topic(&mut self, call: &Call<'_>, request: &DeleteTopicInBroker<'_>) -> Outcome {
         self.deletable(request.topic)?;
         self.remove_topic(request.topic, call.now);
-        self.answer_when_durable(call)
+        self.answer_when_durable_and_announced(call)
     }
 
     pub(crate) fn delete_topics(&mut self, call: &Call<'_>, body: &[u8]) -> Outcome {
@@ -72,7 +72,7 @@ impl<E: Env> Shard<E> {
         for topic in &list.topics {
             self.remove_topic(topic, call.now);
         }
-        self.answer_when_durable(call)
+        self.answer_when_durable_and_announced(call)
     }
 
     /// All topics at once: the answer names no total, so every caller stops after it (since-5.3.md 4.1).

@@ -72,6 +72,36 @@ fn a_change_of_topics_is_registered_at_once() {
 }
 
 #[test]
+fn an_administrator_is_answered_when_every_name_server_knows_the_topic() {
+    let world = World::new(4);
+    let (first, second, setup) = with_servers(&world);
+    let host = world.boot(&setup);
+    world.run_ms(1_000);
+    let mut admin = world.connect_local(&host);
+    second.hold_back(true);
+    let asked = admin.begin(&create_topic("T", 2), b"");
+    world.run_ms(500);
+    assert!(first.has(RequestCode::REGISTER_BROKER), "both were told");
+    assert!(!admin.has(asked), "one name server may still answer with the old route");
+    second.hold_back(false);
+    world.run_ms(50);
+    assert_eq!(admin.take(asked).map(|answer| answer.code), Some(0));
+}
+
+#[test]
+fn a_name_server_that_does_not_answer_costs_an_administrator_a_second() {
+    let world = World::new(5);
+    let (_first, second, setup) = with_servers(&world);
+    let host = world.boot(&setup);
+    world.run_ms(1_000);
+    let mut admin = world.connect_local(&host);
+    second.hold_back(true);
+    let asked = [admin.begin(&create_topic("T", 2), b""), admin.begin(&create_topic("U", 2), b"")];
+    world.run_ms(1_100);
+    assert_eq!(asked.map(|asked| admin.take(asked).map(|answer| answer.code)), [Some(0); 2]);
+}
+
+#[test]
 fn a_lost_connection_is_dialled_again_and_registered() {
     let world = World::new(3);
     let (first, _second, setup) = with_servers(&world);

@@ -1,4 +1,4 @@
-//! A name server that answers every request with success and remembers it.
+//! A name server that answers every request with success, at once or when told to, and remembers it.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -24,6 +24,7 @@ struct State {
     env: SimEnv,
     lines: BTreeMap<ConnId, Line>,
     came: Vec<(u64, Answer)>,
+    holds_back: bool,
 }
 
 struct Line {
@@ -39,8 +40,12 @@ impl ScriptedNameServer {
         let env = machine.env();
         let address = SocketAddr::from((ip, 9876));
         env.net().listen(address).unwrap();
-        let state =
-            Rc::new(RefCell::new(State { env: env.clone(), lines: BTreeMap::new(), came: Vec::new() }));
+        let state = Rc::new(RefCell::new(State {
+            env: env.clone(),
+            lines: BTreeMap::new(),
+            came: Vec::new(),
+            holds_back: false,
+        }));
         env.drive(&state);
         Self { machine, address, state }
     }
@@ -57,6 +62,13 @@ impl ScriptedNameServer {
     /// Whether a request with `code` has come and was not taken.
     pub(crate) fn has(&self, code: RequestCode) -> bool {
         self.state.borrow().came.iter().any(|(_, one)| one.code == code.0)
+    }
+
+    /// Keeps its answers until told otherwise.
+    pub(crate) fn hold_back(&self, on: bool) {
+        let mut state = self.state.borrow_mut();
+        state.holds_back = on;
+        state.env.kick();
     }
 
     /// Closes all connections and keeps listening.
@@ -114,6 +126,9 @@ impl Reactor for State {
     }
 
     fn end_of_turn(&mut self, _now: Now) -> TurnOutcome {
+        if self.holds_back {
+            return TurnOutcome { deadline: None, stop: false };
+        }
         for (conn, line) in &mut self.lines {
             if !line.waiting.is_empty()
                 && let Some(spare) = line.out.take()
