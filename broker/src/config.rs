@@ -17,7 +17,7 @@ mod words;
 pub use host::Host;
 pub use java::{java_keys, java_properties};
 pub use settle::PORT_STRIDE;
-pub use words::{DelayLevels, FlushMethod, FlushMode, Hours, IoMode, LogFormat};
+pub use words::{DelayLevels, FlushMethod, FlushMode, Hours, IoMode, LogFormat, Span};
 
 settings::settings! {
     /// Everything a broker node can be told. Field order is the order of `config show`.
@@ -161,6 +161,13 @@ settings::settings! {
 
         /// Store the answers of request-reply, besides handing them to the client that waits.
         store_replies: bool = "true", "topics.store_replies", "storeReplyMessageEnable", "", Hot, ANY;
+        /// How long a message's unique key is remembered: a retry of the same topic and key on the same shard is then
+        /// answered with the first result and stored once. Such as 10m; off: every send is stored. A producer that
+        /// sends one message object several times on purpose sends one key several times.
+        dedup_window: Span = "off", "dedup.window", "", "", Restart, ANY;
+        /// Keys remembered per shard at most, 72 bytes each; the oldest make room.
+        dedup_count: u32 = "1000000", "dedup.count", "", "", Restart, within(1, 50_000_000);
+
         /// Refuse half messages.
         reject_transactions: bool = "false", "transactions.reject", "rejectTransactionMessage", "", Hot, ANY;
         /// A half message younger than this is not asked about, unless it names a time of its own.

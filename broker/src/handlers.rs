@@ -18,3 +18,6 @@ mod topics;
 mod transactions;
 
 pub(crate) use clients::NO_SQL;
+pub(crate) use properties::SendProperties;
+pub(crate) use recall::RecallHandle;
+pub(crate) use send::Target;

@@ -10,6 +10,7 @@ pub mod sql;
 mod attributes;
 mod call;
 mod clients;
+mod dedup;
 mod delay;
 mod disk_choice;
 mod dispatch;

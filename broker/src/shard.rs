@@ -25,6 +25,7 @@ use store::{Appended, PhysicalOffset, QueueRef, ReadBatch, Store};
 use crate::call::{Call, Done, Outcome, Refused};
 use crate::clients::Clients;
 use crate::config::BrokerConfig;
+use crate::dedup::Dedup;
 use crate::delay::Delays;
 use crate::groups::Groups;
 use crate::identity::Identity;
@@ -66,6 +67,8 @@ pub struct Shard<E: Env> {
     pub(crate) delays: Delays,
     pub(crate) transactions: Transactions,
     pub(crate) timed: Timed,
+    pub(crate) dedup: Option<Box<Dedup>>,
+    pub(crate) dedup_floor: PhysicalOffset,
     pub(crate) statistics: Statistics,
     pub(crate) registration: Registration,
     pub(crate) relays: Relays,
@@ -147,6 +150,8 @@ impl<E: Env> Shard<E> {
             delays: Delays::new(&config.delay_levels),
             transactions: Transactions::default(),
             timed: Timed::default(),
+            dedup: None,
+            dedup_floor: PhysicalOffset::default(),
             config,
             statistics: Statistics::new(now.mono, crate::timers::local_day(now.unix_ms)),
             registration,

@@ -82,6 +82,7 @@ impl<E: Env> Shard<E> {
         let (progress, recalled) = shard.load_timed();
         shard.resume_timed(progress, recalled, now);
         shard.resume_transactions().await.map_err(|error| StartError::Store(error.to_string()))?;
+        shard.resume_dedup(now).await.map_err(|error| StartError::Store(error.to_string()))?;
         shard.arm_periodic(now);
         for address in setup.listen {
             let listening = listen_patiently(&shard.env, address).await;

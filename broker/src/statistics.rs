@@ -12,6 +12,8 @@ pub(crate) struct Counters {
     pub put_messages: u64,
     /// Bytes of the stored records.
     pub put_bytes: u64,
+    /// Messages sent once more and answered with their first place.
+    pub put_again: u64,
     /// Sends refused or failed.
     pub put_failed: u64,
     /// Messages handed to consumers.

@@ -40,6 +40,7 @@ pub(crate) const RECALLED: u8 = 8;
 const WATERMARK: &[u8] = b"watermark";
 const TOPICS_VERSION: &[u8] = b"topics version";
 const GROUPS_VERSION: &[u8] = b"groups version";
+const DEDUP_FLOOR: &[u8] = b"dedup floor";
 
 impl<E: Env> Shard<E> {
     /// Loads topics, groups and offsets that an earlier run stored.
@@ -137,6 +138,7 @@ impl<E: Env> Shard<E> {
     pub(crate) fn store_progress(&mut self) {
         self.store_floors();
         self.store_timed();
+        self.store_dedup_floor();
         let (flushed, end) = (self.store.flushed(), self.store.end());
         for (queue_id, next) in self.delays.take_flushed(flushed, end) {
             let tables = self.store.tables();
@@ -156,6 +158,23 @@ impl<E: Env> Shard<E> {
         for at in spent {
             keep(tables.delete(RECALLED, &at.to_be_bytes()));
         }
+    }
+
+    /// Where the messages begin whose unique keys may still count, as an earlier run stored it.
+    pub(crate) fn load_dedup_floor(&mut self) -> Option<PhysicalOffset> {
+        let value = self.store.tables().get(FACTS, DEDUP_FLOOR)?;
+        let floor = from_json::<u64>("dedup floor", DEDUP_FLOOR, &value).map(PhysicalOffset::new)?;
+        self.dedup_floor = floor;
+        Some(floor)
+    }
+
+    pub(crate) fn put_dedup_floor(&mut self, floor: Option<PhysicalOffset>) {
+        self.dedup_floor = floor.unwrap_or_default();
+        let tables = self.store.tables();
+        keep(match floor {
+            Some(floor) => tables.put(FACTS, DEDUP_FLOOR, &to_json(&floor.get())),
+            None => tables.delete(FACTS, DEDUP_FLOOR),
+        });
     }
 
     /// Remembers that the message stored at `at` is not to be delivered when it is due.

@@ -38,6 +38,20 @@ pub(crate) struct Known<'a> {
     pub(crate) leftover: Option<&'a Leftover>,
 }
 
+/// Hands every whole record from `from` to `to`, which the files hold, to `found`, oldest first; ends at the first that
+/// is not whole. Returns where it ended.
+pub(crate) async fn scan<E: Env>(
+    env: &E,
+    config: &StoreConfig,
+    segments: &Segments<E>,
+    (from, to): (u64, u64),
+    found: &mut dyn FnMut(&Record<'_>),
+) -> Result<u64, StoreError> {
+    let bounds =
+        Bounds { from, to, segment_bytes: config.segment_bytes, record_bytes_max: config.segment_bytes };
+    walk(env, &Source::Files(segments), bounds, found).await.map(|stop| stop.at)
+}
+
 /// Finds the end of the log and makes it durable; hands the records that the queues want to `found`.
 pub(crate) async fn recover<E: Env>(
     env: &E,

@@ -23,6 +23,7 @@ mod hints;
 mod opening;
 mod reading;
 mod retiring;
+mod scanning;
 
 use checkpoints::Checkpoints;
 use hints::Hints;

@@ -101,13 +101,38 @@ impl Value for DelayLevels {
             .ok_or(Rejection::Expected("1 to 256 times such as 1s 5m 2h 1d, separated by blanks"))
     }
     fn show(&self) -> String {
-        let show = |ms: &u64| {
-            let unit = UNITS.iter().rev().find(|(_, unit)| *ms > 0 && ms.is_multiple_of(*unit));
-            unit.map_or_else(|| format!("{}s", ms / 1_000), |(name, unit)| format!("{}{name}", ms / unit))
-        };
-        self.0.iter().map(show).collect::<Vec<_>>().join(" ")
+        self.0.iter().copied().map(show_ms).collect::<Vec<_>>().join(" ")
     }
     fn kind() -> String {
         "times".to_owned()
     }
+}
+
+/// A length of time, `30s` or `10m`, in milliseconds; or `off`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span(pub Option<u64>);
+
+impl Value for Span {
+    fn parse(text: &str, _: &Limits) -> Result<Self, Rejection> {
+        if matches!(text, "off" | "0") {
+            return Ok(Self(None));
+        }
+        let ms = UNITS.iter().find_map(|(unit, ms)| {
+            let number = text.strip_suffix(unit)?.parse::<u32>().ok().filter(|number| *number > 0)?;
+            Some(u64::from(number) * ms)
+        });
+        ms.map(|ms| Self(Some(ms))).ok_or(Rejection::Expected("off, or a time such as 30s, 10m, 2h, 1d"))
+    }
+    fn show(&self) -> String {
+        self.0.map_or_else(|| "off".to_owned(), show_ms)
+    }
+    fn kind() -> String {
+        "time or off".to_owned()
+    }
+}
+
+/// In the largest unit that fits.
+fn show_ms(ms: u64) -> String {
+    let unit = UNITS.iter().rev().find(|(_, unit)| ms > 0 && ms.is_multiple_of(*unit));
+    unit.map_or_else(|| format!("{}s", ms / 1_000), |(name, unit)| format!("{}{name}", ms / unit))
 }

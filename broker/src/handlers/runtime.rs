@@ -122,6 +122,10 @@ impl<E: Env> Shard<E> {
     fn describe_waiting(&self, table: &mut BTreeMap<String, String>) {
         set(table, "timerNearMessages", self.timed.near());
         set(table, "openTransactions", self.transactions.len());
+        if let Some(dedup) = &self.dedup {
+            set(table, "dedupKeys", dedup.len());
+            set(table, "dedupAnsweredAgain", self.statistics.counters.put_again);
+        }
     }
 
     fn describe_store(&self, table: &mut BTreeMap<String, String>) {

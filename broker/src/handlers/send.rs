@@ -67,12 +67,16 @@ impl<E: Env> Shard<E> {
         let ids = &mut self.unique_ids;
         let new_key = || ids.next(call.now.unix_ms, &mut [0; UNIQUE_ID_CHARS]).to_owned();
         let scanned = SendProperties::rewrite(sent, &additions, new_key, &mut properties);
-        let outcome = self.append_scanned(call, request, body, target, &scanned, &properties);
+        let outcome = if self.dedup.is_some() {
+            self.append_once(call, request, body, target, &scanned, &properties)
+        } else {
+            self.append_scanned(call, request, body, target, &scanned, &properties)
+        };
         self.memory.properties = properties;
         outcome
     }
 
-    fn append_scanned(
+    pub(crate) fn append_scanned(
         &mut self,
         call: &Call<'_>,
         request: &SendMessageV2<'_>,
@@ -149,6 +153,11 @@ impl<E: Env> Shard<E> {
             keys: "",
             unique_key: "",
         };
+        let unique_key = common.unique_key(header);
+        let wait = properties::find(header, "WAIT") != Some(b"false");
+        if self.dedup.is_some() {
+            return self.append_batch_once(call, &shared, &items, target, (unique_key, wait, body.len()));
+        }
         let mut placed = std::mem::take(&mut self.memory.placed);
         placed.clear();
         let stored = self.store.append_batch(target.queue, &shared, &items, call.now.unix_ms, &mut placed);
@@ -157,8 +166,7 @@ impl<E: Env> Shard<E> {
             Ok(()) => {
                 let bytes = placed.iter().map(|one| u64::from(one.bytes)).sum();
                 self.stored(target.queue, placed.len() as u64, bytes);
-                let unique_key = common.unique_key(header).as_bytes();
-                let wait = properties::find(header, "WAIT") != Some(b"false");
+                let unique_key = unique_key.as_bytes();
                 self.acknowledge(call, target, &placed, unique_key, wait, (Answer::Placed, body.len()))
             }
         };
@@ -183,6 +191,7 @@ impl<E: Env> Shard<E> {
         wait: bool,
         (answer, request_bytes): (Answer, usize),
     ) -> Outcome {
+        self.remember_pending(target.queue_id, &placed[0], call.now);
         let Some(reply) = call.reply else { return Ok(Done::Answered) };
         let (first, last) = (placed[0], placed[placed.len() - 1]);
         let receipt = Receipt {

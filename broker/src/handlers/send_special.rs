@@ -101,6 +101,9 @@ impl<E: Env> Shard<E> {
         let target = Target { queue_id: sent.queue_id, queue: self.queue_of(TIMER_TOPIC, slot) };
         let appended = self.append_parked(call, sent, (TIMER_TOPIC, slot), target, &parked)?;
         self.timed_began(due_ms, &appended, call.now);
+        if let Some(dedup) = &mut self.dedup {
+            dedup.pending_due_ms = due_ms;
+        }
         let key = sent.scanned.unique_key(sent.properties);
         let handle =
             RecallHandle { topic: sent.request.topic, broker: &self.identity.name, due_ms, key }.encode();

@@ -5,6 +5,7 @@ mod support;
 
 mod admin_access;
 mod auto_create;
+mod dedup;
 mod delay_levels;
 mod disk_trouble;
 mod durability;
