@@ -12,8 +12,14 @@ use crate::client::cluster::{Cluster, odd, parsed};
 use crate::failure::Failure;
 use crate::output::Rows;
 
+mod dlq;
 mod group;
+mod message;
 mod topic;
+mod trace;
+
+pub(crate) use dlq::DlqCommand;
+pub(crate) use message::MessageCommand;
 
 /// Runs it.
 ///
@@ -24,6 +30,8 @@ pub(crate) fn run(command: Admin) -> Result<(), Failure> {
         Admin::Cluster(ClusterCommand::List(common)) => cluster_list(&common),
         Admin::Topic(command) => topic::run(command),
         Admin::Group(command) => group::run(command),
+        Admin::Message(command) => message::run(&command),
+        Admin::Dlq(command) => dlq::run(&command),
         Admin::Broker(AdminBroker::Config { target, key, common }) => {
             broker_config(&target, key.as_deref(), &common)
         }

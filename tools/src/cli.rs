@@ -219,6 +219,10 @@ pub(crate) struct Produce {
     /// Deliver at this time: 2026-11-21T14:00:00Z, or milliseconds since 1970
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<String>,
+    /// Send half messages and decide each at once: commit, rollback; or unknown: the broker asks the producers of the
+    /// group later
+    #[arg(long, value_enum, value_name = "DECISION", conflicts_with_all = ["delay", "at"])]
+    pub(crate) tx: Option<crate::produce::Decision>,
     /// Queue to send to: ID, or BROKER:ID if several brokers have the topic
     #[arg(long, value_name = "[BROKER:]ID")]
     pub(crate) queue: Option<String>,
@@ -274,6 +278,12 @@ pub(crate) enum Admin {
     /// Consumer groups
     #[command(subcommand)]
     Group(GroupCommand),
+    /// Single messages
+    #[command(subcommand)]
+    Message(crate::admin::MessageCommand),
+    /// Dead letters
+    #[command(subcommand)]
+    Dlq(crate::admin::DlqCommand),
     /// Brokers
     #[command(subcommand)]
     Broker(AdminBroker),

@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, IsTerminal};
 use std::sync::atomic::Ordering;
 
+use clap::ValueEnum;
 use net::names;
 use net::properties::keys;
 
@@ -25,6 +26,10 @@ pub(crate) fn run(command: &Produce) -> Result<(), Failure> {
     let mut properties =
         command.properties.iter().map(|pair| property(pair)).collect::<Result<Vec<_>, _>>()?;
     properties.extend(when(command)?);
+    if command.tx.is_some() {
+        properties.push((keys::TRAN_MSG.to_owned(), "true".to_owned()));
+        properties.push((keys::PGROUP.to_owned(), command.group.clone()));
+    }
     let queue = command.queue.as_deref().map(queue).transpose()?;
     let interrupted = signals::interrupted()?;
     let mut producer = Producer::new(Cluster::new(&command.reach)?, &command.group, &command.topic)?;
@@ -47,17 +52,52 @@ pub(crate) fn run(command: &Produce) -> Result<(), Failure> {
             keys: &command.keys,
             properties: &properties,
             queue,
+            is_half: command.tx.is_some(),
             body: &body,
         };
         let landed =
             producer.send(&draft).inspect_err(|_| eprintln!("{sent} messages were sent before this:"))?;
+        if let Some(is_commit) = command.tx.and_then(Decision::is_commit) {
+            producer.decide(&landed, is_commit)?;
+        }
         sent += 1;
         if command.verbose {
             line(&landed.as_java(&command.topic))?;
         }
     }
-    eprintln!("sent {sent} messages to {}", command.topic);
+    let what = command.tx.map_or("messages", Decision::what);
+    eprintln!("sent {sent} {what} to {}", command.topic);
     Ok(())
+}
+
+/// What becomes of a half message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Decision {
+    /// Consumers see it
+    Commit,
+    /// Nobody ever sees it
+    Rollback,
+    /// Not decided: the broker asks the producers of the group, and gives it up in the end
+    Unknown,
+}
+
+impl Decision {
+    /// `None` if it is none.
+    fn is_commit(self) -> Option<bool> {
+        match self {
+            Self::Commit => Some(true),
+            Self::Rollback => Some(false),
+            Self::Unknown => None,
+        }
+    }
+
+    fn what(self) -> &'static str {
+        match self {
+            Self::Commit => "half messages, all committed,",
+            Self::Rollback => "half messages, all rolled back,",
+            Self::Unknown => "half messages, none decided,",
+        }
+    }
 }
 
 fn check(command: &Produce) -> Result<(), Failure> {

@@ -1,6 +1,8 @@
 //! The servers as processes, and the client commands against them: what the README shows, and what a restart keeps.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
+#[path = "servers/admin_messages.rs"]
+mod admin_messages;
 mod ringmq;
 #[path = "ringmq/server.rs"]
 mod server;

@@ -48,15 +48,36 @@ impl<'a> Message<'a> {
         self.property(keys::TAGS)
     }
 
-    fn property(&self, name: &str) -> Cow<'_, str> {
+    /// A property's value, empty if it has none.
+    #[must_use]
+    pub(crate) fn property(&self, name: &str) -> Cow<'_, str> {
         String::from_utf8_lossy(properties::find(self.record.properties(), name).unwrap_or_default())
     }
 
     /// The id by which tools find it: store address and log offset.
-    fn offset_id(&self) -> String {
+    #[must_use]
+    pub(crate) fn offset_id(&self) -> String {
         let mut text = String::new();
         let offset = self.record.physical_offset().get();
         OffsetMessageId { host: self.record.store_host(), offset }.append(&mut text);
+        text
+    }
+
+    /// The id that its producer gave it, else its offset id.
+    #[must_use]
+    pub(crate) fn id(&self) -> String {
+        let unique = self.property(keys::UNIQ_KEY);
+        if unique.is_empty() { self.offset_id() } else { unique.into_owned() }
+    }
+
+    /// All properties, `name=value` separated by commas.
+    #[must_use]
+    pub(crate) fn properties(&self) -> String {
+        let mut text = String::new();
+        for (name, value) in properties::iter(self.record.properties()) {
+            let gap = if text.is_empty() { "" } else { "," };
+            let _ = write!(text, "{gap}{}={}", String::from_utf8_lossy(name), String::from_utf8_lossy(value));
+        }
         text
     }
 
@@ -189,20 +210,9 @@ fn field_text(field: char, message: &Message<'_>) -> String {
         'q' => record.queue_id().to_string(),
         'o' => record.queue_offset().get().to_string(),
         'T' => time::show(record.stored_at_ms()),
-        'm' => {
-            let unique = message.property(keys::UNIQ_KEY);
-            if unique.is_empty() { message.offset_id() } else { unique.into_owned() }
-        }
+        'm' => message.id(),
         's' => record.bytes().len().to_string(),
-        'p' => {
-            let mut text = String::new();
-            for (name, value) in properties::iter(record.properties()) {
-                let gap = if text.is_empty() { "" } else { "," };
-                let _ =
-                    write!(text, "{gap}{}={}", String::from_utf8_lossy(name), String::from_utf8_lossy(value));
-            }
-            text
-        }
+        'p' => message.properties(),
         _ => unreachable!("the form holds only fields that have a meaning"),
     }
 }

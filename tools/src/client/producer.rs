@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use net::ResponseCode;
 use net::fields::Decode;
-use net::message_id::{UNIQUE_ID_CHARS, UniqueIds};
+use net::message_id::{OffsetMessageId, UNIQUE_ID_CHARS, UniqueIds};
 use net::names::AUTO_CREATE_TOPIC;
 use net::properties::{self, keys};
-use net::requests::{SendMessageReply, SendMessageV2};
+use net::requests::{EndTransaction, SendMessageReply, SendMessageV2};
 
 use super::cluster::{Cluster, Place, odd, refused};
 use crate::failure::Failure;
@@ -22,6 +22,12 @@ const ATTEMPTS: u32 = 3;
 const DEFAULT_QUEUES: i32 = 4;
 /// A route is asked for again after so many sends.
 const ROUTE_SENDS: u32 = 10_000;
+
+/// Bit of a send's `sysFlag`: half message.
+const HALF: i32 = 4;
+/// `commitOrRollback` of a decision.
+const COMMIT: i32 = 8;
+const ROLLBACK: i32 = 12;
 
 /// Codes after which RocketMQ's producer tries another broker.
 const RETRIED: &[ResponseCode] = &[
@@ -59,6 +65,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) properties: &'a [(String, String)],
     /// A fixed queue: broker (if several have the topic) and number.
     pub(crate) queue: Option<(Option<&'a str>, i32)>,
+    /// A half message: [`Producer::decide`] says what becomes of it.
+    pub(crate) is_half: bool,
     /// Body.
     pub(crate) body: &'a [u8],
 }
@@ -140,7 +148,7 @@ impl Producer {
             }
             let left = Duration::from_millis(u64::try_from(left.max(1)).unwrap_or(1));
             let (place, queue) = self.choose(draft, avoid.as_deref())?;
-            match self.attempt(&place, queue, &properties, draft.body, born_at_ms, left) {
+            match self.attempt(&place, queue, &properties, draft, born_at_ms, left) {
                 Ok(sent) => return Ok(Sent { msg_id: id, ..sent }),
                 Err((failure, true)) => {
                     avoid = Some(place.broker.clone());
@@ -155,13 +163,41 @@ impl Producer {
         Err(last.expect("the loop ends early only after a failure"))
     }
 
+    /// Says what becomes of a half message that was sent, and waits until that is safe.
+    ///
+    /// # Errors
+    /// Nobody answered, or the broker does not know it any more.
+    pub(crate) fn decide(&mut self, half: &Sent, is_commit: bool) -> Result<(), Failure> {
+        let doing = format!("{} a half message", if is_commit { "committing" } else { "rolling back" });
+        let place = self.places.iter().find(|place| place.broker == half.broker);
+        let Some(address) = place.and_then(Place::master).map(str::to_owned) else {
+            return Err(Failure::Partly {
+                what: format!("{} left the route of {} while {doing}", half.broker, self.topic),
+            });
+        };
+        let at = OffsetMessageId::parse(&half.offset_msg_id).map_err(|_| {
+            odd(&address, &doing, format!("msgId {} of the half message", half.offset_msg_id))
+        })?;
+        let request = EndTransaction {
+            topic: Some(&self.topic),
+            producer_group: &self.group,
+            tran_state_table_offset: half.queue_offset,
+            commit_log_offset: i64::try_from(at.offset).unwrap_or(i64::MAX),
+            commit_or_rollback: if is_commit { COMMIT } else { ROLLBACK },
+            from_transaction_check: false,
+            msg_id: Some(&half.msg_id),
+            transaction_id: Some(&half.msg_id),
+        };
+        self.cluster.ask(&address, &request, &[], &doing).map(|_| ())
+    }
+
     /// One attempt. The flag says whether another may help.
     fn attempt(
         &mut self,
         place: &Place,
         queue_id: i32,
         properties: &str,
-        body: &[u8],
+        draft: &Draft<'_>,
         born_at_ms: i64,
         left: Duration,
     ) -> Result<Sent, (Failure, bool)> {
@@ -172,7 +208,7 @@ impl Producer {
             default_topic: AUTO_CREATE_TOPIC,
             default_queues: DEFAULT_QUEUES,
             queue_id,
-            sys_flag: 0,
+            sys_flag: if draft.is_half { HALF } else { 0 },
             born_at_ms,
             flag: 0,
             properties: Some(properties),
@@ -185,7 +221,7 @@ impl Producer {
         let doing = format!("sending to {} queue {queue_id}", self.topic);
         let answer = self
             .cluster
-            .call_within(&address, &header, body, &doing, left)
+            .call_within(&address, &header, draft.body, &doing, left)
             .map_err(|failure| (failure, true))?;
         let status = match answer.code {
             ResponseCode::SUCCESS => "SEND_OK",
