@@ -15,6 +15,7 @@ use clap::Parser;
 use crate::failure::Failure;
 use crate::{output, signals};
 
+pub mod act;
 mod aliases;
 pub mod arrivals;
 mod compare;
@@ -49,6 +50,7 @@ pub mod verify;
 
 pub use options::BenchCommand;
 
+use aliases::Tool;
 use options::{Format, Load};
 use plan::{Kind, Plan};
 use recorder::Interval;
@@ -65,20 +67,15 @@ pub(crate) fn command(command: BenchCommand) -> Result<(), Failure> {
         BenchCommand::FindMax(options) => find_max::run(&options, &signals::interrupted()?),
         BenchCommand::Compare(options) => compare::run(&options),
         BenchCommand::Replay(options) => load_command(Kind::E2e, &replay::load(&options)?),
-        BenchCommand::RmqProducer(alias) => alias_command(Kind::Produce, &alias.arguments),
-        BenchCommand::RmqBatch(alias) => alias_command(Kind::Batch, &alias.arguments),
-        BenchCommand::RmqConsumer(alias) => alias_command(Kind::Consume, &alias.arguments),
-        BenchCommand::Tx(_) | BenchCommand::RmqTx(_) => {
-            Err(later("transactions", "messages of a transaction"))
-        }
-        BenchCommand::Delay(_) | BenchCommand::RmqTimerProducer(_) | BenchCommand::RmqTimerConsumer(_) => {
-            Err(later("timed messages", "delayed messages"))
-        }
-        BenchCommand::Mixed(_) => Err(Failure::Usage {
-            what: "bench mixed is not there yet: it comes with cold reads beside traffic in one run"
-                .to_owned(),
-            fix: "run `bench e2e` and `bench consume` at the same time".to_owned(),
-        }),
+        BenchCommand::RmqProducer(alias) => alias_command(Tool::Producer, &alias.arguments),
+        BenchCommand::RmqBatch(alias) => alias_command(Tool::Batch, &alias.arguments),
+        BenchCommand::RmqConsumer(alias) => alias_command(Tool::Consumer, &alias.arguments),
+        BenchCommand::Tx(load) => load_command(Kind::Tx, &load),
+        BenchCommand::Delay(load) => load_command(Kind::Delay, &load),
+        BenchCommand::Mixed(load) => load_command(Kind::Mixed, &load),
+        BenchCommand::RmqTx(alias) => alias_command(Tool::Tx, &alias.arguments),
+        BenchCommand::RmqTimerProducer(alias) => alias_command(Tool::TimerProducer, &alias.arguments),
+        BenchCommand::RmqTimerConsumer(alias) => alias_command(Tool::TimerConsumer, &alias.arguments),
     }
 }
 
@@ -105,15 +102,8 @@ struct Line {
     load: Load,
 }
 
-fn later(feature: &str, what: &str) -> Failure {
-    Failure::Usage {
-        what: format!("this broker has no {feature} yet, and the benchmark of {what} comes with them"),
-        fix: "use produce, batch, consume or e2e".to_owned(),
-    }
-}
-
-fn alias_command(kind: Kind, arguments: &[String]) -> Result<(), Failure> {
-    let Some(meant) = aliases::read(kind, arguments)? else { return Ok(()) };
+fn alias_command(tool: Tool, arguments: &[String]) -> Result<(), Failure> {
+    let Some(meant) = aliases::read(tool, arguments)? else { return Ok(()) };
     let line =
         Line::try_parse_from(std::iter::once("ringmq").chain(meant.arguments.iter().map(String::as_str)));
     let line = line.map_err(|error| Failure::Usage {
@@ -198,7 +188,13 @@ impl<'p> Progress<'p> {
         };
         if self.plan.rmq_format {
             let batch = self.plan.shape.batch;
-            let line = report::rmq::interval(self.plan.kind, &all, batch, shown, crate::time::now_ms());
+            let line = report::rmq::interval(
+                report::rmq::Lines::of(self.plan),
+                &all,
+                batch,
+                shown,
+                crate::time::now_ms(),
+            );
             // A reader that went away does not end the run.
             let _ = output::line(&line);
             return;

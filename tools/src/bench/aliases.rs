@@ -78,6 +78,60 @@ const CONSUMER: &[Opt] = &[
     flag("h", "help", "Print help"),
 ];
 
+const TX: &[Opt] = &[
+    value("w", "threadCount", "Thread count, Default: 32"),
+    value("s", "messageSize", "Message Size, Default: 2048"),
+    value("t", "topic", "Topic name, Default: BenchmarkTest"),
+    value("sr", "send rollback rate", "Send rollback rate, Default: 0.0"),
+    value("su", "send unknown rate", "Send unknown rate, Default: 0.0"),
+    value("cr", "check rollback rate", "Check rollback rate, Default: 0.0"),
+    value("cu", "check unknown rate", "Check unknown rate, Default: 0.0"),
+    value("b", "test batch id", "test batch id, Default: System.currentMillis()"),
+    value("i", "send interval", "sleep interval in millis between messages, Default: 0"),
+    value("m", "msgTraceEnable", "Message Trace Enable, Default: false"),
+    value("a", "aclEnable", "Acl Enable, Default: false"),
+    value("ak", "accessKey", "Acl access key, Default: rocketmq2"),
+    value("sk", "secretKey", "Acl secret key, Default: 12345678"),
+    value("ri", "reportInterval", "The number of ms between reports, Default: 10000"),
+    value("n", "namesrvAddr", "Name server address list, eg: '192.168.0.1:9876;192.168.0.2:9876'"),
+    flag("h", "help", "Print help"),
+];
+
+const TIMER_PRODUCER: &[Opt] = &[
+    value("n", "namesrvAddr", "Nameserver address, default: localhost:9876"),
+    value("t", "topic", "Send messages to which topic, default: BenchmarkTest"),
+    value("tc", "threadCount", "Thread count, default: 16"),
+    value("ms", "messageSize", "Message Size, default: 1024"),
+    value("p", "precisionMs", "Precision (ms) for TimerMessage, default: 1000"),
+    value("st", "slotsTotal", "Send messages to how many slots, default: 100"),
+    value("mt", "msgsTotalPerSlotThread", "Messages total for each slot and each thread, default: 5000"),
+    value("sd", "slotDis", "Time distance between two slots, default: 1000"),
+    flag("h", "help", "Print help"),
+];
+
+const TIMER_CONSUMER: &[Opt] = &[
+    value("n", "namesrvAddr", "Nameserver address, default: localhost:9876"),
+    value("t", "topic", "Send messages to which topic, default: BenchmarkTest"),
+    flag("h", "help", "Print help"),
+];
+
+/// A benchmark program of RocketMQ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tool {
+    /// `Producer`.
+    Producer,
+    /// `BatchProducer`.
+    Batch,
+    /// `Consumer`.
+    Consumer,
+    /// `TransactionProducer`.
+    Tx,
+    /// `timer/TimerProducer`.
+    TimerProducer,
+    /// `timer/TimerConsumer`.
+    TimerConsumer,
+}
+
 const fn value(short: &'static str, long: &'static str, help: &'static str) -> Opt {
     Opt { short, long, value: true, help }
 }
@@ -90,11 +144,14 @@ const fn flag(short: &'static str, long: &'static str, help: &'static str) -> Op
 ///
 /// # Errors
 /// A flag it does not know, or one that asks for what is not there yet.
-pub(crate) fn read(kind: Kind, arguments: &[String]) -> Result<Option<Meant>, Failure> {
-    let (name, known) = match kind {
-        Kind::Batch => ("benchmarkBatchProducer", BATCH),
-        Kind::Consume => ("benchmarkConsumer", CONSUMER),
-        Kind::Produce | Kind::E2e => ("benchmarkProducer", PRODUCER),
+pub(crate) fn read(tool: Tool, arguments: &[String]) -> Result<Option<Meant>, Failure> {
+    let (name, known) = match tool {
+        Tool::Producer => ("benchmarkProducer", PRODUCER),
+        Tool::Batch => ("benchmarkBatchProducer", BATCH),
+        Tool::Consumer => ("benchmarkConsumer", CONSUMER),
+        Tool::Tx => ("TransactionProducer", TX),
+        Tool::TimerProducer => ("benchmarkTimerProducer", TIMER_PRODUCER),
+        Tool::TimerConsumer => ("benchmarkTimerConsumer", TIMER_CONSUMER),
     };
     let parsed = commons_cli::parse(known, arguments)
         .map_err(|error| Failure::Usage { what: error.to_string(), fix: commons_cli::usage(name, known) })?;
@@ -105,10 +162,16 @@ pub(crate) fn read(kind: Kind, arguments: &[String]) -> Result<Option<Meant>, Fa
     let flags = Flags(&parsed);
     flags.refuse_later()?;
     let mut all = flags.common()?;
-    match kind {
-        Kind::Consume => all.extend(flags.consumer()?),
-        _ => all.extend(flags.producer(kind)?),
-    }
+    let (kind, own) = match tool {
+        Tool::Producer if flags.on("d") => (Kind::Delay, flags.delayed_producer()?),
+        Tool::Producer => (Kind::Produce, flags.producer(tool)?),
+        Tool::Batch => (Kind::Batch, flags.producer(tool)?),
+        Tool::Consumer => (Kind::Consume, flags.consumer()?),
+        Tool::Tx => (Kind::Tx, flags.transactions()?),
+        Tool::TimerProducer => (Kind::Delay, flags.timer_producer()?),
+        Tool::TimerConsumer => (Kind::Consume, flags.timer_consumer()),
+    };
+    all.extend(own);
     Ok(Some(Meant { kind, arguments: all }))
 }
 
@@ -131,14 +194,9 @@ impl Flags<'_> {
         let later = [
             (self.on("m"), "-m true: message traces come with the trace topic's client"),
             (self.on("a"), "-a true: requests are not signed yet; that comes with access control"),
-            (self.on("d"), "-d true: delayed messages come with timed messages"),
-            (
-                self.0.value("f").is_some_and(|kind| kind.eq_ignore_ascii_case("SQL92")),
-                "-f SQL92: filters by SQL come with SQL92 on the broker",
-            ),
             (
                 self.0.value("r").is_some_and(|rate| rate.trim().parse::<f64>() != Ok(0.0)),
-                "-r: messages that fail come with retries",
+                "-r: this consumer pulls, and sends nothing back",
             ),
             (
                 self.on("c") && self.0.value("ct").is_some_and(|kind| !kind.eq_ignore_ascii_case("ZLIB")),
@@ -165,7 +223,65 @@ impl Flags<'_> {
         Ok(all)
     }
 
-    fn producer(&self, kind: Kind) -> Result<Vec<String>, Failure> {
+    /// A producer whose messages are delayed by a level: nobody waits for them.
+    fn delayed_producer(&self) -> Result<Vec<String>, Failure> {
+        let mut all = self.producer(Tool::Producer)?;
+        all.extend(["--rate=max".to_owned(), "--consumers=0".to_owned()]);
+        all.push(format!("--level={}", self.number("e", 1)?));
+        Ok(all)
+    }
+
+    fn transactions(&self) -> Result<Vec<String>, Failure> {
+        let threads = self.number("w", 32)?;
+        let mut all = vec![
+            format!("--size={}", self.number("s", 2048)?),
+            "--connections=1".to_owned(),
+            format!("--inflight={threads}"),
+            "--payload=zero".to_owned(),
+            format!("--duration={FOR_EVER}"),
+        ];
+        for (flag, option) in
+            [("sr", "rollback"), ("su", "unknown"), ("cr", "check-rollback"), ("cu", "check-unknown")]
+        {
+            all.extend(self.0.value(flag).map(|share| format!("--{option}={}", share.trim())));
+        }
+        // Threads that sleep after each message together send so many a second.
+        match self.number("i", 0)? {
+            0 => {}
+            pause => all.push(format!("--rate={}", threads as f64 * 1e3 / pause as f64)),
+        }
+        all.extend(self.0.value("b").map(|id| format!("--tag=batch-id={id}")));
+        Ok(all)
+    }
+
+    fn timer_producer(&self) -> Result<Vec<String>, Failure> {
+        let (threads, slots) = (self.number("tc", 16)?, self.number("st", 100)?.max(1));
+        let (distance, precision) = (self.number("sd", 1000)?.max(1), self.number("p", 1000)?.max(1));
+        let each = self.number("mt", 5000)?;
+        let step = distance.next_multiple_of(precision);
+        Ok(vec![
+            format!("--size={}", self.number("ms", 1024)?),
+            "--connections=1".to_owned(),
+            format!("--inflight={threads}"),
+            "--payload=zero".to_owned(),
+            "--rate=max".to_owned(),
+            "--consumers=0".to_owned(),
+            format!("--delay={step}ms..{}ms:{step}ms", step.saturating_mul(slots)),
+            format!("--due-property={DUE_PROPERTY}"),
+            format!("--messages={}", threads.saturating_mul(slots).saturating_mul(each)),
+        ])
+    }
+
+    fn timer_consumer(&self) -> Vec<String> {
+        vec![
+            "--follow".to_owned(),
+            format!("--duration={FOR_EVER}"),
+            "--group=benchmark_consumer".to_owned(),
+            format!("--due-property={DUE_PROPERTY}"),
+        ]
+    }
+
+    fn producer(&self, tool: Tool) -> Result<Vec<String>, Failure> {
         let size = self.number("s", 128)?;
         let threads = self.number("w", 64)?;
         // Java's threads share one connection to each broker, with one request in flight each; its asynchronous
@@ -177,7 +293,7 @@ impl Flags<'_> {
             format!("--inflight={inflight}"),
             "--payload=zero".to_owned(),
         ];
-        if kind == Kind::Batch {
+        if tool == Tool::Batch {
             all.push(format!("--batch={}", self.number("b", 16)?));
         }
         match self.number("q", 0)? {
@@ -213,6 +329,9 @@ impl Flags<'_> {
                 fix: "name a file with an expression such as TagA || TagB".to_owned(),
             })?;
             all.push(format!("--filter={}", text.trim()));
+            if self.0.value("f").is_some_and(|kind| kind.eq_ignore_ascii_case("SQL92")) {
+                all.push("--sql".to_owned());
+            }
         }
         Ok(all)
     }
@@ -220,6 +339,8 @@ impl Flags<'_> {
 
 /// As long as a run may be.
 const FOR_EVER: &str = "720h";
+/// Where RocketMQ's timer benchmark says when a message is due.
+const DUE_PROPERTY: &str = "MY_RECORD_TIMER_DELIVER_MS";
 /// Requests in flight of Java's asynchronous producer: its limit, in effect.
 const ASYNC_INFLIGHT: u64 = 10_000;
 
@@ -227,14 +348,14 @@ const ASYNC_INFLIGHT: u64 = 10_000;
 mod tests {
     use super::*;
 
-    fn meant(kind: Kind, line: &str) -> Result<Vec<String>, String> {
+    fn meant(kind: Tool, line: &str) -> Result<Vec<String>, String> {
         let arguments: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
         read(kind, &arguments).map(|meant| meant.unwrap().arguments).map_err(|failure| failure.to_string())
     }
 
     #[test]
     fn flags_of_javas_tools_become_ours() {
-        let all = meant(Kind::Produce, "-w 8 -s 2048 -t T -k true -l 2 -q 100 -n h:1;i:2").unwrap();
+        let all = meant(Tool::Producer, "-w 8 -s 2048 -t T -k true -l 2 -q 100 -n h:1;i:2").unwrap();
         for wanted in [
             "--inflight=8",
             "--size=2048",
@@ -246,25 +367,41 @@ mod tests {
         ] {
             assert!(all.iter().any(|one| one == wanted), "{wanted} is not in {all:?}");
         }
-        assert!(meant(Kind::Batch, "-b 4").unwrap().contains(&"--batch=4".to_owned()));
-        assert!(meant(Kind::Consume, "-g g1").unwrap().contains(&"--group=g1".to_owned()));
-        assert!(meant(Kind::Produce, "-c true -s 5000").unwrap().contains(&"--compress".to_owned()));
-        assert!(!meant(Kind::Produce, "-c true -s 100").unwrap().contains(&"--compress".to_owned()));
+        assert!(meant(Tool::Batch, "-b 4").unwrap().contains(&"--batch=4".to_owned()));
+        assert!(meant(Tool::Consumer, "-g g1").unwrap().contains(&"--group=g1".to_owned()));
+        assert!(meant(Tool::Producer, "-c true -s 5000").unwrap().contains(&"--compress".to_owned()));
+        assert!(!meant(Tool::Producer, "-c true -s 100").unwrap().contains(&"--compress".to_owned()));
+    }
+
+    #[test]
+    fn transactions_and_timers_have_the_flags_of_their_programs() {
+        let has = |all: &[String], wanted: &[&str]| {
+            wanted
+                .iter()
+                .for_each(|one| assert!(all.iter().any(|got| got == one), "{one} is not in {all:?}"));
+        };
+        let tx = meant(Tool::Tx, "-w 8 -sr 0.1 -su 0.2 -cr 0.3 -cu 0.4 -b 77 -i 4").unwrap();
+        has(&tx, &["--inflight=8", "--size=2048", "--rollback=0.1", "--unknown=0.2", "--check-rollback=0.3"]);
+        has(&tx, &["--check-unknown=0.4", "--rate=2000", "--tag=batch-id=77", "--topic=BenchmarkTest"]);
+        let timer = meant(Tool::TimerProducer, "-tc 4 -st 10 -mt 5 -sd 500 -p 1000 -ms 64").unwrap();
+        has(&timer, &["--delay=1000ms..10000ms:1000ms", "--messages=200", "--size=64", "--inflight=4"]);
+        has(&timer, &["--due-property=MY_RECORD_TIMER_DELIVER_MS", "--consumers=0"]);
+        let consumer = meant(Tool::TimerConsumer, "-t T").unwrap();
+        has(&consumer, &["--follow", "--due-property=MY_RECORD_TIMER_DELIVER_MS", "--topic=T"]);
+        has(&meant(Tool::Producer, "-d true -e 3").unwrap(), &["--level=3", "--consumers=0", "--rate=max"]);
     }
 
     #[test]
     fn what_is_not_there_yet_is_said() {
         for (kind, line) in [
-            (Kind::Produce, "-a true"),
-            (Kind::Produce, "-m true"),
-            (Kind::Produce, "-d true"),
-            (Kind::Produce, "-c true -ct LZ4"),
-            (Kind::Produce, "-w many"),
-            (Kind::Produce, "-zz"),
-            (Kind::Batch, "-q 10"),
-            (Kind::Consume, "-f SQL92"),
-            (Kind::Consume, "-r 0.1"),
-            (Kind::Consume, "-e /nowhere/at/all"),
+            (Tool::Producer, "-a true"),
+            (Tool::Producer, "-m true"),
+            (Tool::Producer, "-c true -ct LZ4"),
+            (Tool::Producer, "-w many"),
+            (Tool::Producer, "-zz"),
+            (Tool::Batch, "-q 10"),
+            (Tool::Consumer, "-r 0.1"),
+            (Tool::Consumer, "-e /nowhere/at/all"),
         ] {
             assert!(meant(kind, line).is_err(), "{line}");
         }

@@ -2,13 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use net::body::{HeartbeatData, ProducerData};
+use net::client::{RequestHead, encode};
+use net::requests::{HeartBeat, RequestHeader};
 use rt::real::Spin;
 
+use super::act::Class;
 use super::arrivals::Schedule;
 use super::driver::{self, Place};
 use super::engine::{Control, Engine};
@@ -17,7 +22,7 @@ use super::keys;
 use super::plan::Plan;
 use super::receiver::{Assignment, Reading, Receiver, ReceiverPlan};
 use super::recorder::{Interval, Kept, Phase, Times};
-use super::sender::{SendLine, Sender, SenderPlan};
+use super::sender::{SendLine, Sender, SenderPlan, Undecided};
 use super::stage::{Broker, Queue};
 use super::template::{Body, Head, Shape};
 use super::verify::Ledger;
@@ -71,7 +76,13 @@ pub struct Crew {
     pub acked_ever: u64,
     /// The same.
     pub failed_ever: u64,
-    /// The same.
+    /// The same: those that consumers will see.
+    pub visible_ever: u64,
+    /// Half messages whose fate the broker was not told, by broker's address, and how many more there are.
+    pub undecided: Vec<(SocketAddr, Undecided)>,
+    /// See [`Crew::undecided`].
+    pub undecided_more: u64,
+    /// Since the start, warm-up included.
     pub received_ever: u64,
     /// With followed topics: the smallest receipt - store, on two wall clocks.
     pub clock_gap_ms: Option<i64>,
@@ -89,6 +100,8 @@ pub fn sending_parts(plan: &Plan, brokers: &[Broker], queues: &[Queue]) -> Vec<P
     let lines = plan.connections as usize * brokers.len();
     let threads = plan.cpus.len().min(lines);
     let timeout_ns = nanos(plan.timeout);
+    let acts = plan.acts();
+    let beat = beat(plan);
     (0..threads)
         .map(|thread| {
             let mut heads = Vec::new();
@@ -96,9 +109,13 @@ pub fn sending_parts(plan: &Plan, brokers: &[Broker], queues: &[Queue]) -> Vec<P
             let mine: Vec<usize> = (thread..lines).step_by(threads).collect();
             for broker in mine.iter().map(|line| line % brokers.len()) {
                 of_broker.entry(broker).or_insert_with(|| {
-                    let from = heads.len();
-                    heads.extend(heads_of(plan, broker, queues));
-                    from..heads.len()
+                    Class::ALL.map(|class| {
+                        let from = heads.len();
+                        if acts.has(class) {
+                            heads.extend(heads_of(plan, class, broker, queues));
+                        }
+                        from..heads.len()
+                    })
                 });
             }
             let send_lines = mine
@@ -127,6 +144,10 @@ pub fn sending_parts(plan: &Plan, brokers: &[Broker], queues: &[Queue]) -> Vec<P
                 oneway: plan.shape.oneway,
                 verify: plan.verify,
                 run: plan.run,
+                acts: acts.clone(),
+                group: plan.shape.group.clone(),
+                codec: plan.shape.codec,
+                beat: beat.clone(),
             };
             let addresses = mine.iter().map(|line| brokers[line % brokers.len()].socket).collect();
             let place = Place { lines: addresses, cpu: plan.cpus[thread], spin: plan.spin };
@@ -162,11 +183,13 @@ pub fn add_consumers(
             codec: plan.shape.codec,
             group: plan.group.clone(),
             filter: plan.filter.clone(),
+            sql: plan.sql,
             count: plan.pull,
             suspend_ms: suspend,
             timeout_ns: nanos(plan.timeout),
             verify: plan.verify,
             deliveries,
+            due_property: plan.shape.due_property.clone().filter(|_| plan.follow),
             run: plan.run,
             budget: budget.map(|budget| budget.div_ceil(threads as u64)),
         });
@@ -221,6 +244,7 @@ pub fn run(
     let (out, intervals) = mpsc::channel();
     let senders = parts.iter().filter(|part| part.sender.is_some()).count();
     let count = parts.len();
+    let lines = parts.iter().map(|part| part.place.lines.clone()).collect();
     let threads: Vec<Thread> = parts
         .into_iter()
         .enumerate()
@@ -230,6 +254,7 @@ pub fn run(
     let mut watch = Watch {
         control,
         threads,
+        lines,
         groups: BTreeMap::new(),
         count,
         done: Vec::new(),
@@ -258,6 +283,8 @@ type Thread = JoinHandle<io::Result<(Engine, Option<io::Error>)>>;
 struct Watch {
     control: Arc<Control>,
     threads: Vec<Thread>,
+    /// Whom the connections of each thread call.
+    lines: Vec<Vec<SocketAddr>>,
     /// Intervals that not all threads have handed over yet.
     groups: BTreeMap<(Phase, u64), (usize, Interval)>,
     count: usize,
@@ -349,10 +376,12 @@ impl Watch {
         }
         let total = &mut self.total;
         let flow = (total.acked, total.acked_bytes, total.received, total.received_bytes, total.pulls);
+        let scan = (total.scanned, total.scanned_bytes);
         total.add(interval);
         if interval.phase == Phase::Drain {
             // Latencies of what was due count whenever the answer comes; rates end with the measured time.
             (total.acked, total.acked_bytes, total.received, total.received_bytes, total.pulls) = flow;
+            (total.scanned, total.scanned_bytes) = scan;
         }
     }
 
@@ -374,6 +403,9 @@ impl Watch {
             unsent: 0,
             acked_ever: 0,
             failed_ever: 0,
+            visible_ever: 0,
+            undecided: Vec::new(),
+            undecided_more: 0,
             received_ever: 0,
             clock_gap_ms: None,
             faults: Vec::new(),
@@ -381,11 +413,11 @@ impl Watch {
             interrupted: self.interrupted,
         };
         let mut ended = None;
-        for thread in self.threads {
+        for (thread, lines) in self.threads.into_iter().zip(self.lines) {
             let joined = thread.join().map_err(|_| io::Error::other("a generator thread panicked"))?;
             let (engine, failure) = joined?;
             ended = ended.max(engine.ended_at);
-            crew.add(engine, failure);
+            crew.add(engine, &lines, failure);
         }
         let window = ended.unwrap_or(times.start).min(times.end).saturating_sub(times.measured);
         crew.window = Duration::from_nanos(window);
@@ -394,13 +426,16 @@ impl Watch {
 }
 
 impl Crew {
-    fn add(&mut self, engine: Engine, failure: Option<io::Error>) {
+    fn add(&mut self, engine: Engine, lines: &[SocketAddr], failure: Option<io::Error>) {
         self.ledger.merge(&engine.ledger);
         if let Some(sender) = engine.sender {
             self.due += sender.due_messages;
             self.unsent += sender.unsent_messages;
             self.acked_ever += sender.acked_ever;
             self.failed_ever += sender.failed_ever;
+            self.visible_ever += sender.visible_ever;
+            self.undecided.extend(sender.undecided.iter().map(|one| (lines[one.line], *one)));
+            self.undecided_more += sender.undecided_more;
         }
         if let Some(receiver) = engine.receiver {
             self.received_ever += receiver.received_ever;
@@ -434,17 +469,32 @@ fn start(
     })
 }
 
-fn heads_of(plan: &Plan, broker: usize, queues: &[Queue]) -> Vec<Head> {
+fn heads_of(plan: &Plan, class: Class, broker: usize, queues: &[Queue]) -> Vec<Head> {
     let tags: Vec<Option<String>> =
         if plan.tags.is_empty() { vec![None] } else { plan.tags.iter().cloned().map(Some).collect() };
     // Queue first, so that neighbouring messages go to different queues.
     tags.into_iter()
         .flat_map(|tag| {
-            let shape = Shape { tag, ..plan.shape.clone() };
+            let shape = Shape { tag, class, ..plan.shape.clone() };
             let mine = queues.iter().filter(move |queue| queue.broker == broker);
             mine.map(move |queue| Head::new(&shape, &queue.topic, queue.id)).collect::<Vec<_>>()
         })
         .collect()
+}
+
+/// A heartbeat of the producer group: brokers ask those they heard of about undecided transactions.
+fn beat(plan: &Plan) -> Vec<u8> {
+    let body = HeartbeatData {
+        client_id: format!("ringmq-bench@{:08x}", plan.run),
+        producers: vec![ProducerData { group_name: plan.shape.group.clone() }],
+        ..HeartbeatData::default()
+    };
+    let body = net::json::to_vec(&body, net::json::Style::Standard);
+    let mut bytes = Vec::new();
+    // No number of a send: its answer is nobody's.
+    let head = RequestHead { codec: plan.shape.codec, code: HeartBeat::CODE, opaque: 1, oneway: false };
+    encode(&mut bytes, head, &HeartBeat {}, &body);
+    bytes
 }
 
 /// What connection `line` sends of `messages`, in whole requests.

@@ -30,6 +30,8 @@ pub trait Work<E: Env>: 'static {
     fn start(&mut self, lines: &mut Lines<E>, now: Now);
     /// An answer came on connection `line`.
     fn answer(&mut self, line: usize, header: &Header<'_>, body: &[u8], lines: &mut Lines<E>, now: Now);
+    /// The broker asks something itself. Needs no answer unless the work wants to give one.
+    fn asked(&mut self, _line: usize, _header: &Header<'_>, _body: &[u8], _lines: &mut Lines<E>, _now: Now) {}
     /// The end of a turn, also when a deadline came.
     fn turn(&mut self, lines: &mut Lines<E>, now: Now) -> Next;
     /// The run is over, for whatever reason.
@@ -130,8 +132,7 @@ impl<E: Env, W: Work<E>> Driver<E, W> {
         // The answers of a connection are alike but for a few digits: those are read, the rest is compared.
         let outcome = lent.feed_alike(bytes, 0, |frame, alike| {
             match Header::decode_alike(frame.codec, frame.header, scratch, alike) {
-                // A broker may ask us something (a rebalance notice); a generator need not answer.
-                Ok(header) if !header.is_response() => {}
+                Ok(header) if !header.is_response() => work.asked(line, &header, frame.body, lines, now),
                 Ok(header) => work.answer(line, &header, frame.body, lines, now),
                 Err(error) => {
                     bad = Some(io::Error::other(format!("an answer that is none: {error}")));

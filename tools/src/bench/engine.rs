@@ -22,9 +22,9 @@ pub struct Control {
     pub times: OnceLock<Times>,
     /// End now, with a report of what ran.
     pub stop: AtomicBool,
-    /// Threads whose senders are done, and what they sent with success.
+    /// Threads whose senders are done, and how much consumers will see of what they sent.
     senders_done: AtomicUsize,
-    acked: AtomicU64,
+    visible: AtomicU64,
     /// Messages received so far.
     received: AtomicU64,
     /// The load has ended on some thread.
@@ -153,7 +153,7 @@ impl Engine {
             }
             if !self.sender_told {
                 self.sender_told = true;
-                self.control.acked.fetch_add(sender.acked_ever, Ordering::Relaxed);
+                self.control.visible.fetch_add(sender.visible_ever, Ordering::Relaxed);
                 self.control.senders_done.fetch_add(1, Ordering::Release);
             }
         }
@@ -162,7 +162,7 @@ impl Engine {
             return receiver.inflight() == 0 || !patient;
         }
         let all_sent = self.control.senders_done.load(Ordering::Acquire) == self.senders;
-        let awaited = self.control.acked.load(Ordering::Relaxed) * self.copies;
+        let awaited = self.control.visible.load(Ordering::Relaxed) * self.copies;
         let complete = all_sent && self.control.received.load(Ordering::Relaxed) >= awaited;
         // What still comes is worth waiting for.
         complete || now >= ended.max(receiver.last_at) + self.drain_ns
@@ -184,14 +184,22 @@ impl<E: Env> Work<E> for Engine {
         self.control.up.fetch_add(1, Ordering::Release);
     }
 
-    fn answer(&mut self, line: usize, header: &Header<'_>, body: &[u8], _: &mut Lines<E>, now: Now) {
+    fn answer(&mut self, line: usize, header: &Header<'_>, body: &[u8], lines: &mut Lines<E>, now: Now) {
         let Some(recorder) = &mut self.recorder else { return };
         match (&mut self.sender, &mut self.receiver) {
             (Some(sender), _) if line < sender.line_count() => {
-                sender.answer(line, header, recorder, &mut self.ledger, now);
+                sender.answer(line, header, lines, (recorder, &mut self.ledger), now);
             }
             (_, Some(receiver)) => receiver.answer(line, (header, body), recorder, &mut self.ledger, now),
             _ => {}
+        }
+    }
+
+    fn asked(&mut self, line: usize, header: &Header<'_>, _: &[u8], lines: &mut Lines<E>, _: Now) {
+        if let (Some(recorder), Some(sender)) = (&mut self.recorder, &mut self.sender)
+            && line < sender.line_count()
+        {
+            sender.asked(line, header, lines, recorder, &mut self.ledger);
         }
     }
 

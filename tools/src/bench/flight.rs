@@ -3,6 +3,7 @@
 //! The number of a request leads to its slot by arithmetic; a slot is used again under another number, so that an answer
 //! that comes after its timeout meets nobody. Nothing allocates after the start.
 
+use super::act::Fate;
 use super::template::OPAQUE_BASE;
 
 /// A request in flight.
@@ -16,6 +17,19 @@ pub struct Sent {
     pub number: u64,
     /// Index of its body; 0 for pulls.
     pub body: u32,
+    /// What its answer means.
+    pub step: Step,
+}
+
+/// Where a message is on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The answer is the end of it.
+    Last,
+    /// A half message: its fate is to be told when it is stored.
+    Half(Fate),
+    /// Its fate was told then, ns.
+    Told(Fate, u64),
 }
 
 /// See the module.
@@ -28,7 +42,7 @@ pub struct Flight {
     turn: u32,
 }
 
-const NOBODY: Sent = Sent { intended: 0, written: 0, number: 0, body: 0 };
+const NOBODY: Sent = Sent { intended: 0, written: 0, number: 0, body: 0, step: Step::Last };
 
 impl Flight {
     /// Room for `slots` requests.

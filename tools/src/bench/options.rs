@@ -7,6 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::cli::Reach;
 
+use super::act::Delays;
 use super::payload::{self, Payload, Size};
 use super::units::{self, Arrivals, Rate};
 
@@ -21,6 +22,12 @@ pub enum BenchCommand {
     E2e(Box<Load>),
     /// Send batches
     Batch(Box<Load>),
+    /// Send transactions: half messages and their ends
+    Tx(Box<Load>),
+    /// Send delayed messages and receive them: how late they are delivered
+    Delay(Box<Load>),
+    /// Send plain, transactional and delayed messages, receive them, and read what is stored, all at once
+    Mixed(Box<Load>),
     /// Find the highest rate that holds a bound on the latency
     FindMax(Box<FindMax>),
     /// Compare results of earlier runs: directories written with --out
@@ -36,23 +43,14 @@ pub enum BenchCommand {
     /// RocketMQ's benchmark/consumer.sh, with its flags
     #[command(disable_help_flag = true)]
     RmqConsumer(Alias),
-    /// Not yet: comes with transactions
-    #[command(hide = true)]
-    Tx(Alias),
-    /// Not yet: comes with timed messages
-    #[command(hide = true)]
-    Delay(Alias),
-    /// Not yet
-    #[command(hide = true)]
-    Mixed(Alias),
-    /// Not yet: comes with transactions
-    #[command(hide = true)]
+    /// RocketMQ's benchmark/tproducer.sh, with its flags
+    #[command(disable_help_flag = true)]
     RmqTx(Alias),
-    /// Not yet: comes with timed messages
-    #[command(hide = true)]
+    /// RocketMQ's benchmark TimerProducer, with its flags
+    #[command(disable_help_flag = true)]
     RmqTimerProducer(Alias),
-    /// Not yet: comes with timed messages
-    #[command(hide = true)]
+    /// RocketMQ's benchmark TimerConsumer, with its flags
+    #[command(disable_help_flag = true)]
     RmqTimerConsumer(Alias),
 }
 
@@ -89,7 +87,7 @@ pub struct Load {
     #[arg(long)]
     pub topic_exists: bool,
 
-    /// Messages or bytes per second, or `max` for a closed loop [default: 1000/s for e2e, max otherwise]
+    /// Messages or bytes per second, or `max` for a closed loop [default: 1000/s with deliveries, max otherwise]
     #[arg(long, value_parser = units::rate, value_name = "200k/s|500MiB/s|max")]
     pub rate: Option<Rate>,
     /// When messages are due
@@ -119,12 +117,45 @@ pub struct Load {
     /// consume: wait for what others send; latency since born and since stored, on the hosts' wall clocks
     #[arg(long)]
     pub follow: bool,
+    /// tx, mixed: share of transactions that are rolled back at once
+    #[arg(long, value_parser = units::share, default_value = "0", value_name = "10%|0.1")]
+    pub rollback: f64,
+    /// tx, mixed: share of transactions whose end is not known when they are sent
+    #[arg(long, value_parser = units::share, default_value = "0", value_name = "10%|0.1")]
+    pub unknown: f64,
+    /// tx, mixed: share of the broker's checks that are answered with a roll-back
+    #[arg(long, value_parser = units::share, default_value = "0", value_name = "10%|0.1")]
+    pub check_rollback: f64,
+    /// tx, mixed: share of the broker's checks that are answered with "not known yet"
+    #[arg(long, value_parser = units::share, default_value = "0", value_name = "10%|0.1")]
+    pub check_unknown: f64,
+    /// delay, mixed: from sending to delivery, exact to the millisecond [default: 5s]
+    #[arg(long, value_parser = units::delays, value_name = "5s|1s..10s[:STEP]", conflicts_with = "level")]
+    pub delay: Option<Delays>,
+    /// delay, mixed: a delay level of the broker instead of exact times
+    #[arg(long)]
+    pub level: Option<u32>,
+    /// delay, mixed: messages say when they are due under this name too; consume --follow: lateness is reckoned from it
+    #[arg(long, value_name = "NAME", hide = true)]
+    pub due_property: Option<String>,
+    /// mixed: share of messages that are transactions
+    #[arg(long, value_parser = units::share, default_value = "0", value_name = "10%|0.1")]
+    pub tx_share: f64,
+    /// mixed: share of messages that are delayed
+    #[arg(long, value_parser = units::share, default_value = "0", value_name = "10%|0.1")]
+    pub delay_share: f64,
+    /// mixed: consumers that read the --backlog again and again, each all of it, from places far apart
+    #[arg(long, default_value_t = 0)]
+    pub scan: u32,
     /// Consumer group named in pulls
     #[arg(long, default_value = "ringmq_bench")]
     pub group: String,
-    /// consume --follow: only messages with one of these tags, `TagA || TagB`
-    #[arg(long, default_value = "*", value_name = "TAGS")]
+    /// consume: only messages with one of these tags, `TagA || TagB`, or for which an expression holds
+    #[arg(long, default_value = "*", value_name = "TAGS|EXPRESSION")]
     pub filter: String,
+    /// consume: --filter is an expression of SQL92
+    #[arg(long)]
+    pub sql: bool,
     /// Messages per pull at most
     #[arg(long, default_value_t = 32)]
     pub pull: u32,

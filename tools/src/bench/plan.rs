@@ -8,6 +8,7 @@ use rt::real::{Spin, cpus};
 
 use crate::failure::Failure;
 
+use super::act::{Acts, Class, Delays, Shares};
 use super::keys;
 use super::options::{Format, Load, Spelling};
 use super::payload::{self, Size};
@@ -16,6 +17,7 @@ use super::threshold::{self, Threshold};
 use super::units::{Arrivals, Rate};
 
 mod checks;
+mod shares;
 
 use checks::{pairs, percentiles, properties, refuse_later, times, topic, usage, within};
 
@@ -30,6 +32,12 @@ pub enum Kind {
     Consume,
     /// Sends and long polls.
     E2e,
+    /// Transactions.
+    Tx,
+    /// Delayed messages, and long polls for them.
+    Delay,
+    /// Several kinds of sends, long polls, and reads of what is stored.
+    Mixed,
 }
 
 /// See the module.
@@ -113,6 +121,14 @@ pub struct Plan {
     pub broker_pid: Option<u32>,
     /// `--server-metrics`.
     pub server_metrics: Option<String>,
+    /// Shares of transactions and delayed messages, and of their ends.
+    pub shares: Shares,
+    /// Of delayed messages. With a level, what the brokers say of it once they are asked.
+    pub delays: Option<Delays>,
+    /// mixed: consumers that read what is stored, each all of it.
+    pub scanners: u32,
+    /// `filter` is an expression of SQL92.
+    pub sql: bool,
 }
 
 impl Plan {
@@ -133,7 +149,8 @@ impl Plan {
         let connections = load.connections.saturating_mul(load.producers);
         within("--connections times --producers", u64::from(connections), 1, 10_000)?;
         if let Some(consumers) = load.consumers {
-            within("--consumers", u64::from(consumers), 1, 10_000)?;
+            let least = u64::from(!matches!(kind, Kind::Delay | Kind::Mixed));
+            within("--consumers", u64::from(consumers), least, 10_000)?;
         }
         if let Some(inflight) = load.inflight {
             within("--inflight", u64::from(inflight), 1, 1 << 20)?;
@@ -170,18 +187,24 @@ impl Plan {
         let run = super::host::draw() as u32;
         let keys = keys::keys(&load.keys, seed)
             .map_err(|what| usage(what, "write none, rr, rr:1000, zipf:1.1 or zipf:1.1:100000"))?;
+        let shares = shares::shares(kind, load)?;
+        let delays = shares::delays(kind, load, &shares)?;
         let shape = Shape {
             codec: if load.header == Spelling::Json { Codec::Json } else { Codec::Binary },
-            group: "ringmq_bench".to_owned(),
+            // A group of its own: it answers for no transaction of an earlier run.
+            group: if shares.half > 0.0 { format!("ringmq_bench_{run:08x}") } else { GROUP.to_owned() },
             batch: batch as usize,
             oneway: load.oneway,
             java_properties: !load.bare,
-            stamped: verify || kind == Kind::E2e,
+            stamped: verify || matches!(kind, Kind::E2e | Kind::Delay | Kind::Mixed),
             keyed: !keys.is_empty(),
             tag: None,
             properties: properties(load)?,
             sys_flag,
             run,
+            class: Class::Plain,
+            level: load.level,
+            due_property: load.due_property.clone(),
         };
         let plan = Self {
             kind,
@@ -215,7 +238,7 @@ impl Plan {
             bodies,
             duration: load.duration.or(load.messages.is_none().then_some(DURATION)),
             messages: load.messages,
-            warmup: load.warmup.unwrap_or(WARMUP),
+            warmup: load.warmup.unwrap_or_else(|| shares::warmup(kind, delays)),
             interval: load.interval,
             timeout: Duration::from_millis(load.reach.timeout),
             verify,
@@ -230,6 +253,10 @@ impl Plan {
             run,
             broker_pid: load.broker_pid,
             server_metrics: load.server_metrics.clone(),
+            shares,
+            delays,
+            scanners: load.scan,
+            sql: load.sql,
         };
         plan.check_together(load)?;
         Ok(plan)
@@ -239,6 +266,31 @@ impl Plan {
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.rate.is_some()
+    }
+
+    /// What becomes of each message.
+    #[must_use]
+    pub fn acts(&self) -> Acts {
+        if self.shares.half + self.shares.later == 0.0 {
+            return Acts::plain();
+        }
+        Acts::new(&self.shares, self.delays, self.seed)
+    }
+
+    /// How long the last delivery may take after its message was sent, beside the time of an answer.
+    #[must_use]
+    pub fn longest_delay(&self) -> Duration {
+        self.delays.map_or(Duration::ZERO, |delays| Duration::from_millis(delays.most_ms))
+    }
+
+    /// Whether deliveries are awaited.
+    #[must_use]
+    pub fn has_consumers(&self) -> bool {
+        match self.kind {
+            Kind::E2e => true,
+            Kind::Delay | Kind::Mixed => self.consumers != Some(0),
+            Kind::Produce | Kind::Batch | Kind::Consume | Kind::Tx => false,
+        }
     }
 
     /// Mean bytes of a body.
@@ -251,7 +303,7 @@ impl Plan {
 fn rate(kind: Kind, load: &Load, bodies: &[Vec<u8>]) -> Result<Option<f64>, Failure> {
     let mean = bodies.iter().map(Vec::len).sum::<usize>() as f64 / bodies.len() as f64;
     let rate = match load.rate {
-        None if kind == Kind::E2e => Some(E2E_RATE),
+        None if matches!(kind, Kind::E2e | Kind::Delay | Kind::Mixed) => Some(E2E_RATE),
         None | Some(Rate::Max) => None,
         Some(Rate::Messages(rate)) => Some(rate),
         Some(Rate::Bytes(_)) if mean == 0.0 => {
@@ -313,6 +365,9 @@ impl Kind {
             Self::Batch => "batch",
             Self::Consume => "consume",
             Self::E2e => "e2e",
+            Self::Tx => "tx",
+            Self::Delay => "delay",
+            Self::Mixed => "mixed",
         }
     }
 }
@@ -338,6 +393,8 @@ pub fn size_text(size: &Size) -> String {
 
 /// `maxMessageSize` of brokers, RocketMQ's default.
 const BODY_BYTES_MAX: usize = 4 << 20;
+/// Producer and consumer group unless told.
+const GROUP: &str = "ringmq_bench";
 const BATCH: u32 = 32;
 const BATCH_MAX: u64 = 4096;
 const WARMUP: Duration = Duration::from_secs(10);

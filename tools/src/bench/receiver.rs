@@ -11,7 +11,7 @@ use rt::{Env, Now};
 use store::record::{Cover, Damage, Parsed, Record, parse};
 
 use super::driver::Lines;
-use super::flight::{Flight, Sent};
+use super::flight::{Flight, Sent, Step};
 use super::recorder::{LOST, Recorder, TIMED_OUT};
 use super::stamp::{self, Stamp};
 use super::verify::Ledger;
@@ -25,6 +25,8 @@ pub enum Reading {
     Again(Range<i64>),
     /// This range once.
     Once(Range<i64>),
+    /// This range again and again, beginning somewhere in it, beside others that follow: its pulls are `scan`.
+    Scan(Range<i64>, i64),
 }
 
 /// A queue that is read on a connection, one pull in flight.
@@ -51,8 +53,10 @@ pub struct ReceiverPlan {
     pub codec: Codec,
     /// Consumer group named in pulls.
     pub group: String,
-    /// Tags to read; `*` for all.
+    /// Tags to read, or an expression; `*` for all.
     pub filter: String,
+    /// It is an expression of SQL92.
+    pub sql: bool,
     /// Messages per pull at most.
     pub count: u32,
     /// How long the broker may hold a pull, ms.
@@ -63,6 +67,8 @@ pub struct ReceiverPlan {
     pub verify: bool,
     /// Latencies are those of deliveries (a stamp says when a message was due); otherwise those of pulls.
     pub deliveries: bool,
+    /// Property of messages that says when they were due, Unix ms.
+    pub due_property: Option<String>,
     /// Which run's messages count.
     pub run: u32,
     /// Messages to receive, if that is limited.
@@ -113,6 +119,7 @@ impl Receiver {
             Reading::Again(range) | Reading::Once(range) => {
                 Queue { next: range.start, done: range.is_empty(), not_before: 0 }
             }
+            Reading::Scan(range, from) => Queue { next: *from, done: range.is_empty(), not_before: 0 },
         };
         let of_line = |line| plan.assignments.iter().filter(|assignment| assignment.line == line).count();
         Self {
@@ -191,8 +198,13 @@ impl Receiver {
         let queue = usize::try_from(sent.number).expect("an index");
         recorder.now.requests += 1;
         recorder.now.pulls += 1;
-        if !self.plan.deliveries && recorder.counts(sent.written) {
-            recorder.now.delivery_service.saturating_record(now.mono.since(rt::Mono(sent.written)));
+        if recorder.counts(sent.written) {
+            let service = now.mono.since(rt::Mono(sent.written));
+            match &self.plan.assignments[queue].reading {
+                Reading::Scan(..) => recorder.now.scan.saturating_record(service),
+                _ if !self.plan.deliveries => recorder.now.delivery_service.saturating_record(service),
+                _ => {}
+            }
         }
         match ResponseCode(header.code) {
             ResponseCode::SUCCESS => {
@@ -204,7 +216,8 @@ impl Receiver {
             // Nothing yet: the long poll ran out.
             ResponseCode::PULL_NOT_FOUND | ResponseCode::PULL_RETRY_IMMEDIATELY => {
                 self.follow_filter(queue, header);
-                if !matches!(self.plan.assignments[queue].reading, Reading::Follow(_)) {
+                let follows = matches!(self.plan.assignments[queue].reading, Reading::Follow(_));
+                if !follows && self.plan.filter == ALL {
                     // Java's queues follow its log: what was counted is there in a moment.
                     self.queues[queue].not_before = now.mono.0 + RETRY_NS;
                 }
@@ -252,10 +265,18 @@ impl Receiver {
     fn pull<E: Env>(&mut self, queue: usize, lines: &mut Lines<E>, now: u64) {
         let assignment = &self.plan.assignments[queue];
         let flight = &mut self.flights[assignment.line - self.plan.lines.start];
-        let opaque = flight.take(Sent { intended: now, written: now, number: queue as u64, body: 0 });
+        let opaque = flight.take(Sent {
+            intended: now,
+            written: now,
+            number: queue as u64,
+            body: 0,
+            step: Step::Last,
+        });
         let count = match &assignment.reading {
             Reading::Follow(_) => i64::from(self.plan.count),
-            Reading::Again(range) | Reading::Once(range) => {
+            // Not all that is passed over comes.
+            _ if self.plan.filter != ALL => i64::from(self.plan.count),
+            Reading::Again(range) | Reading::Once(range) | Reading::Scan(range, _) => {
                 (range.end - self.queues[queue].next).min(i64::from(self.plan.count))
             }
         };
@@ -266,8 +287,13 @@ impl Receiver {
             queue: assignment.queue,
             from: self.queues[queue].next,
             filter: &self.plan.filter,
+            sql: self.plan.sql,
             count: i32::try_from(count).expect("at most a thousand or so"),
-            suspend_ms: self.plan.suspend_ms,
+            suspend_ms: if matches!(assignment.reading, Reading::Scan(..)) {
+                0
+            } else {
+                self.plan.suspend_ms
+            },
         };
         append_pull(lines.out(assignment.line), opaque, &ask);
     }
@@ -285,7 +311,9 @@ impl Receiver {
             Reading::Follow(_) => (i64::MAX, 0),
             Reading::Again(range) => (range.end, range.start),
             Reading::Once(range) => (range.end, range.end),
+            Reading::Scan(range, _) => (range.end, range.start),
         };
+        let scans = matches!(self.plan.assignments[queue].reading, Reading::Scan(..));
         let filtered = self.plan.filter != ALL;
         let mut next = self.queues[queue].next;
         let checked = self.plan.verify || self.pulls.is_multiple_of(SAMPLE);
@@ -300,7 +328,10 @@ impl Receiver {
                 let whole = record.verify(record.physical_offset(), Cover::AsJava);
                 whole.map_err(|damage| format!("offset {offset}: {damage:?}"))?;
             }
-            if offset < end {
+            if scans {
+                recorder.now.scanned += 1;
+                recorder.now.scanned_bytes += record.body().len() as u64;
+            } else if offset < end {
                 self.one(queue, record, recorder, ledger, now);
             }
             Ok(())
@@ -316,7 +347,16 @@ impl Receiver {
         if self.plan.filter != ALL
             && let Ok(reply) = PullReply::decode(&header.ext)
         {
-            self.queues[queue].next = reply.next_begin_offset.max(self.queues[queue].next);
+            let next = reply.next_begin_offset.max(self.queues[queue].next);
+            let at = &mut self.queues[queue];
+            at.next = match &self.plan.assignments[queue].reading {
+                Reading::Again(range) | Reading::Scan(range, _) if next >= range.end => range.start,
+                Reading::Once(range) => {
+                    at.done |= next >= range.end;
+                    next
+                }
+                _ => next,
+            };
         }
     }
 
@@ -343,19 +383,45 @@ impl Receiver {
             let since = |earlier_ms: i64| (unix_ms - earlier_ms).max(0).unsigned_abs() * 1_000_000;
             recorder.now.born_to_client.saturating_record(since(record.born_at_ms()));
             recorder.now.store_to_client.saturating_record(since(record.stored_at_ms()));
+            let due = self.plan.due_property.as_ref().and_then(|name| {
+                std::str::from_utf8(properties::find(record.properties(), name)?).ok()?.parse().ok()
+            });
+            if let Some(due_ms) = due {
+                recorder.now.lateness.saturating_record(since(due_ms));
+            }
         }
         let stamp = properties::find(record.properties(), stamp::NAME).and_then(Stamp::read);
         let Some(stamp) = stamp.filter(|stamp| stamp.run == self.plan.run) else {
             ledger.foreign();
             return;
         };
-        if self.plan.deliveries && recorder.counts(stamp.intended) {
+        if self.plan.deliveries && stamp.later {
+            self.late(queue, &stamp, recorder, ledger, mono);
+        } else if self.plan.deliveries && recorder.counts(stamp.intended) {
             recorder.now.delivery.saturating_record(mono.saturating_sub(stamp.intended));
             recorder.now.delivery_service.saturating_record(mono.saturating_sub(stamp.written));
         }
         if self.plan.verify {
             let intact = crc32fast::hash(record.body()) == stamp.crc;
-            ledger.received(queue, stamp.stream, stamp.number, intact);
+            if stamp.later {
+                ledger.received_in_any_order(stamp.stream, stamp.number, intact);
+            } else {
+                ledger.received(queue, stamp.stream, stamp.number, intact);
+            }
+        }
+    }
+
+    /// A delayed message came.
+    fn late(&mut self, queue: usize, stamp: &Stamp, recorder: &mut Recorder, ledger: &mut Ledger, mono: u64) {
+        let ahead = stamp.intended.saturating_sub(mono);
+        if ahead > CLOCK_NS {
+            ledger.early(ahead);
+        }
+        if ahead > EARLY_MAX_NS {
+            self.fault(queue, &format!("a message came {} ms before it was due", ahead / 1_000_000));
+        }
+        if recorder.counts(stamp.intended) {
+            recorder.now.lateness.saturating_record(mono.saturating_sub(stamp.intended));
         }
     }
 
@@ -398,8 +464,10 @@ pub struct Ask<'a> {
     pub queue: i32,
     /// First offset wanted.
     pub from: i64,
-    /// Tags to read; `*` for all.
+    /// Tags to read, or an expression; `*` for all.
     pub filter: &'a str,
+    /// It is an expression of SQL92.
+    pub sql: bool,
     /// Messages at most.
     pub count: i32,
     /// How long the broker may hold it if there is nothing, ms; 0 answers at once.
@@ -420,7 +488,7 @@ pub fn append_pull(out: &mut Vec<u8>, opaque: i32, ask: &Ask<'_>) {
         suspend_timeout_ms: ask.suspend_ms,
         subscription: Some(ask.filter),
         sub_version: 0,
-        expression_type: Some("TAG"),
+        expression_type: Some(if ask.sql { "SQL92" } else { "TAG" }),
         max_msg_bytes: None,
         request_source: None,
         forward_client_id: None,
@@ -457,5 +525,9 @@ const SAMPLE: u64 = 64;
 const SCAN_NS: u64 = 100_000_000;
 /// How long a refused pull waits before the next.
 const RETRY_NS: u64 = 20_000_000;
+/// Due times are told in whole ms, and the clocks are compared to a few us.
+const CLOCK_NS: u64 = 1_100_000;
+/// RocketMQ delivers in the second before a message is due, and no earlier.
+const EARLY_MAX_NS: u64 = 1_000_000_000 + CLOCK_NS;
 /// Faults beyond these are only more of the same.
 const FAULTS_MAX: usize = 8;

@@ -105,6 +105,7 @@ pub(crate) mod tests {
             errors: Vec::new(),
             latency: Latency { response: latency, ..Latency::default() },
             verify: None,
+            transactions: None,
             cpu: Default::default(),
             intervals: rows.collect(),
         }

@@ -4,23 +4,31 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::Range;
 
-use net::{Header, ResponseCode};
+use net::{Codec, Header, ResponseCode};
 use rt::{Env, Now};
 
+use super::act::{Act, Acts, Class};
 use super::arrivals::Schedule;
 use super::driver::Lines;
-use super::flight::{Flight, Sent};
+use super::flight::{Flight, Sent, Step};
 use super::recorder::{LOST, Recorder, TIMED_OUT, Times};
 use super::template::{Body, Head, Message, OPAQUE_BASE};
 use super::verify::Ledger;
+
+mod transaction;
+mod wall;
+
+pub use transaction::Undecided;
+
+use wall::Wall;
 
 /// A connection that sends.
 #[derive(Debug)]
 pub struct SendLine {
     /// Its number among all connections of the run.
     pub stream: u16,
-    /// Its queues, as a range of [`SenderPlan::heads`].
-    pub heads: Range<usize>,
+    /// Its queues, as ranges of [`SenderPlan::heads`], one for each [`Class`].
+    pub heads: [Range<usize>; Class::ALL.len()],
     /// When it sends; `None` in a closed loop.
     pub schedule: Option<Schedule>,
     /// Messages to send in the measured time, if that is limited.
@@ -50,6 +58,14 @@ pub struct SenderPlan {
     pub verify: bool,
     /// Which run.
     pub run: u32,
+    /// What becomes of each message.
+    pub acts: Acts,
+    /// Producer group of transactions.
+    pub group: String,
+    /// How headers are spelled.
+    pub codec: Codec,
+    /// A heartbeat of the producer group, as sent.
+    pub beat: Vec<u8>,
 }
 
 /// See the module.
@@ -66,12 +82,21 @@ pub struct Sender {
     inflight: u64,
     next_scan: u64,
     stopped: bool,
+    wall: Wall,
+    /// When the broker is told next that we are here.
+    next_beat: u64,
+    /// Half messages whose fate nobody told the broker.
+    pub undecided: Vec<Undecided>,
+    /// Their number beyond those that are remembered.
+    pub undecided_more: u64,
     /// Messages due in the measured time.
     pub due_messages: u64,
     /// Of them, those that the limit of requests in flight held back to the end.
     pub unsent_messages: u64,
     /// Messages acknowledged since the start.
     pub acked_ever: u64,
+    /// Messages that will be in their topic: acknowledged, without transactions that were not committed.
+    pub visible_ever: u64,
     /// Messages sent since the start.
     pub sent_ever: u64,
     /// Requests failed since the start.
@@ -99,7 +124,11 @@ impl Sender {
     /// If there is nothing to send, or nowhere.
     #[must_use]
     pub fn new(plan: SenderPlan) -> Self {
-        assert!(!plan.bodies.is_empty() && plan.lines.iter().all(|line| !line.heads.is_empty()));
+        assert!(!plan.bodies.is_empty());
+        for class in Class::ALL.into_iter().filter(|class| plan.acts.has(*class)) {
+            assert!(plan.lines.iter().all(|line| !line.heads[class as usize].is_empty()));
+        }
+        let halves = plan.acts.has_halves();
         let state = |line: &SendLine| LineState {
             flight: Flight::new(if plan.oneway { 1 } else { plan.inflight }),
             number: 0,
@@ -118,9 +147,14 @@ impl Sender {
             inflight: 0,
             next_scan: 0,
             stopped: false,
+            wall: Wall::default(),
+            next_beat: if halves { 0 } else { u64::MAX },
+            undecided: Vec::with_capacity(if halves { transaction::UNDECIDED_MAX } else { 0 }),
+            undecided_more: 0,
             due_messages: 0,
             unsent_messages: 0,
             acked_ever: 0,
+            visible_ever: 0,
             sent_ever: 0,
             failed_ever: 0,
         }
@@ -161,6 +195,10 @@ impl Sender {
             return self.next_scan;
         }
         let now = lines.now();
+        self.wall.look(now);
+        if self.next_beat <= now.mono.0 {
+            self.beat(lines, now.mono.0);
+        }
         if now.mono.0 < self.times.start {
             return self.times.start;
         }
@@ -191,34 +229,53 @@ impl Sender {
     }
 
     /// An answer came.
-    pub fn answer(
+    pub fn answer<E: Env>(
         &mut self,
         line: usize,
         header: &Header<'_>,
-        recorder: &mut Recorder,
-        ledger: &mut Ledger,
+        lines: &mut Lines<E>,
+        (recorder, ledger): (&mut Recorder, &mut Ledger),
         now: Now,
     ) {
         let Some(sent) = self.lines[line].flight.answered(header.opaque) else { return };
         self.inflight -= 1;
-        let interval = &mut recorder.now;
-        interval.requests += 1;
-        if header.code == ResponseCode::SUCCESS.0 {
-            let body = &self.plan.bodies[sent.body as usize];
-            let messages = body.messages();
-            interval.acked += messages;
-            interval.acked_bytes += body.payload_bytes();
-            self.acked_ever += messages;
-            if self.plan.verify {
-                let stream = self.plan.lines[line].stream;
-                (sent.number..sent.number + messages).for_each(|number| ledger.acknowledged(stream, number));
-            }
-        } else {
+        recorder.now.requests += 1;
+        let good = header.code == ResponseCode::SUCCESS.0;
+        if !good {
             self.failed_ever += 1;
-            interval.error(header.code, header.remark.unwrap_or_default());
+            recorder.now.error(header.code, header.remark.unwrap_or_default());
         }
         self.record(line, &sent, recorder, now.mono.0);
+        match sent.step {
+            Step::Last if good => {
+                let messages = self.complete(&sent, recorder);
+                self.visible_ever += messages;
+                if self.plan.verify {
+                    let stream = self.plan.lines[line].stream;
+                    (sent.number..sent.number + messages)
+                        .for_each(|number| ledger.acknowledged(stream, number));
+                }
+            }
+            // The decision has its slot now.
+            Step::Half(fate)
+                if good && self.tell(line, header, (&sent, fate), lines, (recorder, ledger), now.mono.0) =>
+            {
+                return;
+            }
+            Step::Told(fate, _) if good => self.decided(line, &sent, fate, recorder, ledger),
+            _ => {}
+        }
         self.freed(line, now.mono.0);
+    }
+
+    /// Counts the messages of a request as done.
+    fn complete(&mut self, sent: &Sent, recorder: &mut Recorder) -> u64 {
+        let body = &self.plan.bodies[sent.body as usize];
+        let messages = body.messages();
+        recorder.now.acked += messages;
+        recorder.now.acked_bytes += body.payload_bytes();
+        self.acked_ever += messages;
+        messages
     }
 
     /// Gives up requests without an answer, a few times a second.
@@ -270,14 +327,17 @@ impl Sender {
             [] => state.requests,
             drawn => drawn[state.requests % drawn.len()] as usize,
         };
-        let head = plan.heads.start + queue % plan.heads.len();
+        let act = self.plan.acts.of(plan.stream, state.number);
+        let heads = &plan.heads[act.class() as usize];
+        let head = heads.start + queue % heads.len();
         let body = state.requests % self.plan.bodies.len();
         let key = match &self.plan.keys[..] {
             [] => 0,
             keys => keys[state.requests % keys.len()],
         };
         state.requests += 1;
-        let sent = Sent { intended, written, number: state.number, body: body as u32 };
+        let step = if let Act::Half(fate) = act { Step::Half(fate) } else { Step::Last };
+        let sent = Sent { intended, written, number: state.number, body: body as u32, step };
         let opaque = if self.plan.oneway {
             OPAQUE_BASE + (state.number % 1_000_000_000) as i32
         } else {
@@ -292,6 +352,14 @@ impl Sender {
             intended,
             written,
             key,
+            deliver_at_ms: None,
+        };
+        let message = match act {
+            Act::Later(ms) => {
+                let at = now.unix_ms.saturating_add_unsigned(ms);
+                Message { deliver_at_ms: Some(at), intended: self.wall.mono_of(at), ..message }
+            }
+            Act::Plain | Act::Half(_) => message,
         };
         self.plan.heads[head].append(&self.plan.bodies[body], lines.out(line), &message, self.plan.run);
         state.number += self.batch;
@@ -314,9 +382,16 @@ impl Sender {
         if !recorder.counts(sent.intended) {
             return;
         }
-        recorder.now.service.saturating_record(now.saturating_sub(sent.written));
+        let (service, response) = match sent.step {
+            Step::Told(_, told) => {
+                recorder.now.decision.saturating_record(now.saturating_sub(told));
+                (&mut recorder.now.transaction_service, &mut recorder.now.transaction)
+            }
+            Step::Last | Step::Half(_) => (&mut recorder.now.service, &mut recorder.now.response),
+        };
+        service.saturating_record(now.saturating_sub(sent.written));
         if self.plan.lines[line].schedule.is_some() {
-            recorder.now.response.saturating_record(now.saturating_sub(sent.intended));
+            response.saturating_record(now.saturating_sub(sent.intended));
         }
     }
 

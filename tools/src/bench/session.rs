@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::failure::Failure;
 
+use super::act::{Delays, Shares};
 use super::crew::{self, Crew, Readers, Span};
 use super::host;
 use super::plan::{Kind, Plan};
@@ -62,7 +63,7 @@ pub(crate) fn run(
         stage.brokers.iter().all(|broker| broker.socket.ip().is_loopback() || is_ours(broker.socket.ip()));
     let broker_pid =
         plan.broker_pid.or_else(|| local.then(|| host::process_at(stage.brokers[0].socket.port())).flatten());
-    let plan = &off_the_brokers_core(plan, load, broker_pid);
+    let plan = &with_levels(off_the_brokers_core(plan, load, broker_pid), &mut stage)?;
     let layout = layout(plan, broker_pid);
     told(&layout);
     let flush = stage.flush_mode();
@@ -72,13 +73,18 @@ pub(crate) fn run(
     }
     let mut session = Session { plan, stage: &mut stage, interrupted, broker_pid };
     let (crew, verdict, trouble) = match plan.kind {
-        Kind::Produce | Kind::Batch => session.produce(each)?,
+        Kind::Produce | Kind::Batch | Kind::Tx => session.produce(each)?,
         Kind::Consume => session.consume(each)?,
         Kind::E2e => session.end_to_end(each)?,
+        Kind::Delay | Kind::Mixed if plan.has_consumers() || plan.scanners > 0 => session.end_to_end(each)?,
+        Kind::Delay | Kind::Mixed => session.send_only(each)?,
     };
     let (queues, brokers) =
         (stage.queues.len(), stage.brokers.iter().map(|broker| broker.address.clone()).collect());
     let mut trouble = trouble;
+    if crew.failure.is_none() {
+        trouble.extend(stage.roll_back(&plan.shape.group, &crew.undecided, crew.undecided_more));
+    }
     if let Some(url) = &plan.server_metrics {
         match scrape::get(url) {
             Ok(text) => server_metrics.push(("server-metrics-after.txt".to_owned(), text)),
@@ -129,7 +135,7 @@ impl Session<'_> {
             crew.faults.extend(stored);
             return Ok((crew, None, Vec::new()));
         }
-        match self.read_back(&before, crew.acked_ever) {
+        match self.read_back(&before, crew.visible_ever) {
             Ok(reading) => {
                 crew.ledger.merge(&reading.ledger);
                 crew.faults.extend(reading.faults);
@@ -147,12 +153,14 @@ impl Session<'_> {
     /// What is wrong with the number of messages that the queues grew by. (A refused one may have been stored: a flush
     /// that timed out.)
     fn stored_since(&mut self, before: &[(i64, i64)], crew: &Crew) -> Result<Option<String>, Failure> {
-        let after = self.stage.offsets_with(before, crew.acked_ever)?;
+        let after = self.stage.offsets_with(before, crew.visible_ever)?;
         let end = |offsets: &[(i64, i64)]| offsets.iter().map(|(_, end)| end).sum::<i64>();
         let stored = (end(&after) - end(before)).unsigned_abs();
-        let exact = !self.plan.topic_exists && !self.plan.shape.oneway && crew.failed_ever == 0;
-        let wrong = stored < crew.acked_ever || exact && stored != crew.acked_ever;
-        Ok(wrong.then(|| format!("{} messages acknowledged, {stored} stored", crew.acked_ever)))
+        // What a check committed is there beside what this run committed.
+        let checked = crew.total.checks > 0;
+        let exact = !self.plan.topic_exists && !self.plan.shape.oneway && !checked && crew.failed_ever == 0;
+        let wrong = stored < crew.visible_ever || exact && stored != crew.visible_ever;
+        Ok(wrong.then(|| format!("{} messages acknowledged, {stored} stored", crew.visible_ever)))
     }
 
     fn consume(&mut self, each: &mut dyn FnMut(&Interval)) -> Ran {
@@ -209,6 +217,12 @@ impl Session<'_> {
         Ok(queues.map(|(queue, (_, end))| (queue, Reading::Follow(end))).collect())
     }
 
+    /// Sends what nobody waits for.
+    fn send_only(&mut self, each: &mut dyn FnMut(&Interval)) -> Ran {
+        let parts = crew::sending_parts(self.plan, &self.stage.brokers, &self.stage.queues);
+        Ok((self.crew(parts, self.span(), each)?, None, Vec::new()))
+    }
+
     fn end_to_end(&mut self, each: &mut dyn FnMut(&Interval)) -> Ran {
         let queues = self.stage.queues.len();
         let consumers = self.plan.consumers.map_or(CONSUMERS.min(queues), |count| count as usize);
@@ -220,15 +234,44 @@ impl Session<'_> {
                 fix: "give at most one per queue, or more --queues".to_owned(),
             });
         }
+        if self.plan.scanners > 0 {
+            self.fill()?;
+        }
         let readings = self.ends()?;
+        let scans = self.scans()?;
         let mut parts = crew::sending_parts(self.plan, &self.stage.brokers, &self.stage.queues);
         let readers = Readers { consumers, deliveries: true, suspend: SUSPEND_MS, budget: None };
         for _ in 0..self.plan.subscriptions {
-            crew::add_consumers(&mut parts, self.plan, readers, &self.stage.brokers, &readings);
+            if consumers > 0 {
+                crew::add_consumers(&mut parts, self.plan, readers, &self.stage.brokers, &readings);
+            }
+        }
+        for scan in scans {
+            let one = Readers { consumers: 1, ..readers };
+            crew::add_consumers(&mut parts, self.plan, one, &self.stage.brokers, &scan);
         }
         let crew = self.crew(parts, self.span(), each)?;
         let verdict = self.plan.verify.then(|| crew.ledger.verdict());
         Ok((crew, verdict, Vec::new()))
+    }
+
+    /// What each scanning consumer reads: everything that is there, from a place of its own.
+    fn scans(&mut self) -> Result<Vec<Vec<(Queue, Reading)>>, Failure> {
+        let scanners = i64::from(self.plan.scanners);
+        if scanners == 0 {
+            return Ok(Vec::new());
+        }
+        let offsets = self.stage.offsets()?;
+        let of = |scanner: i64| {
+            let queues = self.stage.queues.iter().cloned().zip(&offsets);
+            queues
+                .map(|(queue, (first, end))| {
+                    let from = first + (end - first) / scanners * scanner;
+                    (queue, Reading::Scan(*first..*end, from))
+                })
+                .collect()
+        };
+        Ok((0..scanners).map(of).collect())
     }
 
     /// Stores the backlog of a consume run.
@@ -243,6 +286,8 @@ impl Session<'_> {
             connections: self.plan.connections.min(4),
             shape: Shape { batch, oneway: false, stamped: false, sys_flag: 0, ..self.plan.shape.clone() },
             verify: false,
+            shares: Shares::default(),
+            delays: None,
             ..crew::modest(self.plan)
         };
         let parts = crew::sending_parts(&plan, &self.stage.brokers, &self.stage.queues);
@@ -314,8 +359,8 @@ impl Session<'_> {
             warmup: plan.warmup,
             duration: plan.duration,
             interval: plan.interval,
-            drain: plan.timeout,
-            copies: u64::from(plan.subscriptions),
+            drain: plan.timeout + plan.longest_delay(),
+            copies: if plan.has_consumers() { u64::from(plan.subscriptions) } else { 0 },
         }
     }
 }
@@ -330,7 +375,7 @@ fn cannot_run(error: std::io::Error) -> Failure {
 fn length(reading: &Reading) -> i64 {
     match reading {
         Reading::Follow(_) => i64::MAX,
-        Reading::Again(range) | Reading::Once(range) => range.end - range.start,
+        Reading::Again(range) | Reading::Once(range) | Reading::Scan(range, _) => range.end - range.start,
     }
 }
 
@@ -358,6 +403,22 @@ fn off_the_brokers_core(plan: &Plan, load: &super::options::Load, broker: Option
         }
     }
     plan
+}
+
+/// With a delay level: how long that is, as the brokers say.
+fn with_levels(plan: Plan, stage: &mut Stage) -> Result<Plan, Failure> {
+    let (Some(_), Some(level)) = (plan.delays, plan.shape.level) else { return Ok(plan) };
+    let Some(levels) = stage.setting("messageDelayLevel") else { return Ok(plan) };
+    let Some(text) = levels.split_whitespace().nth(level as usize - 1) else {
+        return Err(Failure::Usage {
+            what: format!("--level {level}: the broker has the levels {levels}"),
+            fix: "choose one of them, counted from 1".to_owned(),
+        });
+    };
+    let delay =
+        super::units::duration(text).map_err(|what| Failure::Server(format!("messageDelayLevel: {what}")))?;
+    let ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+    Ok(Plan { delays: Some(Delays { least_ms: ms, most_ms: ms, step_ms: 1 }), ..plan })
 }
 
 /// The address is one of this host's.

@@ -9,14 +9,17 @@ use net::ResponseCode;
 use net::body::TopicStatsTable;
 use net::names::AUTO_CREATE_TOPIC;
 use net::requests::{
-    DeleteTopicInBroker, DeleteTopicInNamesrv, GetBrokerConfig, GetTopicStatsInfo, UpdateAndCreateTopic,
+    DeleteTopicInBroker, DeleteTopicInNamesrv, EndTransaction, GetBrokerConfig, GetTopicStatsInfo,
+    UpdateAndCreateTopic,
 };
 
 use crate::client::cluster::{Cluster, parsed};
 use crate::failure::Failure;
 
+use super::act::Fate;
 use super::options::Load;
 use super::plan::{Kind, Plan};
+use super::sender::Undecided;
 
 /// A broker (a shard is one).
 #[derive(Clone, Debug)]
@@ -143,7 +146,7 @@ impl Stage {
     }
 
     /// A setting of the first broker.
-    fn setting(&mut self, key: &str) -> Option<String> {
+    pub(crate) fn setting(&mut self, key: &str) -> Option<String> {
         let address = self.brokers.first()?.address.clone();
         let answer =
             self.cluster.ask(&address, &GetBrokerConfig {}, &[], "asking for the configuration").ok()?;
@@ -188,6 +191,34 @@ impl Stage {
             }
         }
         left
+    }
+
+    /// Rolls back half messages that were left undecided, so that nobody asks about them when we are gone. What did
+    /// not work of it.
+    pub(crate) fn roll_back(
+        &mut self,
+        group: &str,
+        undecided: &[(SocketAddr, Undecided)],
+        more: u64,
+    ) -> Vec<String> {
+        let mut failed = 0;
+        for (at, half) in undecided {
+            let header = EndTransaction {
+                topic: None,
+                producer_group: group,
+                tran_state_table_offset: half.queue_offset,
+                commit_log_offset: half.log_offset,
+                commit_or_rollback: Fate::Rollback.code(),
+                from_transaction_check: false,
+                msg_id: Some(""),
+                transaction_id: None,
+            };
+            let doing = "rolling back undecided half messages";
+            failed += u64::from(self.cluster.ask(&at.to_string(), &header, &[], doing).is_err());
+        }
+        let left = failed + more;
+        let what = || format!("{left} undecided half messages stay with the broker until it gives them up");
+        (left > 0).then(what).into_iter().collect()
     }
 
     fn find(&self, broker: usize, topic: &str, id: i32) -> Option<usize> {
@@ -248,9 +279,9 @@ impl Stage {
         for place in places {
             let Some(address) = place.master() else { continue };
             let queues = match kind {
-                Kind::Produce | Kind::Batch => place.write_queues,
+                Kind::Produce | Kind::Batch | Kind::Tx => place.write_queues,
                 Kind::Consume => place.read_queues,
-                Kind::E2e => place.write_queues.min(place.read_queues),
+                Kind::E2e | Kind::Delay | Kind::Mixed => place.write_queues.min(place.read_queues),
             };
             if queues == 0 {
                 continue;
@@ -261,9 +292,9 @@ impl Stage {
         }
         if self.queues.is_empty() {
             let what = match kind {
-                Kind::Produce | Kind::Batch => "written",
+                Kind::Produce | Kind::Batch | Kind::Tx => "written",
                 Kind::Consume => "read",
-                Kind::E2e => "written and read",
+                Kind::E2e | Kind::Delay | Kind::Mixed => "written and read",
             };
             return Err(Failure::Partly {
                 what: format!(

@@ -1,13 +1,13 @@
 //! [`Stamp`]: what a message carries so that its receiver can tell how late, how whole and which it is.
 //!
 //! A property of fixed width, so that a warm send patches it in place: run, stream (a connection of the generator),
-//! number in the stream, both times on CLOCK_MONOTONIC, CRC of the body. Only sent when somebody will look (`e2e`,
+//! number in the stream, both times on CLOCK_MONOTONIC, CRC of the body, and whether it is delivered later. Only sent when somebody will look (`e2e`,
 //! `--verify`).
 
 /// Name of the property.
 pub const NAME: &str = "RINGMQ_BENCH";
 /// Characters of its value.
-pub const CHARS: usize = 64;
+pub const CHARS: usize = 65;
 /// Streams that can be told apart.
 pub const STREAMS_MAX: usize = 1 << 16;
 
@@ -20,12 +20,14 @@ pub struct Stamp {
     pub stream: u16,
     /// Number of the message in its stream, below 2^48.
     pub number: u64,
-    /// When it was due, ns.
+    /// When it was due, ns; if it is delivered later, when its delivery is.
     pub intended: u64,
     /// When it was written, ns.
     pub written: u64,
     /// CRC-32 of the body as sent.
     pub crc: u32,
+    /// It is delivered later.
+    pub later: bool,
 }
 
 impl Stamp {
@@ -41,6 +43,7 @@ impl Stamp {
         hex(&mut out[24..40], self.intended);
         hex(&mut out[40..56], self.written);
         hex(&mut out[56..64], u64::from(self.crc));
+        hex(&mut out[64..65], u64::from(self.later));
     }
 
     /// Reads the value of a property; `None` if it is no stamp.
@@ -57,6 +60,7 @@ impl Stamp {
             intended: number(24, 40)?,
             written: number(40, 56)?,
             crc: u32::try_from(number(56, 64)?).ok()?,
+            later: number(64, 65)? != 0,
         })
     }
 }
@@ -82,9 +86,9 @@ mod tests {
     proptest! {
         #[test]
         fn a_stamp_reads_back_as_written(
-            run: u32, stream: u16, number in 0_u64..1 << 48, intended: u64, written: u64, crc: u32,
+            run: u32, stream: u16, number in 0_u64..1 << 48, intended: u64, written: u64, crc: u32, later: bool,
         ) {
-            let stamp = Stamp { run, stream, number, intended, written, crc };
+            let stamp = Stamp { run, stream, number, intended, written, crc, later };
             let mut text = [0; CHARS];
             stamp.write(&mut text);
             prop_assert_eq!(Stamp::read(&text), Some(stamp));

@@ -71,6 +71,9 @@ pub struct Summary {
     pub latency: Latency,
     /// With `--verify`.
     pub verify: Option<Verdict>,
+    /// Transactions and the broker's checks.
+    #[serde(default)]
+    pub transactions: Option<Transactions>,
     /// CPU in the measured time.
     pub cpu: Cpu,
     /// One row per interval.
@@ -131,6 +134,28 @@ pub struct Rates {
     pub bytes_per_second: f64,
     /// Received per second in an end-to-end run.
     pub received_per_second: f64,
+    /// Read per second by scanning consumers.
+    pub scanned_per_second: f64,
+    /// Bytes of their bodies per second.
+    pub scanned_bytes_per_second: f64,
+}
+
+/// Transactions by their ends, and the broker's checks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Transactions {
+    /// Committed.
+    pub committed: u64,
+    /// Rolled back.
+    pub rolled_back: u64,
+    /// Left open until a check.
+    pub unknown: u64,
+    /// Checks that the broker asked.
+    pub checks: u64,
+    /// Of them, for transactions whose end it had been told.
+    pub checks_unexpected: u64,
+    /// Of them, for transactions that it had asked about before.
+    pub checks_again: u64,
 }
 
 /// Failed requests of one code.
@@ -158,6 +183,14 @@ pub struct Latency {
     pub publish_response: Option<Distribution>,
     /// e2e: from writing to the acknowledgement.
     pub publish_service: Option<Distribution>,
+    /// tx: from the answer to a half message to the answer to its end.
+    pub decision: Option<Distribution>,
+    /// mixed: whole transactions, from the due time of the half message to the answer to its end.
+    pub transaction: Option<Distribution>,
+    /// Delayed messages: from the time a delivery was due to the delivery.
+    pub lateness: Option<Distribution>,
+    /// mixed: pulls of scanning consumers, from writing to the answer.
+    pub scan: Option<Distribution>,
     /// How late the generator was.
     pub lag: Option<Distribution>,
 }
@@ -258,10 +291,14 @@ pub struct Row {
 pub fn headline<'i>(plan: &Plan, interval: &'i Interval) -> &'i Latencies {
     match plan.kind {
         Kind::E2e => &interval.delivery,
+        Kind::Mixed if plan.has_consumers() => &interval.delivery,
+        Kind::Delay if plan.has_consumers() => &interval.lateness,
+        Kind::Tx if plan.is_open() => &interval.transaction,
+        Kind::Tx => &interval.transaction_service,
         Kind::Consume if plan.follow => &interval.born_to_client,
         Kind::Consume => &interval.delivery_service,
-        Kind::Produce | Kind::Batch if plan.is_open() => &interval.response,
-        Kind::Produce | Kind::Batch => &interval.service,
+        Kind::Produce | Kind::Batch | Kind::Delay | Kind::Mixed if plan.is_open() => &interval.response,
+        Kind::Produce | Kind::Batch | Kind::Delay | Kind::Mixed => &interval.service,
     }
 }
 
@@ -271,14 +308,19 @@ pub fn service<'i>(plan: &Plan, interval: &'i Interval) -> &'i Latencies {
     match plan.kind {
         Kind::Consume if plan.follow => &interval.store_to_client,
         Kind::E2e | Kind::Consume => &interval.delivery_service,
-        Kind::Produce | Kind::Batch => &interval.service,
+        Kind::Mixed if plan.has_consumers() => &interval.delivery_service,
+        Kind::Tx => &interval.transaction_service,
+        Kind::Produce | Kind::Batch | Kind::Delay | Kind::Mixed => &interval.service,
     }
 }
 
 impl Summary {
-    /// The latency that counts: response, or service in a closed loop.
+    /// The latency that counts: response, or service in a closed loop; of delayed messages how late they came.
     #[must_use]
     pub fn headline(&self) -> Option<&Distribution> {
+        if let ("delay", Some(lateness)) = (self.kind.as_str(), &self.latency.lateness) {
+            return Some(lateness);
+        }
         self.latency.response.as_ref().or(self.latency.service.as_ref())
     }
 

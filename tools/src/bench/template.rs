@@ -13,6 +13,7 @@ use net::properties::{self as wire, keys};
 use net::requests::SendMessageV2;
 use net::{Codec, RequestCode};
 
+use super::act::Class;
 use super::stamp::{self, Stamp, hex};
 
 /// First number of a request, so that all have ten digits and are patched in place.
@@ -43,6 +44,12 @@ pub struct Shape {
     pub sys_flag: i32,
     /// Which run this is: part of unique keys.
     pub run: u32,
+    /// What its messages are.
+    pub class: Class,
+    /// Delayed messages: their level; without one they say when they are due.
+    pub level: Option<u32>,
+    /// Delayed messages carry their due time under this name too (RocketMQ's timer benchmark does).
+    pub due_property: Option<String>,
 }
 
 /// The header of sends to one queue.
@@ -80,6 +87,8 @@ pub struct Message {
     pub written: u64,
     /// Its key.
     pub key: u32,
+    /// A delayed message: when it is to be delivered, Unix ms. `intended` is the same on the monotonic clock.
+    pub deliver_at_ms: Option<i64>,
 }
 
 /// Where the number of a request stands.
@@ -97,6 +106,8 @@ struct Marks {
     unique: Option<usize>,
     key: Option<usize>,
     stamp: Option<usize>,
+    /// Due time of a delayed message, and the same under a name of the user's.
+    due: [Option<usize>; 2],
 }
 
 impl Head {
@@ -111,7 +122,7 @@ impl Head {
             default_topic: "TBW102",
             default_queues: 4,
             queue_id: queue,
-            sys_flag: shape.sys_flag,
+            sys_flag: shape.sys_flag | if shape.class == Class::Half { PREPARED } else { 0 },
             born_at_ms: BORN_MARK,
             flag: 0,
             properties: Some(&properties),
@@ -242,7 +253,19 @@ impl Shape {
             add(keys::TAGS, tag);
         }
         self.properties.iter().for_each(|(name, value)| add(name, value));
-        if self.java_properties {
+        match (self.class, self.level) {
+            (Class::Plain, _) => {}
+            (Class::Half, _) => {
+                add(keys::TRAN_MSG, "true");
+                add(keys::PGROUP, &self.group);
+            }
+            (Class::Later, Some(level)) => add(keys::DELAY, &level.to_string()),
+            (Class::Later, None) => add(keys::TIMER_DELIVER_MS, DUE_MARK),
+        }
+        if let (Class::Later, Some(name)) = (self.class, &self.due_property) {
+            add(name, DUE_MARK_2);
+        }
+        if self.java_properties || self.class == Class::Half {
             add(keys::UNIQ_KEY, &format!("7F000001{:08X}{UNIQUE_MARK}", self.run));
             add(keys::WAIT, "true");
         }
@@ -255,21 +278,25 @@ impl Shape {
     fn marks(&self, bytes: &[u8]) -> Marks {
         let find = |wanted: bool, mark: &str| wanted.then(|| only(bytes, mark.as_bytes()));
         Marks {
-            unique: find(self.java_properties, UNIQUE_MARK),
+            unique: find(self.java_properties || self.class == Class::Half, UNIQUE_MARK),
             key: find(self.keyed, KEY_MARK),
             stamp: find(self.stamped, STAMP_MARK),
+            due: [
+                find(self.class == Class::Later && self.level.is_none(), DUE_MARK),
+                find(self.class == Class::Later && self.due_property.is_some(), DUE_MARK_2),
+            ],
         }
     }
 }
 
 impl Marks {
     fn is_empty(&self) -> bool {
-        self.unique.is_none() && self.key.is_none() && self.stamp.is_none()
+        self.unique.is_none() && self.key.is_none() && self.stamp.is_none() && self.due == [None; 2]
     }
 
     fn moved(self, by: usize) -> Self {
         let add = |at: Option<usize>| at.map(|at| at + by);
-        Self { unique: add(self.unique), key: add(self.key), stamp: add(self.stamp) }
+        Self { unique: add(self.unique), key: add(self.key), stamp: add(self.stamp), due: self.due.map(add) }
     }
 
     fn write(&self, bytes: &mut [u8], message: &Message, crc: u32, run: u32) {
@@ -280,9 +307,16 @@ impl Marks {
         if let Some(at) = self.key {
             hex(&mut bytes[at + 1..at + KEY_MARK.len()], u64::from(message.key));
         }
+        if let Some(due) = message.deliver_at_ms {
+            for at in self.due.into_iter().flatten() {
+                digits(&mut bytes[at..at + DUE_MARK.len()], due.unsigned_abs());
+            }
+        }
         if let Some(at) = self.stamp {
             let Message { stream, number, intended, written, .. } = *message;
-            Stamp { run, stream, number, intended, written, crc }.write(&mut bytes[at..at + stamp::CHARS]);
+            let later = message.deliver_at_ms.is_some();
+            Stamp { run, stream, number, intended, written, crc, later }
+                .write(&mut bytes[at..at + stamp::CHARS]);
         }
     }
 }
@@ -293,10 +327,16 @@ const BORN_MARK: i64 = 1_777_777_777_777;
 const UNIQUE_MARK: &str = "FEDCBA9876543210";
 /// A key; all but its first letter changes.
 const KEY_MARK: &str = "kZZZZZZZZ";
-const STAMP_MARK: &str = "SSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSS";
+const STAMP_MARK: &str = "SSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSS";
+/// Due times of 13 digits that occur nowhere else.
+const DUE_MARK: &str = "1888888888888";
+const DUE_MARK_2: &str = "1999999999999";
+/// `sysFlag` of a half message (Java: `MessageSysFlag`).
+const PREPARED: i32 = 4;
 const _: () = assert!(STAMP_MARK.len() == stamp::CHARS);
 /// Texts that may occur in no property: they mark what is patched.
-pub const MARKS: [&str; 5] = [UNIQUE_MARK, KEY_MARK, STAMP_MARK, "1777777777777", "1000000000"];
+pub const MARKS: [&str; 7] =
+    [UNIQUE_MARK, KEY_MARK, STAMP_MARK, DUE_MARK, DUE_MARK_2, "1777777777777", "1000000000"];
 /// The first field of a frame, which it does not count itself.
 const LENGTH_BYTES: usize = 4;
 
@@ -335,6 +375,9 @@ mod tests {
             properties: vec![("a".into(), "b".into())],
             sys_flag: 0,
             run: 7,
+            class: Class::Plain,
+            level: None,
+            due_property: None,
         }
     }
 
@@ -346,6 +389,7 @@ mod tests {
         intended: 5,
         written: 6,
         key: 0x1F,
+        deliver_at_ms: None,
     };
 
     /// Number, born time, properties and body of what is sent.
@@ -383,7 +427,7 @@ mod tests {
         );
         let stamp = Stamp::read(find(stamp::NAME)).unwrap();
         let crc = crc32fast::hash(body);
-        assert_eq!(stamp, Stamp { run: 7, stream: 3, number, intended: 5, written: 6, crc });
+        assert_eq!(stamp, Stamp { run: 7, stream: 3, number, intended: 5, written: 6, crc, later: false });
     }
 
     #[test]

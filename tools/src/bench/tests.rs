@@ -8,9 +8,14 @@ use std::rc::Rc;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use net::client::{RequestHead, encode};
 use net::connection::{ConnectionLimits, Connections};
-use net::requests::{PullMessage, PullReply, SendMessageReply, SendMessageV2};
-use net::{Header, ReplyTo, Request, ResponseCode, Scratch, reply};
+use net::message_id::OffsetMessageId;
+use net::requests::{
+    CheckTransactionState, EndTransaction, PullMessage, PullReply, RequestHeader, SendMessageReply,
+    SendMessageV2,
+};
+use net::{Header, ReplyTo, Request, ResponseCode, Scratch, properties, reply};
 use rt::sim::{NetProfile, SimDisk, SimEnv, Simulation};
 use rt::{ConnId, Env, Event, Mono, Now, Reactor, Transport, TurnOutcome};
 use store::record::{Draft, Place};
@@ -19,7 +24,7 @@ use store::{NewMessage, PhysicalOffset, QueueOffset};
 use super::crew::{self, Readers};
 use super::driver::Driver;
 use super::engine::{Control, Engine};
-use super::flight::{Flight, Sent};
+use super::flight::{Flight, Sent, Step};
 use super::plan::{Kind, Plan, tests::plan};
 use super::receiver::{Reading, Receiver};
 use super::recorder::{Interval, Phase, Recorder, TIMED_OUT, Times};
@@ -47,6 +52,12 @@ struct Script {
     refuse_every: u64,
     /// ... are never answered.
     ignore_every: u64,
+    /// Every so many roll-backs its message is stored all the same.
+    leak_every: u64,
+    /// Delayed messages come so much late.
+    late_ms: i64,
+    /// From a half message to asking about it; 0 asks nobody.
+    check_ms: u64,
 }
 
 const TOPIC: &str = "T";
@@ -69,10 +80,17 @@ struct Server {
     /// Pulls that wait for a message.
     parked: Vec<(ConnId, ReplyTo, i32, i64)>,
     numbered: u64,
+    /// Half messages, and whether they are decided.
+    halves: Vec<(i32, String, Vec<u8>, bool)>,
+    rolled_back: u64,
+    /// Delayed messages by when they are due, Unix ms.
+    delayed: BTreeMap<(i64, u64), (i32, String, Vec<u8>)>,
+    /// Half messages to ask about: when, ns, and on which connection.
+    checks: BTreeMap<(u64, usize), ConnId>,
 }
 
 enum Answer {
-    Stored(ReplyTo),
+    Stored(ReplyTo, u64),
     Refused(ReplyTo),
 }
 
@@ -90,6 +108,10 @@ impl Server {
             answers: BTreeMap::new(),
             parked: Vec::new(),
             numbered: 0,
+            halves: Vec::new(),
+            rolled_back: 0,
+            delayed: BTreeMap::new(),
+            checks: BTreeMap::new(),
         };
         env.drive(&Rc::new(RefCell::new(server)));
         at
@@ -111,6 +133,8 @@ impl Server {
             match Request::decode(&header).unwrap() {
                 Request::SendMessageV2(send) => self.send(conn, to, &send, frame.body, now),
                 Request::PullMessage(pull) => self.pull(conn, to.unwrap(), &pull),
+                Request::EndTransaction(end) => self.end(conn, to, &end, now),
+                Request::HeartBeat(_) => {}
                 other => panic!("{other:?}"),
             }
             ControlFlow::Continue(())
@@ -126,7 +150,14 @@ impl Server {
         let script = self.script;
         let refused = hit(script.refuse_every);
         let (queue, properties) = (send.queue_id, send.properties.unwrap_or_default().to_owned());
-        if hit(script.damage_every) {
+        let due = properties::find(properties.as_bytes(), "TIMER_DELIVER_MS");
+        if send.sys_flag == 4 {
+            self.checks.insert((now.mono.0 + script.check_ms * 1_000_000, self.halves.len()), conn);
+            self.halves.push((queue, properties, body.to_owned(), false));
+        } else if let Some(due) = due {
+            let due: i64 = std::str::from_utf8(due).unwrap().parse().unwrap();
+            self.delayed.insert((due + script.late_ms, came), (queue, properties, body.to_owned()));
+        } else if hit(script.damage_every) {
             let mut other = body.to_owned();
             other[0] ^= 1;
             self.store(queue, &properties, &other);
@@ -141,10 +172,70 @@ impl Server {
             }
         }
         let Some(to) = to.filter(|_| !hit(script.ignore_every)) else { return };
-        let answer = if refused { Answer::Refused(to) } else { Answer::Stored(to) };
+        let half = (self.halves.len() as u64).saturating_sub(1);
+        let answer = if refused { Answer::Refused(to) } else { Answer::Stored(to, half) };
         let at = self.done_at(now.mono.0 + script.delay_ms * 1_000_000);
         self.numbered += 1;
         self.answers.insert((at, self.numbered), (conn, answer));
+    }
+
+    fn end(&mut self, conn: ConnId, to: Option<ReplyTo>, end: &EndTransaction<'_>, now: Now) {
+        let at = usize::try_from(end.tran_state_table_offset).unwrap();
+        assert_eq!(end.commit_log_offset, end.tran_state_table_offset * 1_000);
+        let (queue, properties, body, decided) = self.halves[at].clone();
+        assert_eq!(properties::find(properties.as_bytes(), "PGROUP").unwrap(), end.producer_group.as_bytes());
+        self.halves[at].3 = end.commit_or_rollback != 0;
+        self.rolled_back += u64::from(end.commit_or_rollback == 12);
+        let leaks = self.script.leak_every > 0 && self.rolled_back.is_multiple_of(self.script.leak_every);
+        if !decided && (end.commit_or_rollback == 8 || end.commit_or_rollback == 12 && leaks) {
+            self.store(queue, &properties, &body);
+        }
+        if let Some(to) = to {
+            let at = now.mono.0 + self.script.delay_ms * 1_000_000;
+            self.numbered += 1;
+            self.answers.insert((at, self.numbered), (conn, Answer::Stored(to, 0)));
+        }
+    }
+
+    /// Asks about half messages that are undecided for long enough.
+    fn ask(&mut self, now: Now) {
+        while let Some(((at, half), conn)) = self.checks.first_key_value().map(|(at, conn)| (*at, *conn))
+            && at <= now.mono.0
+        {
+            self.checks.pop_first();
+            let (_, properties, _, decided) = &self.halves[half];
+            if *decided || self.script.check_ms == 0 {
+                continue;
+            }
+            let id = properties::find(properties.as_bytes(), "UNIQ_KEY").unwrap();
+            let check = CheckTransactionState {
+                topic: Some(TOPIC),
+                tran_state_table_offset: half as i64,
+                commit_log_offset: half as i64 * 1_000,
+                msg_id: Some(std::str::from_utf8(id).unwrap()),
+                transaction_id: None,
+                offset_msg_id: None,
+                broker_name: None,
+            };
+            let head = RequestHead {
+                codec: net::Codec::Json,
+                code: CheckTransactionState::CODE,
+                opaque: 1,
+                oneway: true,
+            };
+            if let Some(out) = self.connections.reply(conn) {
+                encode(out.bytes(), head, &check, &[]);
+            }
+        }
+    }
+
+    fn deliver(&mut self, now: Now) {
+        while let Some(((due, _), _)) = self.delayed.first_key_value()
+            && *due <= now.unix_ms
+        {
+            let (_, (queue, properties, body)) = self.delayed.pop_first().unwrap();
+            self.store(queue, &properties, &body);
+        }
     }
 
     fn store(&mut self, queue: i32, properties: &str, body: &[u8]) {
@@ -228,11 +319,13 @@ impl Reactor for Server {
             let (_, (conn, answer)) = self.answers.pop_first().unwrap();
             let Some(out) = self.connections.reply(conn) else { continue };
             match answer {
-                Answer::Stored(to) => {
+                Answer::Stored(to, half) => {
+                    let id = OffsetMessageId { host: ([10, 0, 0, 1], 10911).into(), offset: half * 1_000 };
+                    let id = id.to_string();
                     let header = SendMessageReply {
                         queue_id: 0,
-                        msg_id: "0",
-                        queue_offset: 0,
+                        msg_id: &id,
+                        queue_offset: half as i64,
                         transaction_id: None,
                         batch_uniq_id: None,
                         recall_handle: None,
@@ -244,9 +337,17 @@ impl Reactor for Server {
                 Answer::Refused(to) => reply::plain(out, to, ResponseCode::SYSTEM_BUSY, Some("busy")),
             }
         }
+        self.deliver(now);
+        self.ask(now);
         self.answer_pulls();
         self.connections.flush_dirty(self.env.net(), now.mono);
-        let deadline = self.answers.first_key_value().map(|((at, _), _)| Mono(*at));
+        let answer = self.answers.first_key_value().map(|((at, _), _)| Mono(*at));
+        let check = self.checks.first_key_value().map(|((at, _), _)| Mono(*at));
+        let due = self
+            .delayed
+            .first_key_value()
+            .map(|((due, _), _)| now.mono.plus_ms(u64::try_from(due - now.unix_ms).unwrap_or(0)));
+        let deadline = [answer, check, due].into_iter().flatten().min();
         TurnOutcome { deadline, stop: false }
     }
 }
@@ -284,7 +385,7 @@ fn run_until(
     let brokers = [Broker { name: String::new(), address: at.to_string(), socket: at }];
     let queues: Vec<Queue> = (0..QUEUES).map(|id| Queue { topic: TOPIC.into(), broker: 0, id }).collect();
     let mut parts = crew::sending_parts(&plan, &brokers, &queues);
-    if kind == Kind::E2e {
+    if plan.has_consumers() || kind == Kind::Tx {
         let readings: Vec<_> = queues.iter().cloned().map(|queue| (queue, Reading::Follow(0))).collect();
         let readers = Readers { consumers: 1, deliveries: true, suspend: 15_000, budget: None };
         crew::add_consumers(&mut parts, &plan, readers, &brokers, &readings);
@@ -298,7 +399,7 @@ fn run_until(
     control.times.set(Times { start, measured, end, interval: nanos(plan.interval) }).unwrap();
     let (out, intervals) = mpsc::channel();
     let pair = (part.sender.map(Sender::new), part.receiver.map(Receiver::new));
-    let engine = Engine::new(control, pair, (1, 1), nanos(plan.timeout), out);
+    let engine = Engine::new(control, pair, (1, 1), nanos(plan.timeout + plan.longest_delay()), out);
     let client = sim.machine([10, 0, 0, 2], SimDisk::new());
     let env = client.env();
     let driver = Rc::new(RefCell::new(Driver::connect(env.clone(), &part.place.lines, engine)));
@@ -479,7 +580,8 @@ fn a_warm_message_allocates_nothing() {
             for number in 0..10_000_u64 {
                 out.clear();
                 let body = number as usize % bodies.len();
-                let sent = Sent { intended: number, written: number, number, body: body as u32 };
+                let sent =
+                    Sent { intended: number, written: number, number, body: body as u32, step: Step::Last };
                 let opaque = flight.take(sent);
                 let message = Message {
                     opaque,
@@ -489,6 +591,7 @@ fn a_warm_message_allocates_nothing() {
                     intended: number,
                     written: number,
                     key: 1,
+                    deliver_at_ms: None,
                 };
                 head.append(&bodies[body], &mut out, &message, 1);
                 assert_eq!(flight.answered(opaque), Some(sent));
@@ -499,4 +602,62 @@ fn a_warm_message_allocates_nothing() {
         });
         assert_eq!(counted.count_total, 0, "{arguments:?}");
     }
+}
+
+#[test]
+fn transactions_end_in_the_shares_asked_for_and_only_committed_ones_are_seen() {
+    let script = Script { delay_ms: 3, ..Script::default() };
+    let ran = run(13, script, Kind::Tx, &with(&["--verify", "--rollback=10%", "--unknown=5%"]));
+    let total = &ran.total;
+    let ends = (total.committed, total.rolled_back, total.unknown);
+    // Some half messages of the warm-up are decided after it.
+    assert!((ends.0 + ends.1 + ends.2).abs_diff(4_000) < 10, "{ends:?}");
+    assert!(ends.1.abs_diff(400) < 60 && ends.2.abs_diff(200) < 60, "{ends:?}");
+    assert_eq!((ran.verdict.lost, ran.verdict.leaked, ran.verdict.unacknowledged), (0, 0, 0));
+    // Half and end take three milliseconds each.
+    let at = |latencies: &super::recorder::Latencies| latencies.value_at_quantile(0.5) / 100_000;
+    assert_eq!((at(&total.response), at(&total.decision), at(&total.transaction)), (30, 30, 61));
+    assert!(total.transaction.len().abs_diff(ends.0 + ends.1) < 10, "{}", total.transaction.len());
+}
+
+#[test]
+fn a_server_that_shows_what_was_rolled_back_is_caught() {
+    let script = Script { leak_every: 100, ..Script::default() };
+    let verdict = run(14, script, Kind::Tx, &with(&["--verify", "--rollback=50%"])).verdict;
+    assert!((20..=30).contains(&verdict.leaked), "{verdict:?}");
+    assert!(!verdict.is_safe());
+}
+
+#[test]
+fn checks_are_answered_as_asked_for() {
+    let script = Script { check_ms: 500, ..Script::default() };
+    let ran = run(15, script, Kind::Tx, &with(&["--verify", "--unknown=20%", "--check-rollback=50%"]));
+    assert!(ran.total.checks.abs_diff(ran.total.unknown) < 120, "{} {}", ran.total.checks, ran.total.unknown);
+    assert_eq!((ran.total.checks_unexpected, ran.total.checks_again), (0, 0));
+    assert_eq!((ran.verdict.leaked, ran.verdict.lost), (0, 0));
+    // Half of them were committed then.
+    assert!(ran.verdict.unacknowledged.abs_diff(ran.total.checks / 2) < 100, "{:?}", ran.verdict);
+}
+
+#[test]
+fn lateness_is_from_the_due_delivery_and_early_ones_are_counted() {
+    let arguments = with(&["--verify", "--delay=200ms..900ms:100ms"]);
+    let ran = run(16, Script { late_ms: 30, ..Script::default() }, Kind::Delay, &arguments);
+    let late = &ran.total.lateness;
+    let (least, most) = (late.value_at_quantile(0.01), late.value_at_quantile(0.99));
+    assert!(least > 29_000_000 && most < 32_000_000, "{least} to {most}");
+    assert_eq!((ran.verdict.lost, ran.verdict.duplicates, ran.verdict.early), (0, 0, 0));
+    assert!(late.len() > 3_500 && ran.total.delivery.is_empty(), "{}", late.len());
+    let early = run(17, Script { late_ms: -30, ..Script::default() }, Kind::Delay, &arguments).verdict;
+    assert_eq!((early.early, early.lost), (early.received, 0));
+    assert!((28_000_000..31_100_000).contains(&early.earliest_ns), "{early:?}");
+}
+
+#[test]
+fn a_mix_sends_each_kind_in_its_share() {
+    let mix = ["--verify", "--tx-share=20%", "--rollback=50%", "--delay-share=30%", "--delay=300ms"];
+    let ran = run(18, Script::default(), Kind::Mixed, &with(&mix));
+    let (ends, late) = (ran.total.committed + ran.total.rolled_back, ran.total.lateness.len());
+    assert!(ends.abs_diff(800) < 60 && late.abs_diff(1_200) < 150, "{ends} transactions, {late} delayed");
+    assert_eq!((ran.verdict.lost, ran.verdict.leaked, ran.verdict.early), (0, 0, 0));
 }

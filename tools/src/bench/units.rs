@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::act::Delays;
+
 /// What `--rate` asks for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rate {
@@ -66,7 +68,8 @@ pub fn arrivals(text: &str) -> Result<Arrivals, String> {
 /// # Errors
 /// A sentence for clap.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let units = [("us", 1e-6), ("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("", 1.0)];
+    let units =
+        [("us", 1e-6), ("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("d", 86_400.0), ("", 1.0)];
     let (number, unit) = units
         .iter()
         .find_map(|(suffix, unit)| Some((text.strip_suffix(suffix)?, unit)))
@@ -74,6 +77,37 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     let value: f64 =
         number.trim().parse().map_err(|_| format!("{text:?} is no time such as 20s, 500ms or 2m"))?;
     Duration::try_from_secs_f64(value * unit).map_err(|error| format!("{text:?}: {error}"))
+}
+
+/// `10%`, `0.1`: a share, from 0 to 1.
+///
+/// # Errors
+/// A sentence for clap.
+pub fn share(text: &str) -> Result<f64, String> {
+    let wrong = || format!("{text:?} is no share such as 10% or 0.1");
+    let value = match text.strip_suffix('%') {
+        Some(percent) => percent.trim().parse::<f64>().map_err(|_| wrong())? / 100.0,
+        None => text.parse().map_err(|_| wrong())?,
+    };
+    if (0.0..=1.0).contains(&value) { Ok(value) } else { Err(wrong()) }
+}
+
+/// `5s`, `1s..10s`, `1s..100s:1s`: delays, all of them or a step apart.
+///
+/// # Errors
+/// A sentence for clap.
+pub fn delays(text: &str) -> Result<Delays, String> {
+    let ms = |text: &str| {
+        let ms = duration(text)?.as_millis();
+        u64::try_from(ms).map_err(|_| format!("{text:?} is too long"))
+    };
+    let (range, step) = text.split_once(':').unwrap_or((text, "1ms"));
+    let (least, most) = range.split_once("..").unwrap_or((range, range));
+    let delays = Delays { least_ms: ms(least)?, most_ms: ms(most)?, step_ms: ms(step)? };
+    if delays.least_ms == 0 || delays.step_ms == 0 || delays.most_ms < delays.least_ms {
+        return Err(format!("{text:?} is no delay such as 5s, 1s..10s or 1s..100s:1s"));
+    }
+    Ok(delays)
 }
 
 /// `1k`, `1KiB`, `1024`, `4MiB`: bytes.

@@ -18,6 +18,19 @@ impl Bits {
         was
     }
 
+    /// Takes `number` out.
+    fn clear(&mut self, number: u64) {
+        if let Some(word) = self.0.get_mut(usize::try_from(number / 64).expect("fits")) {
+            *word &= !(1 << (number % 64));
+        }
+    }
+
+    /// How many are in `other` too.
+    #[must_use]
+    pub fn within(&self, other: &Self) -> u64 {
+        self.0.iter().zip(&other.0).map(|(ours, theirs)| u64::from((ours & theirs).count_ones())).sum()
+    }
+
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> u64 {
@@ -49,6 +62,10 @@ pub struct Ledger {
     /// By stream.
     acked: Vec<Bits>,
     seen: Vec<Bits>,
+    /// Rolled back or undecided: nobody may see them.
+    hidden: Vec<Bits>,
+    /// The broker asked about their transactions.
+    checked: Vec<Bits>,
     /// By queue and stream: the number after the last that came.
     next: Vec<Vec<u64>>,
     /// Messages that came more than once.
@@ -59,10 +76,15 @@ pub struct Ledger {
     corrupt: u64,
     /// Messages of our topics that this run did not send.
     foreign: u64,
+    /// Messages delivered before they were due.
+    early: u64,
+    /// By how much at most, ns.
+    earliest_ns: u64,
 }
 
 /// What a verification found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct Verdict {
     /// Messages acknowledged.
     pub acknowledged: u64,
@@ -80,13 +102,19 @@ pub struct Verdict {
     pub corrupt: u64,
     /// Were not sent by this run.
     pub foreign: u64,
+    /// Came though their transaction was rolled back or never decided.
+    pub leaked: u64,
+    /// Came before they were due (by more than the millisecond that due times are told in).
+    pub early: u64,
+    /// By how much at most, ns.
+    pub earliest_ns: u64,
 }
 
 impl Verdict {
-    /// No acknowledged message is missing, and none is damaged.
+    /// No acknowledged message is missing, none is damaged, and none that was rolled back is there.
     #[must_use]
     pub fn is_safe(&self) -> bool {
-        self.lost == 0 && self.corrupt == 0
+        self.lost == 0 && self.corrupt == 0 && self.leaked == 0
     }
 }
 
@@ -98,15 +126,48 @@ impl Ledger {
 
     /// It came in queue `queue` (any numbering of the queues of this thread).
     pub fn received(&mut self, queue: usize, stream: u16, number: u64, intact: bool) {
-        let stream = usize::from(stream);
-        self.corrupt += u64::from(!intact);
-        if at(&mut self.seen, stream).set(number) {
-            self.duplicates += 1;
+        if !self.received_in_any_order(stream, number, intact) {
             return;
         }
+        let stream = usize::from(stream);
         let next = at(at(&mut self.next, queue), stream);
         self.reordered += u64::from(number < *next);
         *next = (*next).max(number + 1);
+    }
+
+    /// The same for a message that is delivered later, and so not in the order of sending. False if it came before.
+    pub fn received_in_any_order(&mut self, stream: u16, number: u64, intact: bool) -> bool {
+        self.corrupt += u64::from(!intact);
+        let again = at(&mut self.seen, usize::from(stream)).set(number);
+        self.duplicates += u64::from(again);
+        !again
+    }
+
+    /// Message `number` of `stream` may not be seen: its transaction was rolled back, or is undecided.
+    pub fn hidden(&mut self, stream: u16, number: u64) {
+        at(&mut self.hidden, usize::from(stream)).set(number);
+    }
+
+    /// It was committed after all: it may be seen, and need not have been yet.
+    pub fn unhidden(&mut self, stream: u16, number: u64) {
+        at(&mut self.hidden, usize::from(stream)).clear(number);
+    }
+
+    /// The broker asked about message `number` of `stream`; whether it had before.
+    pub fn checked(&mut self, stream: u16, number: u64) -> bool {
+        at(&mut self.checked, usize::from(stream)).set(number)
+    }
+
+    /// A delayed message came `ahead` ns before it was due.
+    pub fn early(&mut self, ahead: u64) {
+        self.early += 1;
+        self.earliest_ns = self.earliest_ns.max(ahead);
+    }
+
+    /// Deliveries before their time, and by how much at most, ns.
+    #[must_use]
+    pub fn early_count(&self) -> (u64, u64) {
+        (self.early, self.earliest_ns)
     }
 
     /// A message came that this run did not send.
@@ -125,6 +186,9 @@ impl Ledger {
         for (stream, bits) in other.acked.iter().enumerate() {
             at(&mut self.acked, stream).merge(bits);
         }
+        for (stream, bits) in other.hidden.iter().enumerate() {
+            at(&mut self.hidden, stream).merge(bits);
+        }
         for (stream, bits) in other.seen.iter().enumerate() {
             self.duplicates += at(&mut self.seen, stream).merge(bits);
         }
@@ -132,6 +196,8 @@ impl Ledger {
         self.reordered += other.reordered;
         self.corrupt += other.corrupt;
         self.foreign += other.foreign;
+        self.early += other.early;
+        self.earliest_ns = self.earliest_ns.max(other.earliest_ns);
     }
 
     /// The outcome.
@@ -150,6 +216,11 @@ impl Ledger {
             reordered: self.reordered,
             corrupt: self.corrupt,
             foreign: self.foreign,
+            leaked: (self.hidden.iter().enumerate())
+                .map(|(at, bits)| bits.within(self.seen.get(at).unwrap_or(&none)))
+                .sum(),
+            early: self.early,
+            earliest_ns: self.earliest_ns,
         }
     }
 }
@@ -177,6 +248,11 @@ mod tests {
             ledger.received(0, 1, number, intact);
         }
         ledger.foreign();
+        ledger.hidden(1, 9);
+        ledger.hidden(1, 3);
+        ledger.unhidden(1, 3);
+        ledger.hidden(1, 7);
+        ledger.early(5);
         let verdict = ledger.verdict();
         assert_eq!(
             verdict,
@@ -188,7 +264,10 @@ mod tests {
                 duplicates: 1,
                 reordered: 1,
                 corrupt: 1,
-                foreign: 1
+                foreign: 1,
+                leaked: 1,
+                early: 1,
+                earliest_ns: 5
             }
         );
         assert!(!verdict.is_safe());

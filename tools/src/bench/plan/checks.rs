@@ -80,10 +80,10 @@ impl Plan {
                 "give a rate, for example --rate 10k/s",
             ));
         }
-        if self.kind == Kind::E2e && self.rate.is_none() {
+        if self.has_consumers() && self.rate.is_none() {
             return Err(usage(
-                "e2e measures from the time a message was due, and --rate max has no such times",
-                "give a rate, for example --rate 10k/s, or use `bench produce --rate max`",
+                "a run with deliveries measures from the time a message was due, and --rate max has no such times",
+                "give a rate, for example --rate 10k/s, or use `bench produce` (tx) --rate max, or `bench delay --consumers 0 --rate max`",
             ));
         }
         if !sends && load.rate.is_some_and(|rate| rate != Rate::Max) {
@@ -104,10 +104,10 @@ impl Plan {
         }
         names::check_group(&self.group)
             .map_err(|error| usage(format!("--group: {error}"), "give a plain name"))?;
-        if self.filter != "*" && !load.follow {
+        if (self.filter != "*" || self.sql) && self.kind != Kind::Consume {
             return Err(usage(
-                "--filter is for consume --follow",
-                "leave it out: other runs read everything",
+                "--filter and --sql are for consume",
+                "leave them out: other runs read everything",
             ));
         }
         within("--subscriptions", u64::from(load.subscriptions), 1, 1_000)?;
@@ -125,6 +125,20 @@ impl Plan {
                     "add --out DIR",
                 ));
             }
+        }
+        if self.verify && matches!(self.kind, Kind::Delay | Kind::Mixed) && !self.has_consumers() {
+            return Err(usage(
+                "--verify needs consumers that see what is delivered",
+                "leave out --consumers 0, or --verify",
+            ));
+        }
+        if self.sql && self.filter == "*" {
+            return Err(usage("--sql without --filter", "write --sql --filter \"a > 5\""));
+        }
+        if let Some(name) = &self.shape.due_property
+            && (name.is_empty() || name.contains(['\u{1}', '\u{2}']))
+        {
+            return Err(usage("--due-property: no name of a property", "give a plain name"));
         }
         if self.kind == Kind::Batch && self.shape.batch == 1 {
             return Err(usage("a batch of 1 is no batch", "use `bench produce`, or --batch 2 and more"));

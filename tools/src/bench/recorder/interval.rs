@@ -29,6 +29,22 @@ pub struct Interval {
     pub requests: u64,
     /// Of them, pulls.
     pub pulls: u64,
+    /// Transactions committed.
+    pub committed: u64,
+    /// Transactions rolled back.
+    pub rolled_back: u64,
+    /// Transactions that waited for a check.
+    pub unknown: u64,
+    /// Checks that the broker asked.
+    pub checks: u64,
+    /// Of them, for messages whose fate it was told.
+    pub checks_unexpected: u64,
+    /// Of them, for messages that it asked about before.
+    pub checks_again: u64,
+    /// Messages that scanning consumers read.
+    pub scanned: u64,
+    /// Bytes of their bodies.
+    pub scanned_bytes: u64,
     /// Requests in flight at the end of the interval.
     pub inflight: u64,
     /// Answers other than success by code, with the first remark. [`TIMED_OUT`] and [`LOST`] are codes of ours.
@@ -49,6 +65,16 @@ pub struct Interval {
     pub born_to_client: Latencies,
     /// Deliveries: receipt - store time, on two wall clocks, whole ms.
     pub store_to_client: Latencies,
+    /// Transactions: decision answered - due time of the half message.
+    pub transaction: Latencies,
+    /// Transactions: decision answered - half message written.
+    pub transaction_service: Latencies,
+    /// Transactions: decision answered - decision written.
+    pub decision: Latencies,
+    /// Delayed messages: receipt - due delivery.
+    pub lateness: Latencies,
+    /// Pulls of scanning consumers: answer - request.
+    pub scan: Latencies,
 }
 
 /// An interval that is kept: its histograms take some KiB instead of some 230 each.
@@ -63,11 +89,12 @@ pub struct Kept {
 struct Counts {
     phase: Phase,
     index: u64,
-    numbers: [u64; 9],
+    numbers: [u64; NUMBERS],
     errors: BTreeMap<i32, (u64, String)>,
 }
 
-const HISTOGRAMS: usize = 8;
+const HISTOGRAMS: usize = 13;
+const NUMBERS: usize = 17;
 
 impl Kept {
     /// Packs `interval`.
@@ -142,6 +169,14 @@ impl Interval {
             received_bytes: 0,
             requests: 0,
             pulls: 0,
+            committed: 0,
+            rolled_back: 0,
+            unknown: 0,
+            checks: 0,
+            checks_unexpected: 0,
+            checks_again: 0,
+            scanned: 0,
+            scanned_bytes: 0,
             inflight: 0,
             errors: BTreeMap::new(),
             response: latencies(),
@@ -152,17 +187,57 @@ impl Interval {
             delay: latencies(),
             born_to_client: latencies(),
             store_to_client: latencies(),
+            transaction: latencies(),
+            transaction_service: latencies(),
+            decision: latencies(),
+            lateness: latencies(),
+            scan: latencies(),
         }
     }
 
-    fn numbers(&self) -> [u64; 9] {
+    fn numbers(&self) -> [u64; NUMBERS] {
         let Self {
-            due, sent, acked, acked_bytes, received, received_bytes, requests, pulls, inflight, ..
+            due,
+            sent,
+            acked,
+            acked_bytes,
+            received,
+            received_bytes,
+            requests,
+            pulls,
+            committed,
+            rolled_back,
+            unknown,
+            checks,
+            checks_unexpected,
+            checks_again,
+            scanned,
+            scanned_bytes,
+            inflight,
+            ..
         } = *self;
-        [due, sent, acked, acked_bytes, received, received_bytes, requests, pulls, inflight]
+        [
+            due,
+            sent,
+            acked,
+            acked_bytes,
+            received,
+            received_bytes,
+            requests,
+            pulls,
+            committed,
+            rolled_back,
+            unknown,
+            checks,
+            checks_unexpected,
+            checks_again,
+            scanned,
+            scanned_bytes,
+            inflight,
+        ]
     }
 
-    fn set_numbers(&mut self, numbers: [u64; 9]) {
+    fn set_numbers(&mut self, numbers: [u64; NUMBERS]) {
         [
             self.due,
             self.sent,
@@ -172,6 +247,14 @@ impl Interval {
             self.received_bytes,
             self.requests,
             self.pulls,
+            self.committed,
+            self.rolled_back,
+            self.unknown,
+            self.checks,
+            self.checks_unexpected,
+            self.checks_again,
+            self.scanned,
+            self.scanned_bytes,
             self.inflight,
         ] = numbers;
     }
@@ -186,9 +269,28 @@ impl Interval {
             delay,
             born_to_client,
             store_to_client,
+            transaction,
+            transaction_service,
+            decision,
+            lateness,
+            scan,
             ..
         } = self;
-        [response, service, delivery, delivery_service, lag, delay, born_to_client, store_to_client]
+        [
+            response,
+            service,
+            delivery,
+            delivery_service,
+            lag,
+            delay,
+            born_to_client,
+            store_to_client,
+            transaction,
+            transaction_service,
+            decision,
+            lateness,
+            scan,
+        ]
     }
 
     fn histograms_mut(&mut self) -> [&mut Latencies; HISTOGRAMS] {
@@ -201,9 +303,28 @@ impl Interval {
             delay,
             born_to_client,
             store_to_client,
+            transaction,
+            transaction_service,
+            decision,
+            lateness,
+            scan,
             ..
         } = self;
-        [response, service, delivery, delivery_service, lag, delay, born_to_client, store_to_client]
+        [
+            response,
+            service,
+            delivery,
+            delivery_service,
+            lag,
+            delay,
+            born_to_client,
+            store_to_client,
+            transaction,
+            transaction_service,
+            decision,
+            lateness,
+            scan,
+        ]
     }
 
     /// Adds what another thread (or interval) counted.
@@ -250,7 +371,7 @@ mod tests {
     #[test]
     fn a_kept_interval_opens_as_it_was() {
         let mut interval = Interval::new(Phase::Measured, 7);
-        interval.set_numbers([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        interval.set_numbers(std::array::from_fn(|at| at as u64 + 1));
         interval.error(TIMED_OUT, "late");
         [5_000, 7_000_000, 90_000_000_000]
             .iter()

@@ -22,9 +22,11 @@ pub fn progress(kind: Kind, row: &Row) -> String {
     let mib = row.bytes as f64 / row.seconds / f64::from(1 << 20);
     let warm = if row.measured { "" } else { "  warm-up" };
     let flow = match kind {
-        Kind::Produce | Kind::Batch => format!("{} sent  {} ack", per(row.sent), per(row.acknowledged)),
+        Kind::Produce | Kind::Batch | Kind::Tx => {
+            format!("{} sent  {} ack", per(row.sent), per(row.acknowledged))
+        }
         Kind::Consume => format!("{} read", per(row.received)),
-        Kind::E2e => {
+        Kind::E2e | Kind::Delay | Kind::Mixed => {
             format!("{} sent  {} ack  {} got", per(row.sent), per(row.acknowledged), per(row.received))
         }
     };
@@ -51,8 +53,12 @@ pub fn result(plan: &Plan, summary: &Summary, colour: Colour) -> String {
     let rates = &summary.rates;
     let mib = rates.bytes_per_second / f64::from(1 << 20);
     let _ = write!(text, "rate      {}/s  {mib:.1} MiB/s", grouped(rates.messages_per_second));
-    if plan.kind == Kind::E2e {
+    if plan.has_consumers() {
         let _ = write!(text, "  received {}/s", grouped(rates.received_per_second));
+    }
+    if plan.scanners > 0 {
+        let mib = rates.scanned_bytes_per_second / f64::from(1 << 20);
+        let _ = write!(text, "  scanned {}/s {mib:.1} MiB/s", grouped(rates.scanned_per_second));
     }
     if let Some(each) = summary.cpu.broker_us_per_message {
         let _ = write!(text, "  broker {each:.2} us CPU/message");
@@ -65,6 +71,18 @@ pub fn result(plan: &Plan, summary: &Summary, colour: Colour) -> String {
     let _ = writeln!(text, "          {}", TITLES.map(|title| format!("{title:>8}")).concat());
     for (name, latency) in latencies(summary) {
         let _ = writeln!(text, "{name:<10}{} ms", cells(latency));
+    }
+    if let Some(ends) = summary.transactions {
+        let _ = writeln!(
+            text,
+            "ends      {} committed, {} rolled back, {} unknown; {} checks, {} unexpected, {} again",
+            grouped(ends.committed as f64),
+            grouped(ends.rolled_back as f64),
+            grouped(ends.unknown as f64),
+            grouped(ends.checks as f64),
+            grouped(ends.checks_unexpected as f64),
+            grouped(ends.checks_again as f64),
+        );
     }
     for failed in &summary.errors {
         let _ = writeln!(
@@ -79,13 +97,15 @@ pub fn result(plan: &Plan, summary: &Summary, colour: Colour) -> String {
     if let Some(found) = summary.verify {
         let _ = writeln!(
             text,
-            "verify    {} sent, {} lost, {} duplicate, {} out of order{}{}",
+            "verify    {} sent, {} lost, {} duplicate, {} out of order{}{}{}{}",
             grouped(found.acknowledged as f64),
             grouped(found.lost as f64),
             grouped(found.duplicates as f64),
             grouped(found.reordered as f64),
             extra(found.corrupt, "damaged"),
             extra(found.unacknowledged, "stored though not acknowledged"),
+            extra(found.leaked, "seen though not committed"),
+            extra(found.early, "early"),
         );
     }
     for checked in summary.thresholds.iter().filter(|checked| checked.failed) {
@@ -114,6 +134,10 @@ pub fn latencies(summary: &Summary) -> Vec<(&'static str, &Distribution)> {
         ("service", &latency.service),
         ("publish", &latency.publish_response),
         ("pub serv.", &latency.publish_service),
+        ("decision", &latency.decision),
+        ("transact.", &latency.transaction),
+        ("lateness", &latency.lateness),
+        ("scan", &latency.scan),
     ]
     .into_iter()
     .filter_map(|(name, latency)| Some((name, latency.as_ref()?)))

@@ -22,6 +22,12 @@ impl Summary {
             remarks.insert(0, COORDINATED.to_owned());
         }
         let cpu = cpu(outcome, total, plan);
+        if let (count @ 1.., most) = outcome.crew.ledger.early_count() {
+            remarks.push(format!(
+                "{count} messages came before they were due, by {} ms at most",
+                crate::bench::units::ms(most)
+            ));
+        }
         if let Some(bound) = generator_bound(plan, outcome, &cpu) {
             remarks.push(bound);
         }
@@ -55,6 +61,14 @@ impl Summary {
                 .collect(),
             latency: latency(plan, total),
             verify: outcome.verdict,
+            transactions: (plan.shares.half > 0.0).then_some(Transactions {
+                committed: total.committed,
+                rolled_back: total.rolled_back,
+                unknown: total.unknown,
+                checks: total.checks,
+                checks_unexpected: total.checks_unexpected,
+                checks_again: total.checks_again,
+            }),
             cpu,
             intervals: rows(plan, &outcome.crew.intervals, outcome.crew.window.as_secs_f64()),
         };
@@ -100,6 +114,8 @@ fn rates(plan: &Plan, outcome: &Outcome, total: &Interval) -> Rates {
         messages_per_second: messages as f64 / seconds,
         bytes_per_second: bytes as f64 / seconds,
         received_per_second: total.received as f64 / seconds,
+        scanned_per_second: total.scanned as f64 / seconds,
+        scanned_bytes_per_second: total.scanned_bytes as f64 / seconds,
     }
 }
 
@@ -113,6 +129,7 @@ fn latency(plan: &Plan, total: &Interval) -> Latency {
         Kind::Consume if plan.follow => Latency {
             response: of(&total.born_to_client),
             service: of(&total.store_to_client),
+            lateness: of(&total.lateness),
             ..Latency::default()
         },
         Kind::Consume => Latency { service: of(&total.delivery_service), ..Latency::default() },
@@ -121,6 +138,36 @@ fn latency(plan: &Plan, total: &Interval) -> Latency {
             service: of(&total.delivery_service),
             publish_response: of(&total.response),
             publish_service: of(&total.service),
+            lag,
+            ..Latency::default()
+        },
+        Kind::Tx => Latency {
+            response: of(&total.transaction),
+            service: of(&total.transaction_service),
+            publish_response: of(&total.response),
+            publish_service: of(&total.service),
+            decision: of(&total.decision),
+            lag,
+            ..Latency::default()
+        },
+        Kind::Delay | Kind::Mixed if !plan.has_consumers() => Latency {
+            response: of(&total.response),
+            service: of(&total.service),
+            decision: of(&total.decision),
+            transaction: of(&total.transaction),
+            scan: of(&total.scan),
+            lag,
+            ..Latency::default()
+        },
+        Kind::Delay | Kind::Mixed => Latency {
+            response: of(&total.delivery),
+            service: of(&total.delivery_service),
+            publish_response: of(&total.response),
+            publish_service: of(&total.service),
+            decision: of(&total.decision),
+            transaction: of(&total.transaction),
+            lateness: of(&total.lateness),
+            scan: of(&total.scan),
             lag,
         },
     }
