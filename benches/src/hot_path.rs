@@ -16,6 +16,7 @@ use rt::real::{Counters, RealEnv, ShardOptions, Spin, run_shard};
 use rt::{ConnId, Event, Now, Reactor, TurnOutcome};
 use store::{StoreConfig, WindowBacking};
 
+use ringmq::bench::act::Class;
 use ringmq::bench::plan::Kind;
 use ringmq::bench::template::{Body, Head, Shape};
 
@@ -240,6 +241,9 @@ fn frame_bytes() -> u64 {
         properties: Vec::new(),
         sys_flag: 0,
         run: 0,
+        class: Class::Plain,
+        level: None,
+        due_property: None,
     };
     let body = Body::all(&shape, &[vec![0; SIZE]]);
     Head::new(&shape, TOPIC, 0).frame_bytes(&body[0]) as u64

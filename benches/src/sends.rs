@@ -1,6 +1,7 @@
 //! [`Sends`]: sends as `ringmq bench` makes them (its templates), for whoever hands them over without it.
 
 use net::Codec;
+use ringmq::bench::act::Class;
 use ringmq::bench::template::{Body, Head, Message, OPAQUE_BASE, Shape};
 
 /// Sends of 1 KiB to the queues of one topic in turn.
@@ -30,6 +31,9 @@ impl Sends {
             properties: Vec::new(),
             sys_flag: 0,
             run: RUN,
+            class: Class::Plain,
+            level: None,
+            due_property: None,
         };
         let head = |queue| Head::new(&shape, topic, i32::try_from(queue).expect("few queues"));
         let mut bodies = Body::all(&shape, &[payload()]);
@@ -41,8 +45,16 @@ impl Sends {
         let head = &self.heads[(self.made % u64::from(QUEUES)) as usize];
         let opaque = OPAQUE_BASE + i32::try_from(self.made % 1_000_000).expect("below a million");
         let number = self.made * self.body.messages();
-        let message =
-            Message { opaque, born_at_ms: now_ms, stream: 0, number, intended: 0, written: 0, key: 0 };
+        let message = Message {
+            opaque,
+            born_at_ms: now_ms,
+            stream: 0,
+            number,
+            intended: 0,
+            written: 0,
+            key: 0,
+            deliver_at_ms: None,
+        };
         head.append(&self.body, out, &message, RUN);
         self.made += 1;
     }

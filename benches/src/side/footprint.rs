@@ -234,6 +234,7 @@ impl Work<RealEnv> for Crowd {
                 queue: i32::try_from(queue).expect("few queues"),
                 from: self.ends[queue],
                 filter: ALL,
+                sql: false,
                 count: 32,
                 suspend_ms: PARKED_MS,
             };
