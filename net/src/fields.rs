@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use crate::header::Known;
+
 /// UTF-8 text of a header, borrowed from the frame or, if JSON escapes forced it, from the decoder's scratch.
 pub type Text<'a> = &'a str;
 
@@ -56,6 +58,8 @@ pub struct Ext<'a> {
     pub(crate) text: &'a str,
     pub(crate) unescaped: &'a str,
     pub(crate) entries: &'a [Entry],
+    /// What is known of these fields from earlier headers of the connection.
+    pub(crate) known: Option<&'a Known>,
 }
 
 impl<'a> Ext<'a> {
@@ -127,6 +131,12 @@ pub trait Decode<'a>: Sized {
     /// # Errors
     /// A required field is missing, or a number is none.
     fn decode(ext: &Ext<'a>) -> Result<Self, FieldError>;
+
+    /// The same where `known` says which ext field is which of this row.
+    ///
+    /// # Errors
+    /// As [`Decode::decode`].
+    fn decode_known(ext: &Ext<'a>, known: &Known) -> Result<Self, FieldError>;
 }
 
 /// A type a field of a row may have.
@@ -135,6 +145,11 @@ pub trait Field<'a>: Sized {
     const EXPECTED: &'static str;
     /// From the wire; `None` if it is no such value.
     fn parse(text: &'a str) -> Option<Self>;
+    /// From a text that is known to be this number; `None` if only the text can tell.
+    #[inline]
+    fn from_number(_: i64) -> Option<Self> {
+        None
+    }
     /// What an absent (or empty) field means; `None` if it may not be absent.
     fn absent() -> Option<Self>;
     /// To the wire.
@@ -158,6 +173,10 @@ impl<'a> Field<'a> for &'a str {
 impl<'a> Field<'a> for i32 {
     const EXPECTED: &'static str = "a 32 bit number";
     #[inline]
+    fn from_number(number: i64) -> Option<Self> {
+        number.try_into().ok()
+    }
+    #[inline]
     fn parse(text: &'a str) -> Option<Self> {
         text.parse().ok()
     }
@@ -171,6 +190,10 @@ impl<'a> Field<'a> for i32 {
 
 impl<'a> Field<'a> for i64 {
     const EXPECTED: &'static str = "a 64 bit number";
+    #[inline]
+    fn from_number(number: i64) -> Option<Self> {
+        Some(number)
+    }
     #[inline]
     fn parse(text: &'a str) -> Option<Self> {
         text.parse().ok()
@@ -201,6 +224,10 @@ impl<'a> Field<'a> for bool {
 impl<'a, T: Field<'a>> Field<'a> for Option<T> {
     const EXPECTED: &'static str = T::EXPECTED;
     #[inline]
+    fn from_number(number: i64) -> Option<Self> {
+        T::from_number(number).map(Some)
+    }
+    #[inline]
     fn parse(text: &'a str) -> Option<Self> {
         T::parse(text).map(Some)
     }
@@ -211,6 +238,23 @@ impl<'a, T: Field<'a>> Field<'a> for Option<T> {
         if let Some(value) = self {
             value.emit(key, sink);
         }
+    }
+}
+
+/// Field `field` of a row, found by what is known of its header.
+#[expect(clippy::inline_always, reason = "fourteen calls a send, whose results went through memory")]
+#[inline(always)]
+pub(crate) fn known<'a, T: Field<'a>>(
+    ext: &Ext<'a>,
+    known: &Known,
+    field: usize,
+    header: &'static str,
+    key: &'static str,
+) -> Result<Option<T>, FieldError> {
+    let Some((entry, number)) = known.field(field) else { return Ok(None) };
+    match number.and_then(T::from_number) {
+        Some(value) => Ok(Some(value)),
+        None => parse(ext.at(ext.entries[entry].value), header, key),
     }
 }
 

@@ -6,9 +6,11 @@
 
 mod binary;
 mod json;
+mod known;
 mod memory;
 pub(crate) mod write;
 
+pub use known::Known;
 pub use memory::HeaderMemory;
 pub use write::{OUR_LANGUAGE, OUR_VERSION};
 

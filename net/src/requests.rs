@@ -153,6 +153,17 @@ macro_rules! header_struct {
                 }
                 Ok(Self { $($field: fields::finish($field $(.or(Some($default)))?, $label, $key)?,)* })
             }
+
+            fn decode_known(ext: &Ext<'a>, known: &$crate::header::Known) -> Result<Self, FieldError> {
+                let _ = (ext, known);
+                let next = &mut (0..);
+                $(
+                    let at = next.next().expect("endless");
+                    let $field: Option<$ty> = fields::known(ext, known, at, $label, $key)?;
+                )*
+                let _ = next;
+                Ok(Self { $($field: fields::finish($field $(.or(Some($default)))?, $label, $key)?,)* })
+            }
         }
     };
 }
@@ -211,7 +222,12 @@ macro_rules! requests {
             pub fn decode(header: &Header<'a>) -> Result<Self, RequestError> {
                 let ext = &header.ext;
                 match header.code {
-                    $($number => Decode::decode(ext).map(Request::$name).map_err(RequestError::Fields),)*
+                    $($number => match ext.known.filter(|known| known.code() == header.code) {
+                        Some(known) => Decode::decode_known(ext, known),
+                        None => Decode::decode(ext),
+                    }
+                    .map(Request::$name)
+                    .map_err(RequestError::Fields),)*
                     code => Err(RequestError::UnknownCode { code }),
                 }
             }

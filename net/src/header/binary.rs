@@ -39,7 +39,7 @@ pub(super) fn decode<'a>(bytes: &'a [u8], scratch: &'a mut Scratch) -> Result<He
         version,
         language: Language::from_number(i64::from(language)),
         remark: remark.map(|span| span.of("", unescaped)),
-        ext: Ext { text: "", unescaped, entries: &scratch.entries },
+        ext: Ext { text: "", unescaped, entries: &scratch.entries, known: None },
     })
 }
 

@@ -12,7 +12,8 @@
 use std::ops::Range;
 
 use super::json::{self, Places, Scanned};
-use super::{EXT_FIELDS_MAX, Header, HeaderError, Scratch};
+use super::known::FIELDS_MAX;
+use super::{EXT_FIELDS_MAX, Header, HeaderError, Known, Scratch};
 use crate::fields::{Entry, Ext, Span};
 use crate::{Codec, Language};
 
@@ -39,6 +40,8 @@ struct Layout {
     entries: Vec<Entry>,
     /// In the order of their places.
     varying: Vec<Varying>,
+    /// Nothing if the code has no row.
+    known: Option<Known>,
     /// Memory for the text whose escapes are being taken out.
     plain: Vec<u8>,
     /// Buffers for learning.
@@ -161,6 +164,7 @@ impl Layout {
         std::mem::swap(&mut self.varying, &mut self.met.places);
         self.text.clear();
         self.text.push_str(text);
+        self.known = Known::of(header.code, &header.ext);
         true
     }
 
@@ -189,8 +193,17 @@ impl Layout {
                 What::Opaque => (opaque, at) = number(bytes, at)?,
                 What::Field(entry) => {
                     let from = unescaped.len();
-                    at = json::text_into(bytes, at, &mut self.plain, unescaped)?;
+                    let digits = digits(bytes, at);
+                    if let Some((_, end)) = digits {
+                        unescaped.push_str(str::from_utf8(&bytes[at..end]).expect("digits"));
+                        at = end;
+                    } else {
+                        at = json::text_into(bytes, at, &mut self.plain, unescaped)?;
+                    }
                     self.entries[entry].value = Span::unescaped(from, unescaped.len());
+                    if let Some(known) = &mut self.known {
+                        known.set_number(entry, digits.map(|(number, _)| number));
+                    }
                 }
             }
             compared = varying.place.end;
@@ -207,7 +220,7 @@ impl Layout {
             version: self.version,
             language: self.language,
             remark: self.remark.map(|span| span.of(text, "")),
-            ext: Ext { text, unescaped, entries: &self.entries },
+            ext: Ext { text, unescaped, entries: &self.entries, known: self.known.as_ref() },
         }
     }
 }
@@ -217,6 +230,20 @@ impl Layout {
 fn equal(bytes: &[u8], at: usize, constant: &[u8]) -> Option<usize> {
     let to = at + constant.len();
     (bytes.get(at..to)? == constant).then_some(to)
+}
+
+/// A text of decimal digits whose inside begins at `at`: what it says, and the position of its closing quote.
+#[inline]
+fn digits(bytes: &[u8], at: usize) -> Option<(i64, usize)> {
+    let mut number = 0_i64;
+    for (count, byte) in bytes.get(at..)?.iter().take(DIGITS_OF_I64 + 1).enumerate() {
+        match byte {
+            b'0'..=b'9' => number = number.wrapping_mul(10).wrapping_add(i64::from(byte - b'0')),
+            b'"' if count > 0 => return Some((number, at + count)),
+            _ => return None,
+        }
+    }
+    None
 }
 
 /// A plain number of 32 bits at `at`, and the position behind it.
@@ -239,13 +266,13 @@ fn number(bytes: &[u8], at: usize) -> Option<(i32, usize)> {
 
 /// Longer headers are not remembered.
 const HEADER_BYTES_MAX: usize = 1024;
-/// Nor are those with more ext fields; the largest request of a client has some twenty.
-const FIELDS_MAX: usize = 32;
 const _: () = assert!(FIELDS_MAX <= EXT_FIELDS_MAX);
 /// Nor are those in which more values differ from header to header.
 const VARYING_MAX: usize = 16;
 /// Digits of the largest 32-bit number.
 const DIGITS_MAX: usize = 10;
+/// Decimal digits that always fit an `i64`.
+const DIGITS_OF_I64: usize = 18;
 /// Misses in a row after which learning is tried rarely.
 const MISSES_TRIED: u32 = 16;
 const MISSES_BETWEEN_TRIES: u32 = 64;

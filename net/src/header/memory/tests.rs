@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use super::*;
+use crate::Request;
 
 type Decoded = (i32, i32, i32, i32, Language, Option<String>, Vec<(String, String)>);
 
@@ -17,10 +18,13 @@ fn owned(header: Result<Header<'_>, HeaderError>) -> Result<Decoded, HeaderError
 
 /// Decodes with the memory and asserts that the scanner agrees; whether the memory knew it without the scanner.
 fn decode(memory: &mut HeaderMemory, bytes: &[u8]) -> bool {
+    let requested = |header: Header<'_>| format!("{:?}", Request::decode(&header));
     let (mut one, mut other) = (Scratch::default(), Scratch::default());
-    let scanned = owned(Header::decode(Codec::Json, bytes, &mut one));
+    let scanned = Header::decode(Codec::Json, bytes, &mut one);
+    let scanned = (scanned.map(requested), owned(scanned));
     let known = memory.layout.as_mut().is_some_and(|layout| layout.read(bytes, &mut String::new()).is_some());
-    let alike = owned(Header::decode_alike(Codec::Json, bytes, &mut other, memory));
+    let alike = Header::decode_alike(Codec::Json, bytes, &mut other, memory);
+    let alike = (alike.map(requested), owned(alike));
     assert_eq!(alike, scanned, "{}", String::from_utf8_lossy(bytes));
     known
 }
