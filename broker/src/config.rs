@@ -150,6 +150,14 @@ settings::settings! {
 
         /// Let consumers filter by properties (SQL92): every message in question is then read by the broker.
         sql_filters: bool = "false", "filters.sql92", "enablePropertyFilter", "", Hot, ANY;
+        /// Percent of pops that look into the group's retry topic first; the others look there last.
+        pop_retry_percent: u32 = "20", "pop.retry_percent", "popFromRetryProbability", "percent", Hot, within(0, 100);
+        /// The same for topics whose messages have priorities.
+        pop_retry_percent_priority: u32 = "0", "pop.retry_percent_priority", "popFromRetryProbabilityForPriority", "percent", Hot, within(0, 100);
+        /// Name the retry topics of pops %RETRY%group+topic instead of %RETRY%group_topic. Both are read.
+        pop_retry_topic_v2: bool = "false", "pop.retry_topic_v2", "enableRetryTopicV2", "", Hot, ANY;
+        /// Among messages with priorities, higher numbers come first.
+        priority_highest_first: bool = "true", "pop.highest_first", "priorityOrderAsc", "", Hot, ANY;
         /// Waiting times of the delay levels, level 1 first. A message waits in the queue of its level; a change also
         /// moves the times of those that wait.
         delay_levels: DelayLevels = "1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h", "delay.levels", "messageDelayLevel", "", Restart, ANY;

@@ -100,18 +100,19 @@ impl<E: Env> Shard<E> {
             Request::GetBrokerRuntimeInfo(_) => self.runtime_info(call),
             Request::GetBrokerConfig(_) => self.broker_config(call),
 
-            // Pop and assignment by the broker.
-            Request::PopMessage(_)
-            | Request::AckMessage(_)
-            | Request::BatchAckMessage(_)
-            | Request::PeekMessage(_)
-            | Request::ChangeMessageInvisibletime(_)
-            | Request::Notification(_)
-            | Request::PollingInfo(_)
-            | Request::PopRollback(_)
-            | Request::QueryAssignment(_)
-            | Request::SetMessageRequestMode(_)
-            | Request::GetAllMessageRequestMode(_)
+            Request::PopMessage(request) => self.pop_message(call, request),
+            Request::AckMessage(request) => self.ack_message(call, request),
+            Request::BatchAckMessage(_) => self.batch_ack(call, body),
+            Request::ChangeMessageInvisibletime(request) => self.change_invisible_time(call, request),
+            Request::Notification(request) => self.notification(call, request),
+            Request::PollingInfo(request) => self.polling_info(call, request),
+            Request::PeekMessage(request) => self.peek_message(call, request),
+            Request::QueryAssignment(_) => self.query_assignment(call, body),
+            Request::SetMessageRequestMode(_) => self.set_request_mode(call, body),
+            Request::GetAllMessageRequestMode(_) => self.all_request_modes(call),
+
+            // The store's tables are where pops are kept: there is no other place to move them to.
+            Request::PopRollback(_)
             // Lite topics.
             | Request::PopLiteMessage(_)
             | Request::LiteSubscriptionCtl(_)

@@ -1,10 +1,13 @@
 //! One file per family of requests. A handler checks in RocketMQ's order, changes the shard, and says how it ended.
 
+mod assignment;
 mod clients;
 mod groups;
 mod inspect;
 mod locks;
 mod offsets;
+mod pop;
+mod pop_ack;
 mod properties;
 mod queries;
 mod recall;

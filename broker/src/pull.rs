@@ -263,7 +263,7 @@ impl<E: Env> Shard<E> {
     }
 
     /// Entries one pull may look at: enough for a filter that matches rarely, bounded for everybody else's turn.
-    fn scan_limit(&self, count: u32) -> u32 {
+    pub(crate) fn scan_limit(&self, count: u32) -> u32 {
         (self.config.filter_scan_bytes / ENTRY_BYTES).max(count.min(self.config.pull_count_hot))
     }
 

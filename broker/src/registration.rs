@@ -110,6 +110,13 @@ impl Registration {
         reached.all(|server| server.confirmed >= generation)
     }
 
+    /// A name server where the shard is registered, and a number for a question to it.
+    pub(crate) fn someone(&mut self) -> Option<(ConnId, i32)> {
+        let registered = self.servers.iter().filter(|server| server.registered == Some(true));
+        let conn = registered.filter_map(|server| server.conn).next()?;
+        Some((conn, self.opaque()))
+    }
+
     fn opaque(&mut self) -> i32 {
         self.next_opaque = self.next_opaque.wrapping_add(1);
         self.next_opaque

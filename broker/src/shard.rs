@@ -34,11 +34,13 @@ use crate::long_poll::LongPolls;
 use crate::offsets::ConsumerOffsets;
 use crate::open_store::OpenStore;
 use crate::peers::Peers;
+use crate::pop::Pops;
 use crate::pull::ParkedPull;
 use crate::receipts::Receipts;
 use crate::refusals;
 use crate::registration::Registration;
 use crate::relays::Relays;
+use crate::routes::Routes;
 use crate::session::Session;
 use crate::stalls::Stalls;
 use crate::statistics::Statistics;
@@ -62,6 +64,7 @@ pub struct Shard<E: Env> {
     pub(crate) offsets: ConsumerOffsets,
     pub(crate) locks: QueueLocks,
     pub(crate) polls: LongPolls<ParkedPull>,
+    pub(crate) pops: Pops,
     pub(crate) wheel: Wheel<Timer>,
     pub(crate) receipts: Receipts,
     pub(crate) delays: Delays,
@@ -72,6 +75,7 @@ pub struct Shard<E: Env> {
     pub(crate) statistics: Statistics,
     pub(crate) registration: Registration,
     pub(crate) relays: Relays,
+    pub(crate) routes: Routes<E>,
     pub(crate) peers: Peers,
     pub(crate) unique_ids: UniqueIds,
     pub(crate) admin: AdminSources,
@@ -145,6 +149,7 @@ impl<E: Env> Shard<E> {
             offsets: ConsumerOffsets::default(),
             locks: QueueLocks::default(),
             polls: LongPolls::default(),
+            pops: Pops::default(),
             wheel: Wheel::new(now.mono.as_ms()),
             receipts: Receipts::default(),
             delays: Delays::new(&config.delay_levels),
@@ -156,6 +161,7 @@ impl<E: Env> Shard<E> {
             statistics: Statistics::new(now.mono, crate::timers::local_day(now.unix_ms)),
             registration,
             relays: Relays::default(),
+            routes: Routes::default(),
             peers,
             grown: Vec::new(),
             stalls: Stalls::default(),
@@ -227,7 +233,9 @@ impl<E: Env> Shard<E> {
         let mut scratch = std::mem::take(&mut self.scratch);
         match Header::decode_alike(frame.codec, frame.header, &mut scratch, headers) {
             Ok(header) if header.is_response() => {
-                if !self.relay_answered(conn, &header, frame.body) {
+                let is_known = self.relay_answered(conn, &header, frame.body)
+                    || self.route_answered(conn, &header, frame.body);
+                if !is_known {
                     self.registration_answered(conn, &header);
                 }
             }
@@ -298,10 +306,14 @@ impl<E: Env> Shard<E> {
         while let Some(id) = self.polls.first_of_connection(conn) {
             self.unpark(id);
         }
+        while let Some(id) = self.pops.waits.first_of_connection(conn) {
+            self.unpark_pop(id);
+        }
         for group in self.clients.disconnected(conn) {
             self.members_changed(&group);
         }
         self.relays_closed(conn);
+        self.routes_closed(conn);
         self.registration_closed(conn, now);
     }
 

@@ -77,6 +77,8 @@ impl<E: Env> Shard<E> {
         shard.load_tables(now);
         shard.adopt_queues(now);
         shard.make_system_topics(now);
+        shard.load_pops(now);
+        shard.load_request_modes();
         let progress = shard.load_delays();
         shard.resume_delays(&progress, now);
         let (progress, recalled) = shard.load_timed();
@@ -98,6 +100,7 @@ impl<E: Env> Shard<E> {
         for id in parked {
             self.release(id, now);
         }
+        self.release_pops(now);
         self.unregister(now);
     }
 

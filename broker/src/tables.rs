@@ -5,7 +5,7 @@
 
 use hashbrown::HashMap;
 use net::ResponseCode;
-use net::body::{DataVersion, SubscriptionGroupConfig};
+use net::body::{DataVersion, SetMessageRequestModeBody, SubscriptionGroupConfig};
 use rt::{Class, Env, Now};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -36,6 +36,12 @@ pub(crate) const DELAYS: u8 = 6;
 pub(crate) const TIMED: u8 = 7;
 /// Recalled messages: position, 8 bytes big-endian, to their due time, 8 bytes big-endian.
 pub(crate) const RECALLED: u8 = 8;
+/// Messages that were popped and are not acknowledged: see [`crate::pop`].
+pub(crate) const POPPED: u8 = 20;
+/// What ordered pops took last, by queue: see [`crate::pop`].
+pub(crate) const POP_ORDERS: u8 = 21;
+/// How a group is to consume a topic: topic, NUL, group, to JSON.
+pub(crate) const REQUEST_MODES: u8 = 22;
 
 const WATERMARK: &[u8] = b"watermark";
 const TOPICS_VERSION: &[u8] = b"topics version";
@@ -68,6 +74,8 @@ impl<E: Env> Shard<E> {
     /// Removes a topic with its queues and offsets.
     pub(crate) fn remove_topic(&mut self, name: &str, now: Now) {
         self.release_topic(name, now);
+        self.remove_pops_of_topic(name, now);
+        self.drop_request_modes();
         if self.topics.remove(name, now.unix_ms).is_none() {
             return;
         }
@@ -97,6 +105,8 @@ impl<E: Env> Shard<E> {
     /// Removes a group, and its offsets if asked to.
     pub(crate) fn remove_group(&mut self, name: &str, with_offsets: bool, now: Now) {
         self.groups.remove(name, now.unix_ms);
+        self.remove_pops_of_group(name);
+        self.drop_request_modes();
         if with_offsets {
             self.offsets.remove_group(name);
             self.store_offsets();
@@ -105,6 +115,29 @@ impl<E: Env> Shard<E> {
         let tables = self.store.tables();
         keep(tables.delete(GROUPS, name.as_bytes()));
         keep(tables.put(FACTS, GROUPS_VERSION, &version));
+    }
+
+    /// Decides how a group is to consume a topic (401).
+    pub(crate) fn put_request_mode(&mut self, mode: SetMessageRequestModeBody) {
+        let (key, json) = (mode_key(&mode.topic, &mode.consumer_group), to_json(&mode));
+        self.pops.modes.put(mode);
+        keep(self.store.tables().put(REQUEST_MODES, &key, &json));
+    }
+
+    /// Takes up how groups are to consume their topics.
+    pub(crate) fn load_request_modes(&mut self) {
+        for (key, value) in self.store.tables().iter(REQUEST_MODES) {
+            if let Some(mode) = from_json("request mode", &key, &value) {
+                self.pops.modes.put(mode);
+            }
+        }
+    }
+
+    /// Removes the decisions about topics and groups that are gone.
+    fn drop_request_modes(&mut self) {
+        for (topic, group) in self.pops.modes.take_removed() {
+            keep(self.store.tables().delete(REQUEST_MODES, &mode_key(&topic, &group)));
+        }
     }
 
     /// Forbids or allows a group to read a topic (353).
@@ -123,6 +156,10 @@ impl<E: Env> Shard<E> {
 
     /// Hands changed consumer offsets to the tables.
     pub(crate) fn store_offsets(&mut self) {
+        // What is out goes first: an offset without the messages it covers would lose them in a crash.
+        if let Err(error) = self.store_pops() {
+            return tracing::error!(%error, "popped messages are not stored, and so no offsets are");
+        }
         let changed = self.offsets.take_changed();
         let tables = self.store.tables();
         for (key, offset) in changed {
@@ -235,6 +272,11 @@ impl<E: Env> Shard<E> {
 fn not_flushed(error: &dyn std::fmt::Display) -> Refused {
     let remark = format!("the change is in force but not flushed, a restart may lose it: {error}");
     Refused::new(ResponseCode::SYSTEM_ERROR, remark)
+}
+
+/// Topic, NUL, group.
+fn mode_key(topic: &str, group: &str) -> Vec<u8> {
+    [topic.as_bytes(), &[0], group.as_bytes()].concat()
 }
 
 /// Group, NUL, topic, NUL, queue id: names hold no NUL.

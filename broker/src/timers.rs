@@ -3,6 +3,7 @@
 use rt::{Env, Mono, Now};
 
 use crate::long_poll::ParkedId;
+use crate::pop::{CheckpointId, PopQueueId};
 use crate::shard::Shard;
 
 /// A timer on the shard's wheel.
@@ -22,6 +23,16 @@ pub(crate) enum Timer {
     Transactions(u64),
     /// A message may be due that waits for a time of its own.
     Timed,
+    /// A pop or notification has waited long enough.
+    PopHold(ParkedId),
+    /// Popped messages are visible again.
+    PopDue(CheckpointId),
+    /// There are popped messages to store again.
+    PopRevive,
+    /// What an ordered pop took of a queue is visible again.
+    PopOrder(PopQueueId),
+    /// A name server did not answer the question about a route with this number.
+    Route(i32),
     /// A client did not answer the relayed request with this number.
     Relay(i32),
 }
@@ -50,6 +61,11 @@ impl<E: Env> Shard<E> {
         while let Some(timer) = self.wheel.pop_due(now.mono.as_ms()) {
             match timer {
                 Timer::Hold(id) => self.hold_expired(id, now),
+                Timer::Route(opaque) => self.route_unknown(opaque),
+                Timer::PopHold(id) => self.pop_hold_over(id, now),
+                Timer::PopDue(id) => self.pop_due(id, now),
+                Timer::PopRevive => self.revive_due(now),
+                Timer::PopOrder(id) => self.pop_order_over(id),
                 Timer::Second => {
                     self.statistics.sample(now.mono, local_day(now.unix_ms));
                     self.wheel.arm(now.mono.as_ms() + SECOND_MS, Timer::Second);

@@ -12,7 +12,8 @@ use crate::shard::Shard;
 impl<E: Env> Shard<E> {
     /// Puts a queue on the list of those whose waiters are looked at when the turn ends.
     pub(crate) fn grew(&mut self, queue: QueueRef) {
-        if self.polls.first_of_queue(queue).is_some() && self.grown.last() != Some(&queue) {
+        let is_awaited = self.polls.first_of_queue(queue).is_some() || self.pops.waits.has_waiters(queue);
+        if is_awaited && self.grown.last() != Some(&queue) {
             self.grown.push(queue);
         }
     }
@@ -21,7 +22,7 @@ impl<E: Env> Shard<E> {
     /// is stored and not yet visible.
     pub(crate) fn serve_grown(&mut self) {
         if self.grown.is_empty() {
-            return;
+            return self.serve_woken_pops();
         }
         let mut grown = std::mem::replace(&mut self.grown, std::mem::take(&mut self.memory.grown));
         grown.sort_unstable();
@@ -29,6 +30,8 @@ impl<E: Env> Shard<E> {
         let all_visible = self.store.visible() >= self.store.end();
         for queue in grown.drain(..) {
             self.serve_waiters(queue);
+            self.wake_pops_of(queue);
+            self.serve_woken_pops();
             if !all_visible {
                 self.grew(queue);
             }

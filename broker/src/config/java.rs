@@ -34,6 +34,10 @@ const REASONS: &[(&str, &str)] = &[
     ("window", "no effect: nothing is memory-mapped; the shard has its own log window and read cache"),
     ("commit", "no effect: group commit follows the device, not a timer, and a failed flush is final"),
     ("threads", "no effect: a shard is one thread without locks; its bounds are bytes and waiting time"),
+    (
+        "pop",
+        "no effect: pops are in memory, flushed with the offsets; their bounds are fixed and so are their retry topics",
+    ),
     ("dispatch", "no effect: queue entries are written in the turn of the append"),
     (
         "recycle",

@@ -82,6 +82,7 @@ impl<E: Env> Shard<E> {
                         MessageQueue { broker_name, topic: topic.clone(), queue_id: queue_id.cast_signed() };
                     body.offsets.insert(queue, offset);
                 }
+                shard.wake_pops(&group, &topic);
                 tracing::info!(shard = shard.identity.index, group, topic, "offsets reset");
                 shard.store_offsets();
                 shard.answer_body(conn, to, &json::to_vec(&body, Style::Raw))

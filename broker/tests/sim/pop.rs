@@ -1,0 +1,347 @@
+//! Pops: every message once, out of sight while it is out, again if nobody acknowledges it.
+
+use net::body::{BatchAck, BatchAckBody};
+use net::json::{self, Style};
+use net::requests::{
+    AckMessage, BatchAckMessage, ChangeMessageInvisibletime, PeekMessage, PopMessage, SendMessageV2,
+    UpdateAndCreateSubscriptiongroup,
+};
+
+use crate::support::{
+    Client, Host, Setup, World, create_topic, group_config, message, offset_query, pop, property, pull,
+};
+
+fn boot(world: &World, setup: &Setup, queues: i32) -> Host {
+    let host = world.boot(setup);
+    world.connect_local(&host).must(&create_topic("T", queues), b"");
+    host
+}
+
+fn send(client: &mut Client<'_>, queues: i32, count: usize) -> Vec<String> {
+    let mut sent = Vec::new();
+    for number in 0..count {
+        let body = format!("m{number:03}");
+        let queue_id = i32::try_from(number).unwrap() % queues;
+        client.must(&message("T", queue_id), body.as_bytes());
+        sent.push(body);
+    }
+    sent
+}
+
+fn offset(client: &mut Client<'_>, topic: &str, queue_id: i32) -> i64 {
+    client.ask(&offset_query("g", topic, queue_id), b"").number("offset")
+}
+
+#[test]
+fn every_message_of_every_queue_is_popped_once() {
+    let world = World::new(1);
+    let host = boot(&world, &Setup::default(), 4);
+    let mut client = world.connect(&host);
+    let sent = send(&mut client, 4, 50);
+    let mut came = Vec::new();
+    for _ in 0..5 {
+        came.extend(client.popped_texts(&PopMessage { max_msg_nums: 12, ..pop() }));
+    }
+    came.sort();
+    assert_eq!(came, sent);
+    let nothing = client.ask(&pop(), b"");
+    assert_eq!((nothing.code, nothing.text("startOffsetInfo")), (210, ""), "{nothing:?}");
+    assert_eq!(offset(&mut client, "T", 0), 13, "the group stands behind what it took");
+}
+
+#[test]
+fn what_is_acknowledged_does_not_come_again_and_the_rest_does_once_under_the_retry_topic() {
+    let world = World::new(2);
+    let host = boot(&world, &Setup::default(), 1);
+    let mut client = world.connect(&host);
+    send(&mut client, 1, 8);
+    let properties = property("TAGS", "red") + &property("KEYS", "k1") + &property("UNIQ_KEY", "U9");
+    client.must(&SendMessageV2 { properties: Some(&properties), ..message("T", 0) }, b"m008");
+    let first = client.popped(&pop());
+    assert_eq!(first.len(), 9);
+    for one in first.iter().filter(|one| one.offset % 2 == 1) {
+        client.must(&one.ack(), b"");
+    }
+    world.run_ms(9_900);
+    assert!(client.popped(&pop()).is_empty(), "invisible for 10 s");
+    world.run_ms(150);
+    let again = client.popped(&pop());
+    assert_eq!(
+        again.iter().map(|one| one.text()).collect::<Vec<_>>(),
+        ["m000", "m002", "m004", "m006", "m008"]
+    );
+    let last = &again[4].message;
+    assert_eq!((last.reconsume_times, again[4].topic.as_str()), (1, "%RETRY%g_T"));
+    for (name, value) in [("TAGS", "red"), ("KEYS", "k1"), ("UNIQ_KEY", "U9"), ("ORIGIN_GROUP", "g")] {
+        assert_eq!(last.property(name), Some(value), "{name}");
+    }
+    let popped_first = first[8].receipt.split(' ').nth(1);
+    assert_eq!(last.property("1ST_POP_TIME"), popped_first);
+    world.run_ms(10_100);
+    let third = client.popped(&pop());
+    assert_eq!(third.len(), 5);
+    assert!(third.iter().all(|one| one.message.reconsume_times == 2));
+    assert_eq!(third[4].message.property("1ST_POP_TIME"), popped_first, "the first time is kept");
+    for one in &third {
+        client.must(&one.ack(), b"");
+    }
+    world.run_ms(30_000);
+    assert!(client.popped(&pop()).is_empty());
+}
+
+#[test]
+fn a_batch_acknowledges_by_bits() {
+    let world = World::new(3);
+    let host = boot(&world, &Setup::default(), 1);
+    let mut client = world.connect(&host);
+    send(&mut client, 1, 10);
+    let came = client.popped(&pop());
+    let fields: Vec<&str> = came[0].receipt.split(' ').collect();
+    let ack = BatchAck {
+        // Bits 0, 1, 2 and 9.
+        bits: "BwI=".to_owned(),
+        group: "g".to_owned(),
+        invisible_time_ms: 10_000,
+        pop_time_ms: fields[1].parse().unwrap(),
+        queue_id: 0,
+        retry: "0".to_owned(),
+        revive_queue_id: fields[3].parse().unwrap(),
+        start_offset: 0,
+        topic: "T".to_owned(),
+    };
+    let body = BatchAckBody { acks: vec![ack.clone()], broker_name: "broker-a".to_owned() };
+    client.must(&BatchAckMessage {}, &json::to_vec(&body, Style::Raw));
+    assert_eq!(client.ask(&BatchAckMessage {}, b"").code, 208);
+    world.run_ms(10_100);
+    let again = client.popped_texts(&pop());
+    assert_eq!(again, ["m003", "m004", "m005", "m006", "m007", "m008"]);
+}
+
+#[test]
+fn changing_the_invisible_time_gives_a_new_receipt_and_voids_the_old_one() {
+    let world = World::new(4);
+    let host = boot(&world, &Setup::default(), 1);
+    let mut client = world.connect(&host);
+    send(&mut client, 1, 2);
+    let came = client.popped(&pop());
+    world.run_ms(5_000);
+    let answer = client.must(&came[0].change(20_000), b"");
+    assert_eq!(answer.number("invisibleTime"), 20_000);
+    let changed = came[0].changed(&answer);
+    client.must(&came[0].ack(), b"");
+    world.run_ms(5_200);
+    assert_eq!(client.popped_texts(&pop()), ["m001"], "the other one keeps its time");
+    world.run_ms(14_600);
+    assert!(
+        client.popped(&PopMessage { invisible_time_ms: 1, ..pop() }).iter().all(|one| one.text() == "m001")
+    );
+    world.run_ms(400);
+    let again = client.popped_texts(&PopMessage { invisible_time_ms: 600_000, ..pop() });
+    assert!(again.contains(&"m000".to_owned()), "the old receipt acknowledged nothing: {again:?}");
+    client.must(&changed.ack(), b"");
+}
+
+/// since-5.3.md 15, 9: in every order of changes and acks, the last receipt counts.
+#[test]
+fn an_ack_with_the_latest_receipt_counts_after_any_number_of_changes() {
+    let world = World::new(5);
+    let host = boot(&world, &Setup::default(), 1);
+    let mut client = world.connect(&host);
+    send(&mut client, 1, 3);
+    let mut came = client.popped(&pop());
+    for round in 0..3 {
+        for one in &mut came {
+            let answer = client.must(&one.change(3_000 + round), b"");
+            *one = one.changed(&answer);
+        }
+        world.run_ms(500);
+    }
+    for one in came.iter().rev() {
+        client.must(&one.ack(), b"");
+    }
+    world.run_ms(20_000);
+    assert!(client.popped(&pop()).is_empty());
+}
+
+/// since-5.3.md 15, 1: a change to the deadline that the message has already.
+#[test]
+fn a_change_to_the_same_deadline_loses_nothing() {
+    let world = World::new(6);
+    let host = boot(&world, &Setup::default(), 1);
+    let mut client = world.connect(&host);
+    send(&mut client, 1, 1);
+    let came = client.popped(&pop());
+    world.run_ms(1_000);
+    let popped_at: i64 = came[0].receipt.split(' ').nth(1).unwrap().parse().unwrap();
+    // As near as a client gets: the deadline that it has, and twice in one millisecond.
+    let left = popped_at + 10_000 - world.unix_ms();
+    let once = client.begin(&came[0].change(left), b"");
+    let answer = client.wait(once);
+    let changed = came[0].changed(&answer);
+    let twice = [client.begin(&changed.change(left), b""), client.begin(&changed.change(left), b"")];
+    for opaque in twice {
+        assert_eq!(client.wait(opaque).code, 0);
+    }
+    world.run_ms(11_000);
+    assert_eq!(client.popped_texts(&pop()), ["m000"]);
+}
+
+#[test]
+fn a_suspended_message_comes_again_without_being_counted() {
+    let world = World::new(7);
+    let host = boot(&world, &Setup::default(), 1);
+    let mut client = world.connect(&host);
+    send(&mut client, 1, 2);
+    let came = client.popped(&pop());
+    client.must(&ChangeMessageInvisibletime { suspend: true, ..came[0].change(2_000) }, b"");
+    client.must(&came[1].change(2_000), b"");
+    world.run_ms(2_100);
+    let again = client.popped(&pop());
+    let mut counts: Vec<_> = again.iter().map(|one| (one.text(), one.message.reconsume_times)).collect();
+    counts.sort();
+    assert_eq!(counts, [("m000".to_owned(), 0), ("m001".to_owned(), 1)]);
+}
+
+#[test]
+fn forged_and_expired_receipts_do_nothing() {
+    let world = World::new(8);
+    let host = boot(&world, &Setup::default(), 2);
+    let mut client = world.connect(&host);
+    send(&mut client, 1, 2);
+    let came = client.popped(&pop());
+    let one = &came[0];
+    for wrong in ["1 1 1 1 0 broker-a 0 0", "0 -5 10000 3 0 broker-a 0 0", "-9 1 1 1 1 x -7 3"] {
+        client.must(&AckMessage { extra_info: wrong, ..one.ack() }, b"");
+        client.must(&ChangeMessageInvisibletime { extra_info: wrong, ..one.change(5) }, b"");
+    }
+    for broken in ["", "1 2 3", "a b c d e f g h"] {
+        let answer = client.ask(&AckMessage { extra_info: broken, ..one.ack() }, b"");
+        assert!(answer.code == 1 && answer.remark.contains("receipt"), "{answer:?}");
+    }
+    assert_eq!(client.ask(&AckMessage { offset: 3, ..one.ack() }, b"").code, 208);
+    assert_eq!(client.ask(&AckMessage { offset: -1, ..one.ack() }, b"").code, 208);
+    assert_eq!(client.ask(&ChangeMessageInvisibletime { offset: 2, ..one.change(5) }, b"").code, 208);
+    assert_eq!(client.ask(&AckMessage { queue_id: 2, ..one.ack() }, b"").code, 13);
+    assert_eq!(client.ask(&AckMessage { queue_id: -1, ..one.ack() }, b"").code, 13);
+    assert_eq!(client.ask(&AckMessage { topic: "U", ..one.ack() }, b"").code, 17);
+    world.run_ms(10_100);
+    let again = client.popped(&pop());
+    assert_eq!(again.len(), 2, "nothing was lost");
+    client.must(&one.ack(), b"");
+    client.must(&one.ack(), b"");
+    world.run_ms(10_100);
+    assert_eq!(client.popped(&pop()).len(), 2, "an expired receipt acknowledges nothing");
+}
+
+#[test]
+fn a_pop_is_checked_as_rocketmq_checks_it() {
+    let world = World::new(9);
+    let host = boot(&world, &Setup::with(|config| config.auto_create_group = false), 2);
+    let mut admin = world.connect_local(&host);
+    let mut client = world.connect(&host);
+    assert_eq!(client.ask(&pop(), b"").code, 26);
+    admin.must(&UpdateAndCreateSubscriptiongroup {}, &group_config("g", |_| {}));
+    assert_eq!(client.ask(&pop(), b"").code, 210);
+    let old = world.unix_ms() - 2_000;
+    assert_eq!(
+        client.ask(&PopMessage { born_at_ms: old, poll_time_ms: 1_000, topic: "U", ..pop() }, b"").code,
+        210
+    );
+    assert_eq!(client.ask(&PopMessage { max_msg_nums: 33, ..pop() }, b"").code, 29);
+    assert_eq!(client.ask(&PopMessage { topic: "U", ..pop() }, b"").code, 17);
+    assert_eq!(client.ask(&PopMessage { queue_id: 2, ..pop() }, b"").code, 29);
+    assert_eq!(client.ask(&PopMessage { exp: Some(" || "), exp_type: Some("TAG"), ..pop() }, b"").code, 23);
+    admin.must(
+        &UpdateAndCreateSubscriptiongroup {},
+        &group_config("g", |config| config.consume_enable = false),
+    );
+    assert_eq!(client.ask(&pop(), b"").code, 16);
+}
+
+#[test]
+fn a_new_group_begins_at_the_end_only_of_a_queue_that_left_memory() {
+    let world = World::new(10);
+    let mut setup = Setup::default();
+    setup.store.window_bytes = 256 << 10;
+    let host = boot(&world, &setup, 1);
+    let mut client = world.connect(&host);
+    send(&mut client, 1, 3);
+    assert_eq!(client.popped(&PopMessage { init_mode: 1, ..pop() }).len(), 3, "young: from its beginning");
+    for _ in 0..20 {
+        client.must(&message("T", 0), &vec![b'x'; 30 << 10]);
+    }
+    let late = client.ask(&PopMessage { init_mode: 1, consumer_group: "late", ..pop() }, b"");
+    assert_eq!((late.messages().len(), late.text("startOffsetInfo")), (1, "0 0 22"), "the newest message");
+    let all = client.ask(&PopMessage { init_mode: 0, consumer_group: "early", ..pop() }, b"");
+    assert_eq!(all.messages()[0].body, b"m000", "read from the files");
+}
+
+#[test]
+fn tags_filter_and_the_group_stands_behind_what_does_not_match() {
+    let world = World::new(11);
+    let host = boot(&world, &Setup::default(), 1);
+    let mut client = world.connect(&host);
+    for (number, tag) in ["red", "blue", "red", "green"].iter().enumerate() {
+        let properties = property("TAGS", tag);
+        let request = SendMessageV2 { properties: Some(&properties), ..message("T", 0) };
+        client.must(&request, format!("{tag}{number}").as_bytes());
+    }
+    let reds = PopMessage { exp: Some("red"), exp_type: Some("TAG"), ..pop() };
+    let came = client.popped(&reds);
+    assert_eq!(came.iter().map(|one| one.text()).collect::<Vec<_>>(), ["red0", "red2"]);
+    assert_eq!(offset(&mut client, "T", 0), 4);
+    client.must(&came[0].ack(), b"");
+    world.run_ms(10_100);
+    assert_eq!(client.popped_texts(&reds), ["red2"]);
+    assert_eq!(client.ask(&PopMessage { exp: Some("violet"), ..pop() }, b"").code, 210);
+}
+
+#[test]
+fn a_group_that_is_deleted_gets_nothing_back_and_leaves_nothing() {
+    let world = World::new(12);
+    let host = boot(&world, &Setup::default(), 1);
+    let mut client = world.connect(&host);
+    send(&mut client, 1, 2);
+    client.popped(&pop());
+    world.run_ms(1_000);
+    let request = net::requests::DeleteSubscriptiongroup { group_name: "g", clean_offset: true };
+    world.connect_local(&host).must(&request, b"");
+    world.run_ms(10_000);
+    assert_eq!(client.ask(&pull("g2", "%RETRY%g_T", 0, 0), b"").code, 17, "no retry topic was made");
+}
+
+#[test]
+fn peeking_takes_nothing() {
+    let world = World::new(13);
+    let host = boot(&world, &Setup::default(), 1);
+    let mut client = world.connect(&host);
+    send(&mut client, 1, 3);
+    let peek = PeekMessage { topic: "T", queue_id: -1, max_msg_nums: 2, consumer_group: "g" };
+    for _ in 0..2 {
+        let seen = client.must(&peek, b"");
+        assert_eq!((seen.texts(), seen.number("restNum")), (vec!["m000".to_owned(), "m001".to_owned()], 1));
+    }
+    assert_eq!(client.popped(&pop()).len(), 3);
+    assert_eq!(client.ask(&peek, b"").code, 19);
+}
+
+#[test]
+fn the_second_name_of_retry_topics_is_written_if_wanted_and_both_are_read() {
+    let world = World::new(14);
+    let setup = Setup::with(|config| config.pop_retry_topic_v2 = true);
+    let host = boot(&world, &setup, 1);
+    let mut client = world.connect(&host);
+    send(&mut client, 1, 2);
+    client.popped(&pop());
+    world.run_ms(10_100);
+    let again = client.popped(&pop());
+    assert_eq!(again.len(), 2);
+    assert!(again.iter().all(|one| one.topic == "%RETRY%g+T"));
+    client.must(&again[0].ack(), b"");
+    drop(client);
+    let host = world.boot_from(host.stop(&world), &Setup::default());
+    world.run_ms(10_100);
+    let mut client = world.connect(&host);
+    let third = client.popped(&pop());
+    assert_eq!((third.len(), third[0].topic.as_str()), (1, "%RETRY%g+T"), "a retry stays in its topic");
+}

@@ -1,0 +1,134 @@
+//! Pops over crashes: what nobody acknowledged comes again, what was acknowledged a second before does not.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use net::requests::PopMessage;
+use rt::sim::Crash;
+
+use crate::support::{Client, Host, Setup, World, create_topic, message, pop};
+
+fn boot(world: &World, setup: &Setup) -> Host {
+    let host = world.boot(setup);
+    world.connect_local(&host).must(&create_topic("T", 2), b"");
+    host
+}
+
+/// Pops until nothing came for longer than messages are invisible, and acknowledges all of it.
+fn drain(world: &World, client: &mut Client<'_>) -> BTreeMap<String, usize> {
+    let mut came = BTreeMap::new();
+    let mut quiet = 0;
+    while quiet < 13 {
+        let batch = client.popped(&pop());
+        quiet = if batch.is_empty() { quiet + 1 } else { 0 };
+        for one in batch {
+            client.must(&one.ack(), b"");
+            *came.entry(one.text()).or_default() += 1;
+        }
+        world.run_ms(1_000);
+    }
+    came
+}
+
+fn life(seed: u64, setup: &Setup, kind: Crash, until_ms: u64) {
+    let world = World::new(seed);
+    let host = boot(&world, setup);
+    let mut client = world.connect(&host);
+    let (mut stable, mut open) = (Vec::new(), Vec::new());
+    let mut number = 0;
+    let began = world.now_ms();
+    while world.now_ms() - began < until_ms {
+        for _ in 0..3 {
+            client.must(&message("T", number % 2), format!("m{number:04}").as_bytes());
+            open.push(format!("m{number:04}"));
+            number += 1;
+        }
+        let batch = client.popped(&PopMessage { max_msg_nums: 4, invisible_time_ms: 3_000, ..pop() });
+        for one in batch {
+            // Every third is forgotten, as by a consumer that died.
+            if one.text().bytes().map(u64::from).sum::<u64>() % 3 != seed % 3 {
+                client.must(&one.ack(), b"");
+                open.retain(|text| *text != one.text());
+                stable.push((world.now_ms(), one.text()));
+            }
+        }
+        world.run_ms(70 + seed * 13 % 50);
+    }
+    let crashed = world.now_ms();
+    drop(client);
+    let host = world.boot_from(host.crash(kind), setup);
+    let mut client = world.connect(&host);
+    let came = drain(&world, &mut client);
+    for text in &open {
+        assert!(came.contains_key(text), "seed {seed}, {kind:?} at {until_ms}: {text} is lost: {came:?}");
+    }
+    for (acked, text) in &stable {
+        let age = crashed - acked;
+        assert!(
+            age < 1_500 || !came.contains_key(text),
+            "seed {seed}, {kind:?} at {until_ms}: {text}, acknowledged {age} ms before, came again"
+        );
+    }
+}
+
+/// since-5.3.md 15, 30 among others.
+#[test]
+fn no_crash_loses_a_message_that_nobody_acknowledged() {
+    for seed in 0..36 {
+        let kind = [Crash::Process, Crash::Os, Crash::Power][usize::try_from(seed % 3).unwrap()];
+        life(400 + seed, &Setup::sync(), kind, 300 + seed * 131 % 6_000);
+    }
+}
+
+/// The metadata is flushed long before the log: a checkpoint must not end before its retry is flushed.
+#[test]
+fn a_retry_that_was_not_flushed_is_made_again() {
+    for seed in 0..12 {
+        let world = World::new(500 + seed);
+        let mut setup = Setup::default();
+        setup.store.flush_interval = Duration::from_secs(5);
+        let host = boot(&world, &setup);
+        let mut client = world.connect(&host);
+        let texts: Vec<String> = (0..6).map(|number| format!("m{number}")).collect();
+        for text in &texts {
+            client.must(&message("T", 0), text.as_bytes());
+        }
+        world.run_ms(6_000);
+        assert_eq!(client.popped(&PopMessage { invisible_time_ms: 2_000, ..pop() }).len(), 6);
+        world.run_ms(1_900 + seed * 150);
+        drop(client);
+        let host = world.boot_from(host.crash(Crash::Power), &setup);
+        let came = drain(&world, &mut world.connect(&host));
+        for text in &texts {
+            let times = came.get(text).copied().unwrap_or(0);
+            assert!((1..=2).contains(&times), "seed {seed}: {text} came {times} times");
+        }
+    }
+}
+
+#[test]
+fn what_is_out_at_a_clean_stop_is_out_after_it() {
+    let world = World::new(1);
+    let setup = Setup::default();
+    let host = boot(&world, &setup);
+    let mut client = world.connect(&host);
+    for number in 0..4 {
+        client.must(&message("T", 0), format!("m{number}").as_bytes());
+    }
+    let batch = client.popped(&PopMessage { invisible_time_ms: 30_000, ..pop() });
+    client.must(&batch[0].ack(), b"");
+    drop(client);
+    let host = world.boot_from(host.stop(&world), &setup);
+    let mut client = world.connect(&host);
+    assert!(client.popped(&pop()).is_empty(), "invisible as before");
+    client.must(&batch[1].ack(), b"");
+    let answer = client.must(&batch[2].change(60_000), b"");
+    let third = batch[2].changed(&answer);
+    drop(client);
+    world.run_ms(30_500);
+    let mut client = world.connect(&host);
+    assert_eq!(client.popped_texts(&pop()), ["m3"], "old receipts counted after the restart");
+    client.must(&third.ack(), b"");
+    world.run_ms(40_000);
+    assert_eq!(client.popped_texts(&pop()), ["m3"]);
+}
