@@ -6,26 +6,59 @@ use std::collections::BTreeMap;
 
 /// What one kind of object knows about its attributes.
 pub(crate) struct Attributes {
-    /// Names with the values they may have; other names are refused where this is not empty.
-    known: &'static [(&'static str, &'static [&'static str])],
+    /// Names with the values they may have.
+    known: &'static [(&'static str, Values)],
     /// Whether other names are taken.
     open: bool,
 }
 
+/// What an attribute may be.
+enum Values {
+    Any,
+    OneOf(&'static [&'static str]),
+    Number(i64, i64),
+}
+
+const YES_NO: Values = Values::OneOf(&["true", "false"]);
+
 /// Topic attributes (behaviour.md 4.1).
 pub(crate) const TOPIC: Attributes = Attributes {
     known: &[
-        ("message.type", &["NORMAL", "FIFO", "DELAY", "TRANSACTION", "PRIORITY", "LITE", "UNSPECIFIED"]),
-        ("queue.type", &["SimpleCQ", "BatchCQ", "RocksDBCQ"]),
-        ("cleanup.policy", &["DELETE", "COMPACTION"]),
-        ("reserve.time", &[]),
-        ("lite.topic.expiration", &[]),
+        (
+            "message.type",
+            Values::OneOf(&[
+                "NORMAL",
+                "FIFO",
+                "DELAY",
+                "TRANSACTION",
+                "MIXED",
+                "PRIORITY",
+                "LITE",
+                "UNSPECIFIED",
+            ]),
+        ),
+        ("queue.type", Values::OneOf(&["SimpleCQ", "BatchCQ", "RocksDBCQ"])),
+        ("cleanup.policy", Values::OneOf(&["DELETE", "COMPACTION"])),
+        ("reserve.time", Values::Any),
+        ("lite.topic.expiration", Values::Number(-1, 43_200)),
     ],
     open: false,
 };
 
-/// Group attributes: all of 5.4 and later, kept without effect.
-pub(crate) const GROUP: Attributes = Attributes { known: &[], open: true };
+/// Group attributes: those of 5.4 and later are checked; all are kept.
+pub(crate) const GROUP: Attributes = Attributes {
+    known: &[
+        ("priority.factor", Values::Number(0, 100)),
+        ("lite.bind.topic", Values::Any),
+        ("lite.sub.model", Values::OneOf(&["Shared", "Exclusive"])),
+        ("lite.sub.client.quota", Values::Number(-1, i64::MAX)),
+        ("lite.sub.client.max.event.cnt", Values::Number(10, i64::MAX)),
+        ("lite.sub.reset.offset.exclusive", YES_NO),
+        ("lite.sub.reset.offset.unsubscribe", YES_NO),
+        ("lite.sub.wildcard", Values::Any),
+    ],
+    open: true,
+};
 
 type Map = BTreeMap<String, String>;
 
@@ -72,12 +105,18 @@ impl Attributes {
     }
 
     fn check_value(&self, name: &str, value: &str) -> Result<(), String> {
-        let allowed =
-            self.known.iter().find(|(known, _)| *known == name).map_or(&[][..], |(_, values)| values);
-        if allowed.is_empty() || allowed.contains(&value) {
-            return Ok(());
-        }
-        Err(format!("attribute {name}={value}: the value must be one of {}", allowed.join(", ")))
+        let Some((_, values)) = self.known.iter().find(|(known, _)| *known == name) else { return Ok(()) };
+        let wanted = match values {
+            Values::Any => return Ok(()),
+            Values::OneOf(words) if words.contains(&value) => return Ok(()),
+            Values::OneOf(words) => format!("one of {}", words.join(", ")),
+            Values::Number(low, high) => match value.parse::<i64>() {
+                Ok(number) if (*low..=*high).contains(&number) => return Ok(()),
+                _ if *high == i64::MAX => format!("a number from {low}"),
+                _ => format!("a number from {low} to {high}"),
+            },
+        };
+        Err(format!("attribute {name}={value}: the value must be {wanted}"))
     }
 }
 
@@ -102,6 +141,10 @@ mod tests {
             assert!(apply(None, change, &TOPIC).is_err(), "{change}");
         }
         assert!(apply(None, "-message.type", &TOPIC).is_err(), "nothing to remove while creating");
+        for change in ["+priority.factor=101", "+priority.factor=much", "+lite.sub.model=Both"] {
+            let refused = apply(None, change, &GROUP).expect_err("no such value");
+            assert!(refused.contains("must be"), "{refused}");
+        }
         assert_eq!(apply(None, "+priority.factor=7", &GROUP), Ok(map(&[("priority.factor", "7")])));
         assert_eq!(apply_map(None, &map(&[("plain", "1")]), &GROUP), Ok(map(&[("plain", "1")])));
     }

@@ -21,6 +21,7 @@ mod topics;
 mod transactions;
 
 pub(crate) use clients::NO_SQL;
-pub(crate) use properties::SendProperties;
+pub(crate) use properties::{Asks, SendProperties};
 pub(crate) use recall::RecallHandle;
 pub(crate) use send::Target;
+pub(crate) use send_special::Sent;

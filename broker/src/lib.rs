@@ -25,6 +25,7 @@ mod open_store;
 mod parked;
 mod peers;
 mod pop;
+mod priority;
 mod pull;
 mod receipts;
 mod refusals;

@@ -25,8 +25,35 @@ pub(crate) struct SendProperties {
     pub(crate) tags_code: i64,
     /// `WAIT` is not `false`: answer when the flush mode is satisfied.
     pub(crate) wait: bool,
-    /// It asks for more than an append: a delay, a time, a transaction.
-    pub(crate) special: bool,
+    /// It asks for more than an append.
+    pub(crate) asks: Asks,
+}
+
+/// What of the properties asks for more than an append: bits, so that a plain message is known by one comparison.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Asks(u8);
+
+impl Asks {
+    /// To wait: a delay, a time, a transaction.
+    pub(crate) const WAIT: Self = Self(1);
+    /// For a queue by its priority.
+    pub(crate) const PRIORITY: Self = Self(2);
+
+    /// It asks for nothing.
+    #[inline]
+    pub(crate) fn is_nothing(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether it asks for `what`.
+    #[inline]
+    pub(crate) fn has(self, what: Self) -> bool {
+        self.0 & what.0 != 0
+    }
+
+    fn add(&mut self, what: Self) {
+        self.0 |= what.0;
+    }
 }
 
 /// Entries that never reach the log.
@@ -82,8 +109,9 @@ impl SendProperties {
             b"TAGS" => self.tags_code = str::from_utf8(value).map_or(0, net::properties::tags_code),
             b"WAIT" => self.wait = !value.eq_ignore_ascii_case(b"false"),
             b"TRAN_MSG" | b"DELAY" | b"TIMER_DELIVER_MS" | b"TIMER_DELAY_MS" | b"TIMER_DELAY_SEC" => {
-                self.special = true;
+                self.asks.add(Asks::WAIT);
             }
+            b"_SYS_MSG_PRIORITY_" => self.asks.add(Asks::PRIORITY),
             _ => {}
         }
     }
@@ -153,7 +181,7 @@ mod tests {
             "k1 k2|U|KEYS\u{1}k1 k2\u{2}UNIQ_KEY\u{1}U\u{2}TAGS\u{1}TagA\u{2}a\u{1}b\u{2}MSG_REGION\u{1}R\u{2}TRACE_ON\u{1}true\u{2}CLUSTER\u{1}C\u{2}"
         );
         assert_eq!(found.tags_code, 2_598_919);
-        assert!(found.wait && !found.special);
+        assert!(found.wait && found.asks.is_nothing());
     }
 
     #[test]
@@ -175,8 +203,9 @@ mod tests {
     #[test]
     fn what_asks_for_more_than_an_append_is_noticed() {
         for sent in ["DELAY\u{1}3", "TIMER_DELAY_SEC\u{1}5", "TIMER_DELIVER_MS\u{1}5", "TRAN_MSG\u{1}true"] {
-            assert!(rewrite(sent).0.special, "{sent}");
+            assert_eq!(rewrite(sent).0.asks, Asks::WAIT, "{sent}");
         }
-        assert!(!rewrite("KEYS\u{1}DELAY\u{2}DELAYED\u{1}3").0.special);
+        assert_eq!(rewrite("_SYS_MSG_PRIORITY_\u{1}5").0.asks, Asks::PRIORITY);
+        assert!(rewrite("KEYS\u{1}DELAY\u{2}DELAYED\u{1}3").0.asks.is_nothing());
     }
 }

@@ -10,7 +10,7 @@ use net::{ReplyTo, ResponseCode, batch};
 use rt::{ConnId, Env, Now};
 use store::{Appended, BatchItem, NewMessage, PhysicalOffset, QueueRef};
 
-use super::properties::{Additions, SendProperties};
+use super::properties::{Additions, Asks, SendProperties};
 use super::send_special::Sent;
 use crate::call::{Call, Done, Outcome, Refused};
 use crate::receipts::{Answer, Receipt, UniqueKey};
@@ -88,12 +88,23 @@ impl<E: Env> Shard<E> {
         if properties.len() > PROPERTIES_BYTES_MAX {
             return Err(refusals::properties_too_large(properties.len()));
         }
-        if scanned.special || request.sys_flag & TRANSACTION_MASK != 0 {
+        if !scanned.asks.is_nothing() || request.sys_flag & TRANSACTION_MASK != 0 {
             let sent = Sent { request, body, queue_id: target.queue_id, scanned, properties };
-            if let Some(outcome) = self.append_special(call, &sent)? {
-                return Ok(outcome);
-            }
+            return self.append_special(call, &sent, target);
         }
+        self.append_plain(call, request, body, target, scanned, properties)
+    }
+
+    /// Appends a message as it is.
+    pub(crate) fn append_plain(
+        &mut self,
+        call: &Call<'_>,
+        request: &SendMessageV2<'_>,
+        body: &[u8],
+        target: Target,
+        scanned: &SendProperties,
+        properties: &[u8],
+    ) -> Outcome {
         let message = NewMessage {
             topic: request.topic,
             queue_id: target.queue_id,
@@ -133,7 +144,7 @@ impl<E: Env> Shard<E> {
         }
         let header = request.properties.unwrap_or_default().as_bytes();
         let common = SendProperties::scan(header);
-        if common.special || request.sys_flag & TRANSACTION_MASK != 0 {
+        if common.asks.has(Asks::WAIT) || request.sys_flag & TRANSACTION_MASK != 0 {
             return Err(special_batch());
         }
         let items = batch_items(body)?;
@@ -356,7 +367,7 @@ fn batch_items(body: &[u8]) -> Result<Vec<BatchItem<'_>>, Refused> {
     for item in batch::items(body) {
         let item = item.map_err(|error| Refused::new(ResponseCode::MESSAGE_ILLEGAL, error.to_string()))?;
         let found = SendProperties::scan(item.properties);
-        if found.special {
+        if found.asks.has(Asks::WAIT) {
             return Err(special_batch());
         }
         items.push(BatchItem {

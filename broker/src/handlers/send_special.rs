@@ -13,6 +13,7 @@ use super::recall::RecallHandle;
 use super::send::{TRANSACTION_MASK, Target};
 use crate::call::{Call, Done, Outcome, Refused};
 use crate::parked::park;
+use crate::priority::PRIORITY;
 use crate::receipts::Answer;
 use crate::refusals;
 use crate::shard::Shard;
@@ -46,24 +47,25 @@ enum Asked {
 const TIMES: [&str; 3] = [keys::TIMER_DELAY_SEC, keys::TIMER_DELAY_MS, keys::TIMER_DELIVER_MS];
 
 impl<E: Env> Shard<E> {
-    /// Parks a message that may not be seen yet. `None`: it is a plain one after all.
-    pub(crate) fn append_special(
-        &mut self,
-        call: &Call<'_>,
-        sent: &Sent<'_>,
-    ) -> Result<Option<Done>, Refused> {
-        match asked(sent, call.now.unix_ms)? {
-            Asked::Nothing => Ok(None),
-            Asked::Time(due_ms) => self.append_timed(call, sent, due_ms),
-            Asked::Level(level) => self.append_delayed(call, sent, level).map(Some),
-            Asked::Half => self.append_half(call, sent).map(Some),
+    /// Parks a message that may not be seen yet, and puts one with a priority into the queue for it.
+    pub(crate) fn append_special(&mut self, call: &Call<'_>, sent: &Sent<'_>, target: Target) -> Outcome {
+        let done = match asked(sent, call.now.unix_ms)? {
+            Asked::Nothing => None,
+            Asked::Time(due_ms) => self.append_timed(call, sent, due_ms)?,
+            Asked::Level(level) => Some(self.append_delayed(call, sent, level)?),
+            Asked::Half => Some(self.append_half(call, sent)?),
+        };
+        match done {
+            Some(done) => Ok(done),
+            None => self.append_by_priority(call, sent, target),
         }
     }
 
     fn append_delayed(&mut self, call: &Call<'_>, sent: &Sent<'_>, level: u32) -> Outcome {
         let queue_id = self.delays.queue_id(level);
         let mut parked = Vec::with_capacity(sent.properties.len() + 64);
-        park(&mut parked, sent.properties, &TIMES, (sent.request.topic, sent.queue_id));
+        const DROPPED: [&str; 4] = [TIMES[0], TIMES[1], TIMES[2], PRIORITY];
+        park(&mut parked, sent.properties, &DROPPED, (sent.request.topic, sent.queue_id));
         let target = Target { queue_id: sent.queue_id, queue: self.queue_of(SCHEDULE_TOPIC, queue_id) };
         let appended = self.append_parked(call, sent, (SCHEDULE_TOPIC, queue_id), target, &parked)?;
         self.delay_began(queue_id, appended.queue_offset, call.now);
@@ -95,7 +97,7 @@ impl<E: Env> Shard<E> {
             self.recall_by_key(key);
         }
         let mut parked = Vec::with_capacity(sent.properties.len() + 96);
-        park(&mut parked, sent.properties, &[], (sent.request.topic, sent.queue_id));
+        park(&mut parked, sent.properties, &[PRIORITY], (sent.request.topic, sent.queue_id));
         properties::append(&mut parked, 0, OUT_MS, due_ms.to_string().as_bytes());
         let slot = self.timed.slot_for(due_ms, call.now.unix_ms);
         let target = Target { queue_id: sent.queue_id, queue: self.queue_of(TIMER_TOPIC, slot) };
@@ -123,7 +125,12 @@ impl<E: Env> Shard<E> {
         }
         let key = sent.scanned.unique_key(sent.properties);
         let mut parked = Vec::with_capacity(sent.properties.len() + 128);
-        park(&mut parked, sent.properties, &[keys::TRANSACTION_ID], (sent.request.topic, sent.queue_id));
+        park(
+            &mut parked,
+            sent.properties,
+            &[keys::TRANSACTION_ID, PRIORITY],
+            (sent.request.topic, sent.queue_id),
+        );
         properties::append(&mut parked, 0, keys::TRANSACTION_ID, key.as_bytes());
         let target = Target { queue_id: sent.queue_id, queue: self.queue_of(HALF_TOPIC, 0) };
         let appended = self.append_parked(call, sent, (HALF_TOPIC, 0), target, &parked)?;

@@ -20,6 +20,7 @@ mod pop;
 mod pop_crashes;
 mod pop_order;
 mod pop_waits;
+mod priority;
 mod pull_checks;
 mod queries;
 mod registration;
