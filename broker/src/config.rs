@@ -66,6 +66,12 @@ settings::settings! {
         cluster_topic: bool = "true", "topics.cluster_topic", "clusterTopicEnable", "", Restart, ANY;
         /// Have a topic named like the broker, for probes.
         broker_topic: bool = "true", "topics.broker_topic", "brokerTopicEnable", "", Restart, ANY;
+        /// Have light queues: queues without a topic, named %LMQ%NAME, that messages lie in besides their own.
+        light_queues: bool = "false", "topics.light_queues", "enableLmq", "", Restart, ANY;
+        /// Put messages into the light queues that they name (INNER_MULTI_DISPATCH).
+        multi_dispatch: bool = "false", "topics.multi_dispatch", "enableMultiDispatch", "", Restart, ANY;
+        /// Light queues per shard at most.
+        light_queues_max: u32 = "20000", "topics.light_queues_max", "maxLmqConsumeQueueNum", "", Restart, within(1, 10_000_000);
         /// Have the topic that clients write message traces to.
         trace_topic: bool = "false", "topics.trace_topic", "traceTopicEnable", "", Restart, ANY;
         /// Name of that topic.

@@ -16,6 +16,7 @@ mod reset;
 mod runtime;
 mod send;
 mod send_back;
+mod send_inner;
 mod send_special;
 mod topics;
 mod transactions;

@@ -17,6 +17,7 @@ mod dispatch;
 mod groups;
 mod handlers;
 mod identity;
+mod lmq;
 mod locks;
 mod long_poll;
 mod node;

@@ -12,6 +12,8 @@ use crate::shard::Shard;
 
 /// Entries of a stored record that a new one does not take over: the cover of the old bytes.
 const COVER: &str = keys::CRC32;
+/// As [`COVER`]: places in light queues, which belong to the old record.
+const PLACES: &str = crate::lmq::PLACES;
 
 /// What changes when a record is stored once more.
 #[derive(Clone, Copy, Debug)]
@@ -60,13 +62,13 @@ pub(crate) fn park(out: &mut Vec<u8>, stored: &[u8], dropped: &[&str], (topic, q
 
 /// Appends `stored` without `dropped` and what the broker wrote when it parked the message.
 pub(crate) fn strip(out: &mut Vec<u8>, stored: &[u8], dropped: &[&str]) {
-    const PLACE: [&str; 3] = [COVER, keys::REAL_TOPIC, keys::REAL_QID];
+    const PLACE: [&str; 4] = [COVER, PLACES, keys::REAL_TOPIC, keys::REAL_QID];
     properties::append_without(out, stored, |name| names(&PLACE, name) || names(dropped, name));
 }
 
 /// Appends `stored` without `dropped`; the place stays, as consumers of RocketMQ see it.
 pub(crate) fn copy_without(out: &mut Vec<u8>, stored: &[u8], dropped: &[&str]) {
-    properties::append_without(out, stored, |name| name == COVER.as_bytes() || names(dropped, name));
+    properties::append_without(out, stored, |name| names(&[COVER, PLACES], name) || names(dropped, name));
 }
 
 fn names(all: &[&str], name: &[u8]) -> bool {
@@ -103,10 +105,9 @@ impl<E: Env> Shard<E> {
             unique_key: text(stored, keys::UNIQ_KEY),
         };
         let queue = self.queue_of(again.topic, again.queue_id);
-        let appended = self.store.append(queue, &message, now.unix_ms)?;
-        self.stored(queue, 1, u64::from(appended.bytes));
-        Ok(appended)
+        self.append_again(queue, &message, now.unix_ms)
     }
+
     /// Stores a delayed message where it belongs, with properties that `write` makes of those it waited with. What can
     /// never be stored there is dropped, with a word in the log; an error means that trying again is right.
     pub(crate) fn deliver_parked(

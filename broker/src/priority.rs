@@ -20,14 +20,14 @@ impl<E: Env> Shard<E> {
     pub(crate) fn append_by_priority(&mut self, call: &Call<'_>, sent: &Sent<'_>, target: Target) -> Outcome {
         let request = sent.request;
         if !sent.scanned.asks.has(Asks::PRIORITY) {
-            return self.append_plain(call, request, sent.body, target, sent.scanned, sent.properties);
+            return self.append_last(call, sent, target);
         }
         if properties::find(sent.properties, keys::SHARDING_KEY).is_some() {
             let mut stored = Vec::with_capacity(sent.properties.len());
             properties::append_without(&mut stored, sent.properties, |name| name == PRIORITY.as_bytes());
             let mut scanned = SendProperties::scan(&stored);
             scanned.wait = sent.scanned.wait;
-            return self.append_plain(call, request, sent.body, target, &scanned, &stored);
+            return self.append_last(call, &Sent { scanned: &scanned, properties: &stored, ..*sent }, target);
         }
         let target = match (priority_of(sent.properties), self.topics.config(request.topic)) {
             (Some(priority), Some(config)) => {
@@ -36,7 +36,16 @@ impl<E: Env> Shard<E> {
             }
             _ => target,
         };
-        self.append_plain(call, request, sent.body, target, sent.scanned, sent.properties)
+        self.append_last(call, sent, target)
+    }
+
+    /// Appends a message whose queue is settled.
+    fn append_last(&mut self, call: &Call<'_>, sent: &Sent<'_>, target: Target) -> Outcome {
+        let asks = sent.scanned.asks;
+        if asks.has(Asks::DISPATCH) || asks.has(Asks::PLACES) {
+            return self.append_dispatched(call, sent, target);
+        }
+        self.append_plain(call, sent.request, sent.body, target, sent.scanned, sent.properties)
     }
 }
 

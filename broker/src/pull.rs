@@ -287,6 +287,9 @@ impl<E: Env> Shard<E> {
         if !group.consume_enable {
             return Err(forbidden(format!("subscription group no permission, {}", request.consumer_group)));
         }
+        if self.config.light_queues {
+            self.make_light(request.topic)?;
+        }
         let Some(topic) = self.topics.config(request.topic) else {
             return Err(Refused::no_topic(request.topic));
         };

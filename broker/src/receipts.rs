@@ -40,6 +40,8 @@ pub(crate) struct Receipt {
 pub(crate) enum Answer {
     /// A producer's, who is told where its message lies.
     Placed,
+    /// The same of several messages in one record, whose id its batch has.
+    InnerBatch,
     /// The same, and the handle by which it can be taken back before it is due.
     Recallable(Rc<str>),
     /// A consumer's that gave a message back, and wants to know only whether it may forget it.

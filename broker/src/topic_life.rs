@@ -6,6 +6,7 @@ use net::body::SubscriptionGroupConfig;
 use net::names::{self, AUTO_CREATE_TOPIC, DLQ_PREFIX, RETRY_PREFIX};
 use net::requests::SendMessageV2;
 use rt::{Env, Now};
+use store::record::is_light_name;
 use store::{PhysicalOffset, QueueRef};
 
 use crate::call::{Call, Refused};
@@ -27,6 +28,10 @@ impl<E: Env> Shard<E> {
         if let Some(group) = names::retry_group(request.topic) {
             let queues = retry_queues(self.groups.get(group).ok_or_else(|| Refused::no_group(group))?).max(1);
             self.put_topic(TopicConfig::new(request.topic, queues, READ_WRITE), call.now);
+            return self.topics.slot(request.topic).ok_or_else(|| Refused::no_topic(request.topic));
+        }
+        if self.config.light_queues && is_light_name(request.topic) {
+            self.make_light(request.topic)?;
             return self.topics.slot(request.topic).ok_or_else(|| Refused::no_topic(request.topic));
         }
         let template = self.topics.config(request.default_topic);
@@ -149,6 +154,12 @@ impl<E: Env> Shard<E> {
             }
         });
         for (topic, queues) in orphans {
+            if is_light_name(&topic) {
+                if self.config.light_queues {
+                    self.topics.put_light(&topic);
+                }
+                continue;
+            }
             tracing::info!(
                 shard = self.identity.index,
                 topic,

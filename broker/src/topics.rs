@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 use net::body::{self, DataVersion, TopicFilterType};
 use serde::{Deserialize, Serialize};
 use store::QueueRef;
+use store::record::is_light_name;
 
 /// Topic permission bits, as on the wire (behaviour.md 4.1).
 pub(crate) mod perm {
@@ -156,6 +157,8 @@ pub(crate) struct Topics {
     by_name: HashMap<Box<str>, TopicSlot>,
     epoch: u64,
     version: Version,
+    /// Light queues: names without metadata, in no list and no route.
+    light: usize,
 }
 
 /// What name servers compare to see whether a table changed: the wire's version, which only moves forward.
@@ -206,10 +209,28 @@ impl Topics {
         true
     }
 
+    /// Makes a light queue readable under its name; nothing is stored or told about it.
+    pub(crate) fn put_light(&mut self, name: &str) {
+        let version = self.version.clone();
+        if self.put(TopicConfig::new(name, 1, perm::READ | perm::WRITE), 0) {
+            self.light += 1;
+        }
+        self.version = version;
+    }
+
+    /// How many light queues there are.
+    #[must_use]
+    pub(crate) fn light(&self) -> usize {
+        self.light
+    }
+
     /// Removes a topic; its slot may be given to another one later.
     pub(crate) fn remove(&mut self, name: &str, now_unix_ms: i64) -> Option<TopicConfig> {
         let slot = self.by_name.remove(name)?;
         self.epoch += 1;
+        if is_light_name(name) {
+            self.light = self.light.saturating_sub(1);
+        }
         self.version.bump(now_unix_ms);
         self.free.push(slot.0);
         self.slots[slot.0 as usize].take().map(|topic| topic.config)
@@ -244,10 +265,11 @@ impl Topics {
         self.slot(name).map(|slot| &self.at(slot).config)
     }
 
-    /// All configurations, sorted by name.
+    /// All configurations but those of light queues, sorted by name.
     #[must_use]
     pub(crate) fn sorted(&self) -> Vec<&TopicConfig> {
-        let mut all: Vec<&TopicConfig> = self.slots.iter().flatten().map(|topic| &topic.config).collect();
+        let all = self.slots.iter().flatten().map(|topic| &topic.config);
+        let mut all: Vec<&TopicConfig> = all.filter(|config| !is_light_name(&config.name)).collect();
         all.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         all
     }

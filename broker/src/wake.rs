@@ -108,14 +108,15 @@ impl<E: Env> Shard<E> {
         let unique_key = str::from_utf8(&receipt.unique_key).unwrap_or_default();
         let recall_handle = match &receipt.answer {
             Answer::Recallable(handle) => Some(&**handle),
-            Answer::Placed | Answer::Plain => None,
+            Answer::Placed | Answer::InnerBatch | Answer::Plain => None,
         };
+        let is_inner = receipt.answer == Answer::InnerBatch;
         let header = SendMessageReply {
             msg_id: ids.as_str(),
             queue_id: receipt.queue_id,
             queue_offset: receipt.queue_offset,
             transaction_id: Some(unique_key).filter(|key| !key.is_empty()),
-            batch_uniq_id: None,
+            batch_uniq_id: Some(unique_key).filter(|_| is_inner),
             recall_handle,
             region: Some(&self.identity.region),
             trace_on: Some(self.config.trace_on),

@@ -7,11 +7,17 @@
 mod encode;
 mod parse;
 mod properties;
+mod spread;
 
 pub(crate) use encode::write_blank;
 pub use encode::{Draft, Place, RecordLimit};
 pub use parse::{Cover, Damage, Parsed, Record, parse, stated_bytes};
 pub use properties::{TIMER_TOPIC, java_hash, property, queue_code, tags_code};
+
+pub use spread::{
+    INNER_BATCH, INNER_MAX, LIGHT_PREFIX, NEED_UNWRAP, inner_batch, is_light_name, light_names, light_places,
+    may_feed_light_queues,
+};
 
 /// Second word of a record whose topic length is one byte.
 pub const MAGIC_V1: u32 = 0xDAA3_20A7;

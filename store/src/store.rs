@@ -24,6 +24,7 @@ mod opening;
 mod reading;
 mod retiring;
 mod scanning;
+mod spreading;
 
 use checkpoints::Checkpoints;
 use hints::Hints;

@@ -60,7 +60,6 @@ const REASONS: &[(&str, &str)] = &[
     ("no-acting", "acting masters are not built: going on would change which broker serves"),
     ("no-container", "broker containers are not supported: a node has shards instead"),
     ("no-plugin", "store plug-ins are Java code and cannot be loaded"),
-    ("no-lmq", "light message queues are not built: messages sent to them would be missing there"),
     ("no-read-only", "read-only commitlog directories are not supported: import the old store instead"),
     ("no-auth", "access control is not built: going on would leave the broker open"),
     ("no-acl1", "access control of RocketMQ 4 is not supported, and going on would leave the broker open"),

@@ -79,7 +79,8 @@ impl<E: Env> Shard<E> {
         let seen = self.seen(request.topic, key, request.reconsume_times.unwrap_or(0), call.now);
         if let Seen::Before(first) = seen {
             self.statistics.counters.put_again += 1;
-            return Ok(self.answer_placed(call, (request.topic, key), scanned.wait, &[first], body.len()));
+            let (answer, place) = (self.first_answer(request.topic, key, &first), (key, scanned.wait));
+            return Ok(self.answer_placed(call, place, &[first], (answer, body.len())));
         }
         self.expect_print(if let Seen::New(print) = seen { Some(print) } else { None });
         let outcome = self.append_scanned(call, request, body, target, scanned, properties);
@@ -127,7 +128,36 @@ impl<E: Env> Shard<E> {
             }
             firsts.push(first);
         }
-        Ok(self.answer_placed(call, (shared.topic, key), wait, &firsts, request_bytes))
+        Ok(self.answer_placed(call, (key, wait), &firsts, (Answer::Placed, request_bytes)))
+    }
+
+    /// As [`Shard::append_once`] for a batch that becomes one record.
+    pub(crate) fn append_inner_once(
+        &mut self,
+        call: &Call<'_>,
+        request: &SendMessageV2<'_>,
+        body: &[u8],
+        target: Target,
+        (key, wait): (&str, bool),
+    ) -> Outcome {
+        let seen = self.seen(request.topic, key, request.reconsume_times.unwrap_or(0), call.now);
+        if let Seen::Before(first) = seen {
+            self.statistics.counters.put_again += 1;
+            return Ok(self.answer_placed(call, (key, wait), &[first], (Answer::InnerBatch, body.len())));
+        }
+        self.expect_print(if let Seen::New(print) = seen { Some(print) } else { None });
+        let outcome = self.append_inner_batch(call, request, body, target);
+        self.expect_print(None);
+        outcome
+    }
+
+    /// What the sender of a single message was told first.
+    fn first_answer(&self, topic: &str, key: &str, first: &First) -> Answer {
+        if first.due_ms == 0 {
+            return Answer::Placed;
+        }
+        let handle = RecallHandle { topic, broker: &self.identity.name, due_ms: first.due_ms, key };
+        Answer::Recallable(handle.encode().into())
     }
 
     fn expect_print(&mut self, print: Option<Print>) {
@@ -140,10 +170,9 @@ impl<E: Env> Shard<E> {
     fn answer_placed(
         &mut self,
         call: &Call<'_>,
-        (topic, key): (&str, &str),
-        wait: bool,
+        (key, wait): (&str, bool),
         firsts: &[First],
-        request_bytes: usize,
+        (answer, request_bytes): (Answer, usize),
     ) -> Done {
         let Some(reply) = call.reply else { return Done::Answered };
         let first = firsts[0];
@@ -152,12 +181,6 @@ impl<E: Env> Shard<E> {
         let end = firsts.iter().map(First::end).max().unwrap_or_default();
         // Receipts wait in the order of the log, so that a later one may only end later.
         let end = if is_safe { end } else { self.store.end() };
-        let answer = if first.due_ms == 0 {
-            Answer::Placed
-        } else {
-            let handle = RecallHandle { topic, broker: &self.identity.name, due_ms: first.due_ms, key };
-            Answer::Recallable(handle.encode().into())
-        };
         let receipt = Receipt {
             conn: call.conn,
             reply,

@@ -121,7 +121,10 @@ impl<E: Env> Shard<E> {
     }
 
     /// A queue id of a topic that exists here.
-    pub(crate) fn queue_id(&self, topic: &str, asked: i32) -> Result<u32, Refused> {
+    pub(crate) fn queue_id(&mut self, topic: &str, asked: i32) -> Result<u32, Refused> {
+        if self.config.light_queues {
+            self.make_light(topic)?;
+        }
         let config = self.topics.config(topic).ok_or_else(|| Refused::no_topic(topic))?;
         match u32::try_from(asked) {
             Ok(queue_id) if queue_id < config.queues() => Ok(queue_id),

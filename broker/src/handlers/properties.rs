@@ -39,6 +39,13 @@ impl Asks {
     /// For a queue by its priority.
     pub(crate) const PRIORITY: Self = Self(2);
 
+    /// For light queues besides its own.
+    pub(crate) const DISPATCH: Self = Self(4);
+    /// To count as several messages.
+    pub(crate) const INNER: Self = Self(8);
+    /// It says where it lies in light queues, which only the broker may.
+    pub(crate) const PLACES: Self = Self(16);
+
     /// It asks for nothing.
     #[inline]
     pub(crate) fn is_nothing(self) -> bool {
@@ -112,6 +119,9 @@ impl SendProperties {
                 self.asks.add(Asks::WAIT);
             }
             b"_SYS_MSG_PRIORITY_" => self.asks.add(Asks::PRIORITY),
+            b"INNER_MULTI_DISPATCH" => self.asks.add(Asks::DISPATCH),
+            b"INNER_MULTI_QUEUE_OFFSET" => self.asks.add(Asks::PLACES),
+            b"INNER_NUM" => self.asks.add(Asks::INNER),
             _ => {}
         }
     }

@@ -4,7 +4,7 @@ use net::requests::{NoHeader, QueryMessage, QueryMessageReply, ViewMessageById};
 use net::{ResponseCode, properties, reply};
 use rt::{Class, Env, SharedSlice};
 use store::PhysicalOffset;
-use store::record::{Parsed, parse};
+use store::record::{Parsed, light_names, parse};
 
 use crate::call::{Call, Done, Outcome, Refused};
 use crate::refusals;
@@ -68,7 +68,8 @@ fn check_topic(record: &SharedSlice, topic: &str) -> Result<(), Refused> {
         return Err(Refused::system("the record cannot be read"));
     };
     let real = properties::find(record.properties(), "REAL_TOPIC").and_then(|name| str::from_utf8(name).ok());
-    if record.topic() == topic || real == Some(topic) {
+    let is_dispatched = || light_names(record.topic(), record.properties()).any(|name| name == topic);
+    if record.topic() == topic || real == Some(topic) || is_dispatched() {
         return Ok(());
     }
     let remark = format!("the message belongs to topic {}, not to {topic}", record.topic());

@@ -8,6 +8,7 @@ use net::properties::{self, PROPERTIES_BYTES_MAX};
 use net::requests::SendMessageV2;
 use net::{ReplyTo, ResponseCode, batch};
 use rt::{ConnId, Env, Now};
+use store::record::INNER_BATCH;
 use store::{Appended, BatchItem, NewMessage, PhysicalOffset, QueueRef};
 
 use super::properties::{Additions, Asks, SendProperties};
@@ -20,6 +21,9 @@ use crate::topics::{TopicSlot, perm};
 
 /// Bits of `sysFlag` that name a transaction state.
 pub(crate) const TRANSACTION_MASK: i32 = 0xC;
+
+/// Bits of `sysFlag` that ask for more than an append.
+const SPECIAL_MASK: i32 = TRANSACTION_MASK | INNER_BATCH;
 
 /// Where a send goes.
 #[derive(Clone, Copy)]
@@ -88,7 +92,7 @@ impl<E: Env> Shard<E> {
         if properties.len() > PROPERTIES_BYTES_MAX {
             return Err(refusals::properties_too_large(properties.len()));
         }
-        if !scanned.asks.is_nothing() || request.sys_flag & TRANSACTION_MASK != 0 {
+        if !scanned.asks.is_nothing() || request.sys_flag & SPECIAL_MASK != 0 {
             let sent = Sent { request, body, queue_id: target.queue_id, scanned, properties };
             return self.append_special(call, &sent, target);
         }
@@ -144,8 +148,12 @@ impl<E: Env> Shard<E> {
         }
         let header = request.properties.unwrap_or_default().as_bytes();
         let common = SendProperties::scan(header);
-        if common.asks.has(Asks::WAIT) || request.sys_flag & TRANSACTION_MASK != 0 {
+        if common.asks.has(Asks::WAIT) || request.sys_flag & SPECIAL_MASK != 0 {
             return Err(special_batch());
+        }
+        if self.takes_inner_batches(request.topic) && !common.unique_key(header).is_empty() {
+            let wait = properties::find(header, "WAIT") != Some(b"false");
+            return self.append_inner_once(call, request, body, target, (common.unique_key(header), wait));
         }
         let items = batch_items(body)?;
         let shared = NewMessage {
@@ -369,6 +377,10 @@ fn batch_items(body: &[u8]) -> Result<Vec<BatchItem<'_>>, Refused> {
         let found = SendProperties::scan(item.properties);
         if found.asks.has(Asks::WAIT) {
             return Err(special_batch());
+        }
+        if found.asks.has(Asks::PLACES) || found.asks.has(Asks::INNER) {
+            let remark = "a message of a batch has INNER_NUM or INNER_MULTI_QUEUE_OFFSET, which are for the broker to write";
+            return Err(Refused::new(ResponseCode::MESSAGE_ILLEGAL, remark));
         }
         items.push(BatchItem {
             body: item.body,

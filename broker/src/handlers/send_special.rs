@@ -49,7 +49,15 @@ const TIMES: [&str; 3] = [keys::TIMER_DELAY_SEC, keys::TIMER_DELAY_MS, keys::TIM
 impl<E: Env> Shard<E> {
     /// Parks a message that may not be seen yet, and puts one with a priority into the queue for it.
     pub(crate) fn append_special(&mut self, call: &Call<'_>, sent: &Sent<'_>, target: Target) -> Outcome {
-        let done = match asked(sent, call.now.unix_ms)? {
+        let asked = asked(sent, call.now.unix_ms)?;
+        let is_inner = self.is_inner(sent)?;
+        if is_inner && asked != Asked::Nothing {
+            let remark =
+                "an inner batch can be neither delayed nor transactional; send these messages one by one";
+            return Err(Refused::new(ResponseCode::MESSAGE_ILLEGAL, remark));
+        }
+        let done = match asked {
+            Asked::Nothing if is_inner => return self.append_inner_sent(call, sent, target),
             Asked::Nothing => None,
             Asked::Time(due_ms) => self.append_timed(call, sent, due_ms)?,
             Asked::Level(level) => Some(self.append_delayed(call, sent, level)?),

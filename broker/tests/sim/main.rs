@@ -10,6 +10,8 @@ mod delay_levels;
 mod disk_trouble;
 mod durability;
 mod groups;
+mod inner_batches;
+mod light_queues;
 mod locks;
 mod long_poll;
 mod membership;

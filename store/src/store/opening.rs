@@ -12,13 +12,14 @@ use super::Store;
 use super::checkpoints::{Checkpoints, keep_noting};
 use super::hints::{self, Hints};
 use super::retiring::retire_expired;
+use super::spreading::entries_of;
 use crate::cold::ReadGate;
 use crate::commitlog::Log;
 use crate::commitlog::committer::Committer;
 use crate::commitlog::segments::{Segments, keep_ready};
-use crate::consume_queue::{ConsumeQueues, Entry, LogPositions, QueueConfig, QueueRecovery, Replayed};
+use crate::consume_queue::{ConsumeQueues, LogPositions, QueueConfig, QueueRecovery, Replayed};
 use crate::index::{IndexConfig, KeyIndex};
-use crate::record::{Record, property, queue_code, sys_flag};
+use crate::record::{Record, property, sys_flag};
 use crate::recovery::{Known, Recovered, recover};
 use crate::superblock::{Checkpoint, CheckpointFile, LOCK, Superblock};
 use crate::tables::{Tables, TablesConfig};
@@ -220,16 +221,17 @@ fn dispatch_recovered<E: Env>(queues: &mut ConsumeQueues<E>, index: &mut KeyInde
     if sys_flag::stays_out_of_queues(record.sys_flag()) {
         return;
     }
-    let entry = Entry {
-        at: record.physical_offset(),
-        size: record.bytes().len() as u32,
-        tags_code: queue_code(record.topic(), record.properties()),
-    };
-    let replayed = queues.replay(record.topic(), record.queue_id(), record.queue_offset(), entry);
-    if replayed != Replayed::Foreign {
+    let mut is_ours = true;
+    entries_of(record, |topic, queue_id, offset, entry| {
+        let replayed = queues.replay(topic, queue_id, offset, entry);
+        // Its own queue comes first; a light queue may have been deleted by itself.
+        is_ours &= topic != record.topic() || replayed != Replayed::Foreign;
+    });
+    if is_ours {
         let (unique_key, keys) =
             (property(record.properties(), "UNIQ_KEY"), property(record.properties(), "KEYS"));
-        index.add(record.topic().as_bytes(), unique_key, keys, entry.at, record.stored_at_ms());
+        let (at, stored_at_ms) = (record.physical_offset(), record.stored_at_ms());
+        index.add(record.topic().as_bytes(), unique_key, keys, at, stored_at_ms);
     }
 }
 

@@ -8,7 +8,7 @@ use rt::{Env, SharedSlice};
 use super::Store;
 use crate::consume_queue::{Entry, Stop};
 use crate::read::CandidateBytes;
-use crate::record::{Cover, Parsed, parse, property, stated_bytes};
+use crate::record::{Cover, Parsed, inner_batch, parse, property, stated_bytes};
 use crate::{
     Boundary, Candidate, OffsetRange, PhysicalOffset, QueueEntry, QueueOffset, QueueRef, ReadBatch,
     ReadLimits, ReadStatus, StoreError,
@@ -42,6 +42,9 @@ impl<E: Env> Store<E> {
         let mut gather = Gather::new(limits);
         let mut cold = false;
         let reach = self.queues.read(queue, from, |offset, entry| {
+            if gather.is_seen(&entry) {
+                return ControlFlow::Continue(());
+            }
             if offset >= range.max || gather.is_full(&entry) {
                 return ControlFlow::Break(());
             }
@@ -50,7 +53,7 @@ impl<E: Env> Store<E> {
                 cold = true;
                 return ControlFlow::Break(());
             }
-            gather.scanned += 1;
+            gather.see(&entry);
             let candidate = Candidate {
                 tags_code: entry.tags_code,
                 queue_offset: offset,
@@ -111,12 +114,16 @@ impl<E: Env> Store<E> {
             read.entries.retain(|(offset, _)| *offset < range.max);
             out.next = read.next.min(range.max);
             let mut gather = Gather::new(limits);
+            let mut behind = QueueOffset::default();
             for (offset, entry) in read.entries {
+                if gather.is_seen(&entry) {
+                    continue;
+                }
                 if gather.is_full(&entry) {
                     out.next = offset;
                     break;
                 }
-                gather.scanned += 1;
+                gather.see(&entry);
                 let slice = log.fetch(entry.at.get(), entry.size as usize, Some(u64::from(queue.0))).await?;
                 // Retention was faster: the next read starts behind what it took.
                 let Some(slice) = slice else { continue };
@@ -128,11 +135,19 @@ impl<E: Env> Store<E> {
                     source: CandidateBytes::Slice(&slice),
                 };
                 if accept(&candidate) {
-                    out.last_stored_at_ms = candidate.record().map_or(0, |record| record.stored_at_ms());
+                    if let Some(record) = candidate.record() {
+                        out.last_stored_at_ms = record.stored_at_ms();
+                        // The entries may end within a batch, of which no part is read twice.
+                        let count = inner_batch(record.topic(), record.sys_flag(), record.properties());
+                        if count > 1 {
+                            behind = record.queue_offset().plus(u64::from(count));
+                        }
+                    }
                     gather.take(&entry, |_, _| {});
                     out.slices.push(slice);
                 }
             }
+            out.next = out.next.max(behind);
             out.count = gather.count;
             out.bytes = gather.bytes;
             let status = if out.count > 0 { ReadStatus::Found } else { ReadStatus::NothingMatched };
@@ -296,11 +311,22 @@ struct Gather {
     bytes: u32,
     run: (u64, u64),
     last: Option<Entry>,
+    /// Start of the record looked at last: an inner batch has several entries in a row.
+    seen: u64,
 }
 
 impl Gather {
     fn new(limits: ReadLimits) -> Self {
-        Self { limits, scanned: 0, count: 0, bytes: 0, run: (0, 0), last: None }
+        Self { limits, scanned: 0, count: 0, bytes: 0, run: (0, 0), last: None, seen: u64::MAX }
+    }
+
+    fn is_seen(&self, entry: &Entry) -> bool {
+        entry.at.get() == self.seen
+    }
+
+    fn see(&mut self, entry: &Entry) {
+        self.seen = entry.at.get();
+        self.scanned += 1;
     }
 
     /// Whether `next` must wait for another read. The first record is taken whatever its size.
