@@ -52,6 +52,8 @@ enum Chain {
 }
 
 const NIL: u32 = u32::MAX;
+/// Entries by which the table grows at least.
+const GROWTH_MIN: usize = 64;
 
 impl<P> Default for LongPolls<P> {
     fn default() -> Self {
@@ -65,6 +67,10 @@ impl<P> LongPolls<P> {
     /// # Panics
     /// At 2^32 - 1 parked pulls; the shard's limit is far below.
     pub(crate) fn park(&mut self, conn: ConnId, queue: QueueRef, pull: P) -> ParkedId {
+        if self.entries.len() == self.entries.capacity() {
+            // By an eighth, not by all: memory per parked pull is a promise.
+            self.entries.reserve_exact((self.entries.len() / 8).max(GROWTH_MIN));
+        }
         let alone = Links { previous: NIL, next: NIL };
         let entry = Entry { pull, conn, queue, in_queue: alone, in_connection: alone };
         let id = u32::try_from(self.entries.insert(entry)).expect("far fewer than 2^32 parked pulls");

@@ -44,6 +44,9 @@ struct List {
     last: u32,
 }
 
+/// Entries by which a wheel grows at least.
+const GROWTH_MIN: usize = 64;
+
 impl<T> Wheel<T> {
     /// A wheel without timers at time `now_ms`.
     #[must_use]
@@ -227,6 +230,10 @@ impl<T> Wheel<T> {
     fn claim(&mut self) -> u32 {
         if self.free == NONE {
             let index = u32::try_from(self.entries.len()).expect("fewer than 4 billion timers");
+            if self.entries.len() == self.entries.capacity() {
+                // By an eighth, not by all: a million parked pulls shall not have room for two.
+                self.entries.reserve_exact((self.entries.len() / 8).max(GROWTH_MIN));
+            }
             self.entries.push(Entry {
                 deadline_ms: 0,
                 next: NONE,

@@ -53,8 +53,8 @@ pub(crate) fn measure(workshop: &Workshop, quick: bool, report: &mut Report) -> 
         None,
     );
 
-    let connection = connections(&server, if quick { 2_000 } else { 5_000 }, report)?;
-    let parked = parked(&server, if quick { 2_000 } else { 5_000 }, report)?;
+    let connection = connections(&server, if quick { 10_000 } else { 50_000 }, report)?;
+    let parked = parked(&server, if quick { 10_000 } else { 50_000 }, report)?;
     let stored = if quick { 10_000 } else { 200_000 };
     let topic = Topic { broker: server.at, name: "BenchRestart".into(), queues: 4 };
     topic.create()?;
@@ -275,5 +275,5 @@ fn raise_descriptor_limit() -> io::Result<()> {
 
 /// How long a server is left alone before its memory is read.
 const SETTLE: Duration = Duration::from_secs(3);
-const PARKING_CONNECTIONS: usize = 50;
+const PARKING_CONNECTIONS: usize = 100;
 const PARKED_MS: i64 = 30_000;
