@@ -14,6 +14,7 @@ use std::rc::Rc;
 
 use rt::{Env, Now};
 use store::PhysicalOffset;
+use store::tables::TablesError;
 
 use crate::shard::Shard;
 use crate::timers::Timer;
@@ -62,12 +63,21 @@ pub(crate) struct Pops {
     is_reviving: bool,
     /// Counts pops, for the revive queue of each.
     count: u32,
+    /// The tables refused rows, and the log says so.
+    is_refused: bool,
 }
 
 impl Pops {
     fn next_revive_queue(&mut self) -> i32 {
         self.count = self.count.wrapping_add(1);
         (self.count % REVIVE_QUEUES).cast_signed()
+    }
+
+    /// Logs that the tables refuse rows, once until they take them again.
+    pub(crate) fn say_once(&mut self, error: &TablesError) {
+        if !std::mem::replace(&mut self.is_refused, true) {
+            tracing::error!(%error, "popped messages are not stored, and so no consumer offsets are");
+        }
     }
 
     /// Has a checkpoint written to the tables.

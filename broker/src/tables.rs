@@ -158,7 +158,7 @@ impl<E: Env> Shard<E> {
     pub(crate) fn store_offsets(&mut self) {
         // What is out goes first: an offset without the messages it covers would lose them in a crash.
         if let Err(error) = self.store_pops() {
-            return tracing::error!(%error, "popped messages are not stored, and so no offsets are");
+            return self.pops.say_once(&error);
         }
         let changed = self.offsets.take_changed();
         let tables = self.store.tables();

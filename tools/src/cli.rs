@@ -264,6 +264,12 @@ pub(crate) struct Consume {
     /// Stop at what is the end now, instead of waiting for more
     #[arg(long)]
     pub(crate) no_follow: bool,
+    /// Pop: every member of the group takes from every queue, each message is acknowledged by itself
+    #[arg(long, requires = "group")]
+    pub(crate) pop: bool,
+    /// How long, in seconds, nobody else gets a popped message that is not acknowledged
+    #[arg(long, default_value = "60", value_name = "SECONDS", requires = "pop")]
+    pub(crate) invisible: u64,
 }
 
 /// `ringmq admin`

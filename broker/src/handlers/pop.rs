@@ -3,9 +3,9 @@
 use std::rc::Rc;
 
 use net::requests::{
-    Notification, NotificationReply, PeekMessage, PollingInfo, PollingInfoReply, PopMessage,
+    Notification, NotificationReply, PeekMessage, PollingInfo, PollingInfoReply, PopMessage, PopReply,
 };
-use net::{ReplyTo, ResponseCode};
+use net::{ReplyTo, ResponseCode, reply};
 use rt::{ConnId, Env, Now};
 
 use crate::call::{Call, Done, Outcome, Refused};
@@ -28,8 +28,7 @@ impl<E: Env> Shard<E> {
         let born_ms = if request.born_at_ms == 0 { now_ms } else { request.born_at_ms };
         let until_ms = born_ms.saturating_add(request.poll_time_ms);
         if now_ms.saturating_sub(until_ms) > TOO_LATE_MS {
-            let remark = format!("the broker[{}] pop message is timeout too much", self.identity.address);
-            return Err(Refused::new(ResponseCode::POLLING_TIMEOUT, remark));
+            return self.answer_too_late(call);
         }
         self.check_readable("pop message is forbidden")?;
         let count = usize::try_from(request.max_msg_nums).unwrap_or(0);
@@ -56,6 +55,24 @@ impl<E: Env> Shard<E> {
         let Some(reply) = call.reply else { return Ok(Done::Answered) };
         self.pop(call.conn, reply, Rc::new(wish), call.now);
         Ok(Done::Later)
+    }
+
+    /// Clients read the numbers of this answer as of any other that says there is nothing.
+    fn answer_too_late(&mut self, call: &Call<'_>) -> Outcome {
+        let remark = format!("the broker[{}] pop message is timeout too much", self.identity.address);
+        if let (Some(to), Some(out)) = (call.reply, self.connections.reply(call.conn)) {
+            let header = PopReply {
+                pop_time: 0,
+                invisible_time: 0,
+                revive_qid: 0,
+                rest_num: Some(0),
+                start_offset_info: None,
+                msg_offset_info: None,
+                order_count_info: None,
+            };
+            reply::with_body(out, to, ResponseCode::POLLING_TIMEOUT, Some(&remark), &header, &[]);
+        }
+        Ok(Done::Answered)
     }
 
     pub(crate) fn peek_message(&mut self, call: &Call<'_>, request: &PeekMessage<'_>) -> Outcome {

@@ -46,6 +46,7 @@ impl<E: Env> Shard<E> {
                 keys.pop();
             }
         }
+        self.pops.is_refused = false;
         Ok(())
     }
 

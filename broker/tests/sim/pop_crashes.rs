@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use net::requests::PopMessage;
-use rt::sim::Crash;
+use rt::sim::{Crash, FaultRule, OpKind, Repeat};
+use rustix::io::Errno;
 
 use crate::support::{Client, Host, Setup, World, create_topic, message, pop};
 
@@ -131,4 +132,55 @@ fn what_is_out_at_a_clean_stop_is_out_after_it() {
     client.must(&third.ack(), b"");
     world.run_ms(40_000);
     assert_eq!(client.popped_texts(&pop()), ["m3"]);
+}
+
+/// since-5.3.md 15, 13: the pauses between attempts have no last one.
+#[test]
+fn a_retry_that_the_disk_refuses_is_made_when_there_is_room() {
+    let world = World::new(2);
+    let host = boot(&world, &Setup::default());
+    let mut client = world.connect(&host);
+    for number in 0..3 {
+        client.must(&message("T", 0), format!("m{number}").as_bytes());
+    }
+    assert_eq!(client.popped(&PopMessage { invisible_time_ms: 5_000, ..pop() }).len(), 3);
+    host.disk().inject(FaultRule {
+        kind: OpKind::Create,
+        path_contains: "commitlog",
+        after: 0,
+        repeat: Repeat::Forever,
+        errno: Errno::NOSPC.raw_os_error(),
+    });
+    while client.ask(&message("T", 1), &[b'x'; 60_000]).code == 0 {}
+    // Some thirty attempts, each refused.
+    for _ in 0..6 {
+        world.run_ms(50_000);
+        client.ask(&message("T", 1), b"still alive");
+    }
+    host.disk().heal();
+    world.run_ms(80_000);
+    let came = client.popped_texts(&PopMessage { queue_id: 0, ..pop() });
+    assert_eq!(came, ["m0", "m1", "m2"]);
+}
+
+/// since-5.3.md 15, 8: an ack that meets the writing of its checkpoint is not overwritten by it.
+#[test]
+fn an_ack_in_the_moment_of_a_flush_is_not_undone_by_it() {
+    for delay in (0..700).step_by(35) {
+        let world = World::new(600 + delay);
+        let setup = Setup::sync();
+        let host = boot(&world, &setup);
+        let mut client = world.connect(&host);
+        for number in 0..2 {
+            client.must(&message("T", 0), format!("m{number}").as_bytes());
+        }
+        let batch = client.popped(&PopMessage { invisible_time_ms: 4_000, ..pop() });
+        world.run_ms(delay);
+        client.must(&batch[0].ack(), b"");
+        world.run_ms(1_500);
+        drop(client);
+        let host = world.boot_from(host.crash(Crash::Power), &setup);
+        let came = drain(&world, &mut world.connect(&host));
+        assert_eq!(came.into_keys().collect::<Vec<_>>(), ["m1"], "acknowledged after {delay} ms");
+    }
 }

@@ -45,13 +45,14 @@ pub(crate) fn run(
 
 type Scenario = fn(&Shop<'_>) -> Result<(), Trouble>;
 
-const SCENARIOS: [(&str, Scenario); 18] = [
+const SCENARIOS: [(&str, Scenario); 19] = [
     ("boot-lines", boot_lines),
     ("quickstart", quickstart),
     ("produce-and-consume", produce_and_consume),
     ("consume-by-tag-and-time", consume_by_tag),
     ("consume-follows-and-is-interrupted", consume_follows),
     ("consume-by-filter", consume_by_filter),
+    ("consume-by-popping", consume_by_popping),
     ("produce-for-later", produce_for_later),
     ("admin-group", admin_group),
     ("admin-cluster-list", admin_cluster),
@@ -216,6 +217,28 @@ fn consume_by_filter(it: &Shop<'_>) -> Result<(), Trouble> {
         "consume --filter",
         &done,
     )
+}
+
+fn consume_by_popping(it: &Shop<'_>) -> Result<(), Trouble> {
+    it.cluster.make_topic("CliPop", 4)?;
+    let sent: Vec<String> = (0..100).map(|number| format!("body {number:03}")).collect();
+    it.ok("produce CliPop", &(sent.join("\n") + "\n"))?;
+    let pop = "consume CliPop --pop --group CliPopper --from earliest";
+    let mut came: Vec<String> = Vec::new();
+    // The first stops in the middle of what it got, and gives the rest back.
+    for rest in ["--count 40", "--no-follow --invisible 30", "--no-follow"] {
+        came.extend(it.ok(&format!("{pop} {rest}"), "")?.lines().map(str::to_owned));
+    }
+    came.sort_unstable();
+    that(came == sent, || format!("each message once, not {} of them", came.len()))?;
+    for (line, what) in [
+        ("consume CliPop --pop", "--group"),
+        ("consume CliPop --pop --group CliPopper --from 2h", "one of the ends"),
+    ] {
+        let done = finish(&mut it.command(line), b"", PATIENCE)?;
+        expect(done.code() == 2 && done.stderr.contains(what), what, line, &done)?;
+    }
+    Ok(())
 }
 
 fn produce_for_later(it: &Shop<'_>) -> Result<(), Trouble> {

@@ -50,7 +50,7 @@ public final class Main {
         if ("mixed".equals(set)) {
             all.addAll(Mixed.ALL);
         } else {
-            Stream.of(Sends.ALL, Messages.ALL, Pushes.ALL, Pulls.ALL, Topics.ALL, Delays.ALL, Transactions.ALL, Asks.ALL, Restarts.ALL).forEach(all::addAll);
+            Stream.of(Sends.ALL, Messages.ALL, Pushes.ALL, Pulls.ALL, Topics.ALL, Delays.ALL, Pops.ALL, Transactions.ALL, Asks.ALL, Restarts.ALL).forEach(all::addAll);
         }
         if (!only.isEmpty()) {
             List<String> names = List.of(only.split(","));
