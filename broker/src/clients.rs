@@ -13,6 +13,7 @@ use net::body::{ConsumeFromWhere, ConsumeType, MessageModel, SubscriptionData};
 use rt::{ConnId, Mono};
 use smallvec::SmallVec;
 
+use crate::conflicts::Wants;
 use crate::subscription::Filter;
 
 /// A client as its heartbeats describe it, on one connection.
@@ -71,6 +72,8 @@ pub(crate) struct ConsumerGroup {
     pub subscriptions: BTreeMap<Box<str>, Subscription>,
     /// Wall clock of its latest heartbeat, ms.
     pub updated_at_ms: i64,
+    /// What each member wants, for the conflicts among them.
+    pub wants: BTreeMap<ConnId, Wants>,
 }
 
 /// What a heartbeat says about one consumer group.
@@ -108,6 +111,7 @@ impl Clients {
             mode: beat.mode,
             subscriptions: BTreeMap::new(),
             updated_at_ms: member.updated_at_ms,
+            wants: BTreeMap::new(),
         });
         group.updated_at_ms = member.updated_at_ms;
         group.mode = beat.mode;
@@ -117,6 +121,11 @@ impl Clients {
             self.join(conn, Membership::Consumer(beat.group.into()));
         }
         joined || changed
+    }
+
+    /// Remembers what a member wants; if that is new, how it disagrees with another.
+    pub(crate) fn note_wants(&mut self, conn: ConnId, group: &str, wants: Wants) -> Option<String> {
+        self.consumers.get_mut(group)?.note_wants(conn, wants)
     }
 
     /// Takes in one producer group of a heartbeat.
@@ -130,6 +139,7 @@ impl Clients {
     /// Removes a client from a consumer group; true if it was a member.
     pub(crate) fn leave_consumer(&mut self, conn: ConnId, group: &str) -> bool {
         let Some(found) = self.consumers.get_mut(group) else { return false };
+        found.wants.remove(&conn);
         let was_member = found.members.remove(&conn).is_some();
         if found.members.is_empty() {
             self.consumers.remove(group);

@@ -96,6 +96,15 @@ impl<E: Env> Shard<E> {
             Request::QueryTopicConsumeByWho(request) => self.groups_of_topic(call, request),
             Request::QueryTopicsByConsumer(request) => self.topics_of_group(call, request),
             Request::QuerySubscriptionByConsumer(request) => self.subscription_of_group(call, request),
+            Request::InvokeBrokerToGetConsumerStatus(request) => self.consumer_status(call, request),
+            Request::QueryConsumeTimeSpan(request) => self.consume_time_span(call, request),
+            Request::GetBrokerConsumeStats(request) => self.all_consume_stats(call, request),
+            Request::QueryConsumeQueue(request) => self.queue_entries(call, request),
+
+            Request::CleanExpiredConsumequeue(_) => self.clean_queues(),
+            Request::CleanUnusedTopic(_) => self.clean_unused_topics(call.now),
+            Request::DeleteExpiredCommitlog(_) => self.delete_expired(),
+            Request::SwitchTimerEngine(request) => self.switch_timer_engine(request),
 
             Request::GetBrokerRuntimeInfo(_) => self.runtime_info(call),
             Request::GetBrokerConfig(_) => self.broker_config(call),
@@ -123,15 +132,8 @@ impl<E: Env> Shard<E> {
             | Request::GetLiteGroupInfo(_)
             | Request::TriggerLiteDispatch(_)
             // Relayed to clients; offsets by administrators; the rest of the inspection.
-            | Request::InvokeBrokerToGetConsumerStatus(_)
-            | Request::QueryConsumeTimeSpan(_)
             | Request::ViewBrokerStatsData(_)
-            | Request::GetBrokerConsumeStats(_)
-            | Request::QueryConsumeQueue(_)
             | Request::UpdateBrokerConfig(_)
-            | Request::CleanExpiredConsumequeue(_)
-            | Request::CleanUnusedTopic(_)
-            | Request::DeleteExpiredCommitlog(_)
             | Request::UpdateAndCreateStaticTopic(_)
             | Request::UpdateColdDataFlowCtrConfig(_)
             | Request::RemoveColdDataFlowCtrConfig(_)
@@ -139,7 +141,6 @@ impl<E: Env> Shard<E> {
             | Request::SetCommitlogReadMode(_)
             | Request::CheckRocksdbCqWriteProgress(_)
             | Request::ExportRocksdbConfigToJson(_)
-            | Request::SwitchTimerEngine(_)
             // Replication.
             | Request::GetBrokerHaStatus(_)
             | Request::GetAllDelayOffset(_)

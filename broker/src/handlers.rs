@@ -1,6 +1,7 @@
 //! One file per family of requests. A handler checks in RocketMQ's order, changes the shard, and says how it ended.
 
 mod assignment;
+mod cleaning;
 mod clients;
 mod groups;
 mod inspect;
@@ -8,6 +9,7 @@ mod locks;
 mod offsets;
 mod pop;
 mod pop_ack;
+mod progress;
 mod properties;
 mod queries;
 mod recall;

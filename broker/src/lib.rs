@@ -10,6 +10,7 @@ pub mod sql;
 mod attributes;
 mod call;
 mod clients;
+mod conflicts;
 mod dedup;
 mod delay;
 mod disk_choice;

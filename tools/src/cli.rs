@@ -338,6 +338,14 @@ pub(crate) enum GroupCommand {
         #[command(flatten)]
         common: AdminCommon,
     },
+    /// Which groups have members that subscribe differently, and so miss messages. Exits with 3 if there are some
+    Conflicts {
+        /// Only this group [default: all]
+        group: Option<String>,
+        /// How
+        #[command(flatten)]
+        common: AdminCommon,
+    },
     /// Have a group go on elsewhere in a topic
     Reset {
         /// Name

@@ -13,6 +13,7 @@ use rt::{Env, Now};
 
 use crate::call::{Call, Done, Outcome, Refused};
 use crate::clients::{ConsumeMode, ConsumerBeat, Member, Subscription};
+use crate::conflicts::wants;
 use crate::shard::Shard;
 use crate::subscription::{Filter, TagFilter};
 
@@ -69,8 +70,16 @@ impl<E: Env> Shard<E> {
         } else {
             data.subscriptions.into_iter().map(|one| self.compile(one)).collect()
         };
+        let wants = (!without_subscriptions).then(|| wants(&subscriptions));
         let beat = ConsumerBeat { group, mode, subscriptions };
         let changed = self.clients.consumer_beat(call.conn, member.clone(), beat);
+        if let Some(conflict) = wants.and_then(|wants| self.clients.note_wants(call.conn, group, wants)) {
+            tracing::warn!(
+                shard = self.identity.index,
+                group,
+                "members of a group subscribe differently, some miss messages: {conflict}"
+            );
+        }
         if changed {
             self.members_changed(group);
         }

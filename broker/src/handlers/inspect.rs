@@ -36,6 +36,7 @@ impl<E: Env> Shard<E> {
             consume_from_where: live.mode.from_where,
             consume_type: live.mode.consume_type,
             message_model: live.mode.message_model,
+            conflicts: Some(live.conflicts()).filter(|all| !all.is_empty()),
             subscriptions: live
                 .subscriptions
                 .iter()

@@ -1,10 +1,13 @@
 //! Asking clients on behalf of tools, and handing a reply to the client that waits for it: 307, 309, 324 and 325.
 
+use std::rc::Rc;
+
 use net::client::{RequestHead, encode};
 use net::message_id::OffsetMessageId;
 use net::properties::{self, keys};
 use net::requests::{
-    ConsumeMessageDirectly, GetConsumerRunningInfo, PushReplyMessageToClient, SendMessageReply, SendMessageV2,
+    ConsumeMessageDirectly, GetConsumerRunningInfo, GetConsumerStatusFromClient,
+    InvokeBrokerToGetConsumerStatus, PushReplyMessageToClient, SendMessageReply, SendMessageV2,
 };
 use net::{Codec, RequestCode, ResponseCode, reply};
 use rt::{Class, ConnId, Env};
@@ -14,6 +17,8 @@ use crate::call::{Call, Done, Outcome, Refused};
 use crate::refusals;
 use crate::shard::Shard;
 
+/// Clients below cannot tell where they stand (V3_0_7_SNAPSHOT).
+const STATUS_VERSION: i32 = 28;
 /// Clients up to here cannot tell about themselves.
 const TELLS_VERSION: i32 = 62;
 
@@ -63,6 +68,39 @@ impl<E: Env> Shard<E> {
             shard.conclude(conn, Some(to), outcome);
         });
         Ok(Done::Later)
+    }
+
+    /// Where the members of a group stand, by their own account (223).
+    pub(crate) fn consumer_status(
+        &mut self,
+        call: &Call<'_>,
+        request: &InvokeBrokerToGetConsumerStatus<'_>,
+    ) -> Outcome {
+        let group = request.group;
+        let wanted = request.client_addr.filter(|id| !id.trim().is_empty());
+        let live = self.clients.consumer_group(group).filter(|live| !live.members.is_empty());
+        let live = live.ok_or_else(|| {
+            Refused::system(format!("No Any Consumer online in the consumer group: [{group}]"))
+        })?;
+        if let Some(old) = live.members.values().find(|member| member.version < STATUS_VERSION) {
+            return Err(Refused::system(format!(
+                "the client does not support this feature: {} of version {}",
+                old.client_id, old.version
+            )));
+        }
+        let clients: Vec<(ConnId, Rc<str>)> = live
+            .members
+            .iter()
+            .filter(|(_, member)| wanted.is_none_or(|id| *member.client_id == *id))
+            .map(|(conn, member)| (*conn, member.client_id.clone()))
+            .collect();
+        if clients.is_empty() {
+            let id = wanted.unwrap_or_default();
+            return Err(Refused::system(format!("The Consumer <{group}> <{id}> not online")));
+        }
+        let Some(to) = call.reply else { return Ok(Done::Answered) };
+        let question = GetConsumerStatusFromClient { topic: request.topic, group };
+        self.gather((call.conn, to), clients, &question, call.now)
     }
 
     fn online_member(&self, group: &str, client_id: &str) -> Result<ConnId, Refused> {

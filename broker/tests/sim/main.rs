@@ -11,6 +11,7 @@ mod disk_trouble;
 mod durability;
 mod groups;
 mod inner_batches;
+mod inspection;
 mod light_queues;
 mod locks;
 mod long_poll;

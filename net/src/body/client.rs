@@ -89,6 +89,8 @@ bodies! {
         consume_from_where: ConsumeFromWhere = "consumeFromWhere",
         consume_type: ConsumeType = "consumeType",
         message_model: MessageModel = "messageModel",
+        /// Ours, absent without conflicts: how members subscribe differently, in sentences.
+        conflicts: Option<Vec<String>> = "subscriptionConflicts",
         subscriptions: BTreeMap<String, SubscriptionData> = "subscriptionTable",
     }
 

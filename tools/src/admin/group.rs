@@ -1,12 +1,16 @@
 //! `ringmq admin group`.
 
-use net::body::{ConsumeStats, ResetOffsetBody};
+use net::ResponseCode;
+use net::body::{ConsumeStats, ConsumerConnection, ResetOffsetBody, SubscriptionGroupWrapper};
 use net::names;
-use net::requests::{CloneGroupOffset, GetConsumeStats, InvokeBrokerToResetOffset};
+use net::requests::{
+    CloneGroupOffset, GetAllSubscriptiongroupConfig, GetConsumeStats, GetConsumerConnectionList,
+    InvokeBrokerToResetOffset,
+};
 use serde_json::Value;
 
 use crate::cli::{AdminCommon, GroupCommand};
-use crate::client::cluster::{Cluster, parsed};
+use crate::client::cluster::{Cluster, parsed, refused};
 use crate::failure::Failure;
 use crate::output::Rows;
 use crate::time;
@@ -14,6 +18,7 @@ use crate::time;
 pub(crate) fn run(command: GroupCommand) -> Result<(), Failure> {
     match command {
         GroupCommand::Lag { group, topic, common } => lag(&group, topic.as_deref(), &common),
+        GroupCommand::Conflicts { group, common } => conflicts(group.as_deref(), &common),
         GroupCommand::Reset { group, topic, to, only_back, common } => {
             reset(&group, &topic, target(&to)?, !only_back, &common)
         }
@@ -66,6 +71,43 @@ fn lag(group: &str, topic: Option<&str>, common: &AdminCommon) -> Result<(), Fai
         }
     }
     Ok(rows.print(common.output)?)
+}
+
+fn conflicts(group: Option<&str>, common: &AdminCommon) -> Result<(), Failure> {
+    let mut cluster = Cluster::new(&common.reach)?;
+    let mut rows = Rows::new(&["group", "broker", "conflict"]);
+    let mut found = 0;
+    for member in super::members(&mut cluster)?.into_iter().filter(|member| member.id == 0) {
+        let groups = match group {
+            Some(group) => vec![group.to_owned()],
+            None => all_groups(&mut cluster, &member.address)?,
+        };
+        for group in groups {
+            let doing = format!("asking who is in {group}");
+            let request = GetConsumerConnectionList { consumer_group: &group };
+            let answer = cluster.call(&member.address, &request, &[], &doing)?;
+            match answer.code {
+                ResponseCode::SUCCESS => {}
+                ResponseCode::CONSUMER_NOT_ONLINE => continue,
+                _ => return Err(refused(&member.address, &doing, &answer)),
+            }
+            let body: ConsumerConnection = parsed(&member.address, &doing, &answer.body)?;
+            for conflict in body.conflicts.unwrap_or_default() {
+                found += 1;
+                rows.push(vec![group.clone().into(), member.broker.clone().into(), conflict.into()]);
+            }
+        }
+    }
+    rows.print(common.output)?;
+    if found == 0 { Ok(()) } else { Err(Failure::Checks) }
+}
+
+fn all_groups(cluster: &mut Cluster, address: &str) -> Result<Vec<String>, Failure> {
+    let doing = "asking for all groups";
+    let request = GetAllSubscriptiongroupConfig { group_seq: None, max_group_num: None, data_version: None };
+    let answer = cluster.ask(address, &request, &[], doing)?;
+    let all: SubscriptionGroupWrapper = parsed(address, doing, &answer.body)?;
+    Ok(all.groups.into_keys().collect())
 }
 
 fn reset(

@@ -1,14 +1,15 @@
 //! `ringmq admin message` and `dlq`, and half messages of `ringmq produce`, against a node.
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::process::Stdio;
 
-use net::body::SubscriptionGroupConfig;
+use net::body::{ConsumerData, HeartbeatData, SubscriptionData, SubscriptionGroupConfig};
 use net::client::{Client, ClientOptions};
 use net::json::{self, Style};
 use net::message_id::OffsetMessageId;
 use net::properties;
-use net::requests::{ConsumerSendMsgBack, SendMessageV2, UpdateAndCreateSubscriptiongroup};
+use net::requests::{ConsumerSendMsgBack, HeartBeat, SendMessageV2, UpdateAndCreateSubscriptiongroup};
 use serde_json::Value;
 
 use crate::ringmq::{Place, Said, said};
@@ -18,6 +19,7 @@ struct Node {
     place: Place,
     namesrv: String,
     client: Client,
+    to: SocketAddr,
     _server: Server,
 }
 
@@ -26,9 +28,9 @@ impl Node {
         let place = Place::new(name);
         let (names, port) = ports();
         let server = dev(&place, names, port, &[&["--shards", "1"], more].concat());
-        let to = format!("127.0.0.1:{port}").parse().unwrap();
+        let to = SocketAddr::from(([127, 0, 0, 1], port));
         let client = Client::connect(to, ClientOptions::default()).unwrap();
-        Self { place, namesrv: format!("127.0.0.1:{names}"), client, _server: server }
+        Self { place, namesrv: format!("127.0.0.1:{names}"), client, to, _server: server }
     }
 
     fn run(&self, arguments: &[&str]) -> Said {
@@ -251,6 +253,36 @@ fn a_waiting_message_is_recalled_by_its_handle() {
     let handle = node.client.call(&request, b"later").unwrap().ext("recallHandle").unwrap();
     let rows = node.rows(&["message", "recall", &handle]);
     assert_eq!((&rows[0]["topic"], &rows[0]["msg_id"]), (&"T".into(), &"U1".into()));
+}
+
+#[test]
+fn members_that_subscribe_differently_are_a_problem_that_a_check_finds() {
+    let mut node = Node::start("conflicts", &[]);
+    let beat = |id: &str, tags: &str| {
+        let subscription = SubscriptionData {
+            topic: "T".to_owned(),
+            expression: tags.to_owned(),
+            ..SubscriptionData::default()
+        };
+        let consumer = ConsumerData {
+            group_name: "g".to_owned(),
+            subscriptions: vec![subscription],
+            ..ConsumerData::default()
+        };
+        let beat =
+            HeartbeatData { client_id: id.to_owned(), consumers: vec![consumer], ..HeartbeatData::default() };
+        json::to_vec(&beat, Style::Raw)
+    };
+    node.client.call(&HeartBeat {}, &beat("a", "red")).unwrap().success().unwrap();
+    assert_eq!(node.run(&["admin", "group", "conflicts"]).code, Some(0));
+    let to = node.to;
+    let mut other = Client::connect(to, ClientOptions::default()).unwrap();
+    other.call(&HeartBeat {}, &beat("b", "blue")).unwrap().success().unwrap();
+    for arguments in [&["admin", "group", "conflicts", "g"][..], &["admin", "group", "conflicts"]] {
+        let found = node.run(arguments);
+        assert_eq!(found.code, Some(3), "{}", found.err);
+        assert!(found.out.contains("a wants \"red\", b wants \"blue\""), "{}", found.out);
+    }
 }
 
 #[test]
