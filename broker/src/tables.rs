@@ -15,6 +15,7 @@ use store::{PhysicalOffset, QueueOffset};
 use crate::call::{Call, Done, Outcome, Refused};
 use crate::groups::Groups;
 use crate::offsets::{ConsumerOffsets, OffsetKey};
+use crate::pop::Kind;
 use crate::shard::Shard;
 use crate::timed::Progress;
 use crate::topics::{TopicConfig, Topics, Version};
@@ -79,6 +80,7 @@ impl<E: Env> Shard<E> {
         if self.topics.remove(name, now.unix_ms).is_none() {
             return;
         }
+        self.remove_pop_retry_topics(name, now);
         self.offsets.remove_topic(name);
         self.store_offsets();
         self.store.delete_topic(name);
@@ -87,6 +89,16 @@ impl<E: Env> Shard<E> {
         keep(tables.delete(TOPICS, name.as_bytes()));
         keep(tables.put(FACTS, TOPICS_VERSION, &version));
         self.topics_changed();
+    }
+
+    /// Removes the retry topics of the groups that popped a topic.
+    fn remove_pop_retry_topics(&mut self, topic: &str, now: Now) {
+        let groups: Vec<String> = self.offsets.groups_of(topic).into_iter().map(str::to_owned).collect();
+        for group in groups {
+            for kind in [Kind::RetryV1, Kind::RetryV2] {
+                self.remove_topic(&kind.topic_of(&group, topic), now);
+            }
+        }
     }
 
     /// Makes or replaces a group. True if anything changed.

@@ -62,7 +62,7 @@ impl<E: Env> Shard<E> {
             match timer {
                 Timer::Hold(id) => self.hold_expired(id, now),
                 Timer::Route(opaque) => self.route_unknown(opaque),
-                Timer::PopHold(id) => self.pop_hold_over(id, now),
+                Timer::PopHold(id) => self.release_pop(id, now),
                 Timer::PopDue(id) => self.pop_due(id, now),
                 Timer::PopRevive => self.revive_due(now),
                 Timer::PopOrder(id) => self.pop_order_over(id),

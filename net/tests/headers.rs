@@ -1,7 +1,7 @@
 //! The 11 header variants of operations.md 1.1, limits, and both codecs against each other.
 
 use net::header::{EXT_FIELDS_MAX, JSON_DEPTH_MAX};
-use net::requests::{GetRouteinfoByTopic, SendMessageV2};
+use net::requests::{GetRouteinfoByTopic, ROWS, SendMessageV2};
 use net::{Codec, Header, HeaderError, Language, Request, RequestError, Scratch};
 
 type Pairs = Vec<(String, String)>;
@@ -220,4 +220,16 @@ fn an_empty_optional_field_is_absent_and_an_empty_required_text_stays() {
     let route =
         GetRouteinfoByTopic { topic: "", accept_standard_json_only: None, zone_name: None, zone_mode: None };
     assert_eq!(Request::decode(&header), Ok(Request::GetRouteinfoByTopic(route)));
+}
+
+#[test]
+fn the_codes_of_pops_are_known_in_the_codec_that_cuts_them() {
+    for code in [200_050_i32, 200_051, 200_055, 200_079, 200_151] {
+        let mut header = Vec::from(u16::try_from(code & 0xffff).unwrap().to_be_bytes());
+        header.extend([0, 1, 0xed, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        let mut scratch = Scratch::default();
+        let decoded = Header::decode(Codec::Binary, &header, &mut scratch).unwrap();
+        assert_eq!((decoded.code, decoded.opaque), (code, 7));
+    }
+    assert!(ROWS.iter().all(|row| !(3_442..=3_471).contains(&row.code.0) && row.code.0 != 3_543));
 }

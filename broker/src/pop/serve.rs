@@ -48,6 +48,14 @@ pub(crate) struct Wish {
     pub(crate) attempt_id: Option<Box<str>>,
 }
 
+impl Wish {
+    /// Whether what is nothing for one is nothing for the other, both being of one group and topic. The lock of an
+    /// ordered queue is open to one attempt and closed to others.
+    pub(crate) fn wants_the_same(&self, other: &Self) -> bool {
+        self.filter == other.filter && self.order == other.order && self.attempt_id == other.attempt_id
+    }
+}
+
 /// A pop under way.
 struct Popping {
     conn: ConnId,

@@ -51,6 +51,8 @@ struct List {
     queue_id: i32,
     notify: bool,
     waiting: u32,
+    /// It is on the list of those to look at.
+    is_woken: bool,
     /// Read queues of the topic, and retry topics, that serve it already.
     served_by: (u32, u32),
 }
@@ -70,11 +72,9 @@ impl ListId {
 pub(crate) struct Full;
 
 impl PopWaits {
-    /// Whether anybody waits for a message in `queue`.
+    /// Whether somebody may wait for a message in `queue`. Asked for each message stored, so it looks at no list.
     pub(crate) fn has_waiters(&self, queue: QueueRef) -> bool {
-        self.served
-            .get(queue.index())
-            .is_some_and(|lists| lists.iter().any(|list| self.list(*list).waiting > 0))
+        self.polls.len() > 0 && self.served.get(queue.index()).is_some_and(|lists| !lists.is_empty())
     }
 
     /// How many pops wait for exactly this.
@@ -107,7 +107,13 @@ impl PopWaits {
             return known;
         }
         let id = ListId(u32::try_from(self.lists.len()).expect("fewer lists than 2^32"));
-        self.lists.push(List { queue_id: wish.queue_id, notify, waiting: 0, served_by: (0, 0) });
+        self.lists.push(List {
+            queue_id: wish.queue_id,
+            notify,
+            waiting: 0,
+            is_woken: false,
+            served_by: (0, 0),
+        });
         let topics = self.names.entry_ref(&*wish.group).or_default();
         topics.entry_ref(&*wish.topic).or_default().push(id);
         id
@@ -124,9 +130,10 @@ impl PopWaits {
         }
     }
 
-    fn wake(&mut self, list: ListId) {
-        if self.list(list).waiting > 0 && !self.woken.contains(&list) {
-            self.woken.push(list);
+    fn wake(&mut self, id: ListId) {
+        let list = &mut self.lists[id.0 as usize];
+        if list.waiting > 0 && !std::mem::replace(&mut list.is_woken, true) {
+            self.woken.push(id);
         }
     }
 
@@ -230,20 +237,23 @@ impl<E: Env> Shard<E> {
         }
         let now = self.env.now();
         for list in std::mem::take(&mut self.pops.waits.woken) {
+            self.pops.waits.lists[list.0 as usize].is_woken = false;
             let mut next = self.pops.waits.polls.first_of_queue(list.place());
+            let mut in_vain: Option<Rc<Wish>> = None;
             while let Some(id) = next {
                 next = self.pops.waits.polls.next_of_queue(id);
-                let is_served = self.serve_parked_pop(id, now);
-                // One that finds nothing speaks for those behind it, unless each waits for a lock of its own.
-                if !is_served && self.speaks_for_all(id) {
-                    break;
+                let Some(wish) = self.pops.waits.polls.get(id).map(|parked| parked.wish.clone()) else {
+                    continue;
+                };
+                // One that found nothing speaks for those that want the same.
+                if in_vain.as_ref().is_some_and(|other| other.wants_the_same(&wish)) {
+                    continue;
+                }
+                if !self.serve_parked_pop(id, now) {
+                    in_vain = Some(wish);
                 }
             }
         }
-    }
-
-    fn speaks_for_all(&self, id: ParkedId) -> bool {
-        self.pops.waits.polls.get(id).is_none_or(|parked| !parked.wish.order && parked.wish.filter.is_none())
     }
 
     /// Tries to serve a waiter; true if it is answered or read for.
@@ -265,11 +275,6 @@ impl<E: Env> Shard<E> {
         let (conn, parked) = self.pops.waits.remove(id)?;
         self.wheel.cancel(parked.timer);
         Some((conn, parked))
-    }
-
-    /// The connection of a waiter.
-    pub(crate) fn pop_hold_over(&mut self, id: ParkedId, now: Now) {
-        self.release_pop(id, now);
     }
 
     /// Answers a waiter with whatever there is: its time is over, or the topic or the shard goes away.

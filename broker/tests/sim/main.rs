@@ -4,6 +4,7 @@
 mod support;
 
 mod admin_access;
+mod assignment;
 mod auto_create;
 mod dedup;
 mod delay_levels;

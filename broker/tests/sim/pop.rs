@@ -345,3 +345,39 @@ fn the_second_name_of_retry_topics_is_written_if_wanted_and_both_are_read() {
     let third = client.popped(&pop());
     assert_eq!((third.len(), third[0].topic.as_str()), (1, "%RETRY%g+T"), "a retry stays in its topic");
 }
+
+#[test]
+fn pops_work_in_the_binary_codec_which_cuts_their_codes() {
+    let world = World::new(15);
+    let host = boot(&world, &Setup::default(), 2);
+    let mut client = world.connect_with(&host, net::Codec::Binary);
+    let sent = send(&mut client, 2, 6);
+    let came = client.popped(&pop());
+    assert_eq!(came.len(), sent.len());
+    for one in &came[1..] {
+        client.must(&one.ack(), b"");
+    }
+    client.must(&came[0].change(1_000), b"");
+    world.run_ms(1_100);
+    assert_eq!(client.popped_texts(&pop()), ["m000"]);
+}
+
+#[test]
+fn a_deleted_topic_takes_its_retry_topics_and_what_is_out_along() {
+    let world = World::new(16);
+    let host = boot(&world, &Setup::default(), 1);
+    let mut client = world.connect(&host);
+    send(&mut client, 1, 2);
+    client.popped(&PopMessage { max_msg_nums: 1, invisible_time_ms: 1_000, ..pop() });
+    client.popped(&PopMessage { queue_id: 0, ..pop() });
+    world.run_ms(1_100);
+    assert_eq!(client.ask(&pull("h", "%RETRY%g_T", 0, 0), b"").messages().len(), 1);
+    let mut admin = world.connect_local(&host);
+    admin.must(&net::requests::DeleteTopicInBroker { topic: "T" }, b"");
+    assert_eq!(client.ask(&pull("h", "%RETRY%g_T", 0, 0), b"").code, 17);
+    admin.must(&create_topic("T", 1), b"");
+    world.run_ms(20_000);
+    assert!(client.popped(&pop()).is_empty(), "nothing of the old topic comes into the new one");
+    client.must(&message("T", 0), b"new");
+    assert_eq!(client.popped_texts(&pop()), ["new"]);
+}

@@ -28,6 +28,9 @@ public final class Main {
         }
         Harness harness = new Harness();
         List<Scenario> chosen = chosen(options.getOrDefault("--only", ""), options.get("--set"));
+        if ("java".equals(options.get("--servers")) && "ROCKETMQ".equals(System.getProperty("rocketmq.serialize.type"))) {
+            chosen.removeIf(s -> s.name().startsWith("pop/")); // the codec cuts their codes, and Java's broker does not know what is left
+        }
         if (options.containsKey("--calm")) {
             chosen.removeIf(Scenario::alone);
         }
