@@ -7,6 +7,7 @@ mod groups;
 mod inspect;
 mod locks;
 mod offsets;
+mod pages;
 mod pop;
 mod pop_ack;
 mod progress;

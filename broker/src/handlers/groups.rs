@@ -6,14 +6,16 @@ use net::body::{
 use net::json::{self, Style};
 use net::names::{self, DLQ_PREFIX, RETRY_PREFIX};
 use net::requests::{
-    DeleteSubscriptiongroup, GetAllSubscriptiongroupConfig, GetSubscriptiongroupConfig,
-    UpdateAndGetGroupForbidden,
+    DeleteSubscriptiongroup, GetAllSubscriptionGroupReply, GetAllSubscriptiongroupConfig,
+    GetSubscriptiongroupConfig, UpdateAndGetGroupForbidden,
 };
+use net::{ResponseCode, reply};
 use rt::{Env, Now};
 
+use super::pages::{Asked, page};
 use super::topics::read;
 use crate::attributes;
-use crate::call::{Call, Outcome, Refused};
+use crate::call::{Call, Done, Outcome, Refused};
 use crate::shard::Shard;
 
 impl<E: Env> Shard<E> {
@@ -49,27 +51,42 @@ impl<E: Env> Shard<E> {
         self.answer_when_durable(call)
     }
 
-    /// All groups at once, without a total, so that callers stop after one page (since-5.3.md 4.1).
+    /// All groups, or a page of them for a caller that asks for pages and needs them.
     pub(crate) fn all_groups(
         &mut self,
         call: &Call<'_>,
-        _request: &GetAllSubscriptiongroupConfig<'_>,
+        request: &GetAllSubscriptiongroupConfig<'_>,
     ) -> Outcome {
-        let forbidden = self.groups.forbidden_table().iter().map(|(group, topics)| {
-            (group.to_string(), topics.iter().map(|(topic, bits)| (topic.to_string(), *bits)).collect())
-        });
-        let wrapper = SubscriptionGroupWrapper {
-            data_version: self.groups.version().wire().clone(),
-            forbidden: forbidden.collect(),
-            groups: self
-                .groups
-                .sorted()
-                .into_iter()
-                .map(|one| (one.group_name.clone(), one.clone()))
-                .collect(),
+        let all = self.groups.sorted();
+        let forbidden = self.groups.forbidden_table();
+        let body_of = |configs: &[&SubscriptionGroupConfig]| {
+            let bits = |name: &str| {
+                let topics = forbidden.get(name)?;
+                Some((
+                    name.to_owned(),
+                    topics.iter().map(|(topic, bits)| (topic.to_string(), *bits)).collect(),
+                ))
+            };
+            let wrapper = SubscriptionGroupWrapper {
+                data_version: self.groups.version().wire().clone(),
+                forbidden: configs.iter().filter_map(|one| bits(&one.group_name)).collect(),
+                groups: configs.iter().map(|one| (one.group_name.clone(), (*one).clone())).collect(),
+            };
+            json::to_vec(&wrapper, Style::Raw)
         };
-        let body = json::to_vec(&wrapper, Style::Raw);
-        self.answer_body(call.conn, call.reply, &body)
+        let mut body = body_of(&all);
+        let asked =
+            Asked { seq: request.group_seq, max: request.max_group_num, version: request.data_version };
+        let mut total_group_num = None;
+        if let Some(range) = page(asked, all.len(), body.len(), self.groups.version().wire()) {
+            total_group_num = i32::try_from(all.len()).ok();
+            body = body_of(&all[range]);
+        }
+        let header = GetAllSubscriptionGroupReply { total_group_num };
+        if let (Some(to), Some(out)) = (call.reply, self.connections.reply(call.conn)) {
+            reply::with_body(out, to, ResponseCode::SUCCESS, None, &header, &body);
+        }
+        Ok(Done::Answered)
     }
 
     pub(crate) fn group_config(

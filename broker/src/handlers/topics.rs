@@ -9,13 +9,16 @@ use net::body::{
 use net::json::{self, Style};
 use net::names;
 use net::requests::{
-    DeleteTopicInBroker, GetAllTopicConfig, GetTopicConfig, GetTopicStatsInfo, UpdateAndCreateTopic,
+    DeleteTopicInBroker, GetAllTopicConfig, GetAllTopicConfigReply, GetTopicConfig, GetTopicStatsInfo,
+    UpdateAndCreateTopic,
 };
+use net::{ResponseCode, reply};
 use rt::{Class, Env};
 
 use super::offsets::{signed, store_time};
+use super::pages::{Asked, page};
 use crate::attributes;
-use crate::call::{Call, Outcome, Refused};
+use crate::call::{Call, Done, Outcome, Refused};
 use crate::shard::Shard;
 use crate::topics::TopicConfig;
 
@@ -75,17 +78,31 @@ impl<E: Env> Shard<E> {
         self.answer_when_durable_and_announced(call)
     }
 
-    /// All topics at once: the answer names no total, so every caller stops after it (since-5.3.md 4.1).
-    pub(crate) fn all_topics(&mut self, call: &Call<'_>, _request: &GetAllTopicConfig<'_>) -> Outcome {
-        let topics: BTreeMap<_, _> =
-            self.topics.sorted().into_iter().map(|one| (one.name.clone(), one.to_wire(UNMASKED))).collect();
-        let wrapper = TopicConfigSerializeWrapper {
-            data_version: self.topics.version().wire().clone(),
-            topics,
-            ..TopicConfigSerializeWrapper::default()
+    /// All topics, or a page of them for a caller that asks for pages and needs them.
+    pub(crate) fn all_topics(&mut self, call: &Call<'_>, request: &GetAllTopicConfig<'_>) -> Outcome {
+        let all = self.topics.sorted();
+        let body_of = |configs: &[&TopicConfig]| {
+            let topics = configs.iter().map(|one| (one.name.clone(), one.to_wire(UNMASKED)));
+            let wrapper = TopicConfigSerializeWrapper {
+                data_version: self.topics.version().wire().clone(),
+                topics: topics.collect(),
+                ..TopicConfigSerializeWrapper::default()
+            };
+            json::to_vec(&wrapper, Style::Raw)
         };
-        let body = json::to_vec(&wrapper, Style::Raw);
-        self.answer_body(call.conn, call.reply, &body)
+        let mut body = body_of(&all);
+        let asked =
+            Asked { seq: request.topic_seq, max: request.max_topic_num, version: request.data_version };
+        let mut total_topic_num = None;
+        if let Some(range) = page(asked, all.len(), body.len(), self.topics.version().wire()) {
+            total_topic_num = i32::try_from(all.len()).ok();
+            body = body_of(&all[range]);
+        }
+        let header = GetAllTopicConfigReply { total_topic_num };
+        if let (Some(to), Some(out)) = (call.reply, self.connections.reply(call.conn)) {
+            reply::with_body(out, to, ResponseCode::SUCCESS, None, &header, &body);
+        }
+        Ok(Done::Answered)
     }
 
     pub(crate) fn topic_config(&mut self, call: &Call<'_>, request: &GetTopicConfig<'_>) -> Outcome {

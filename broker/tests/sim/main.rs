@@ -41,3 +41,4 @@ mod topics;
 mod transactions;
 mod two_shards;
 mod unsupported;
+mod upstream_bugs;
