@@ -476,6 +476,28 @@ fn a_plain_peer_talks_to_a_reactor() {
 }
 
 #[test]
+fn what_a_cut_cable_held_back_arrives_before_what_was_sent_behind_it() {
+    for_each_seed(50, |seed| {
+        let sim = Simulation::new(seed);
+        let server = boot(&sim, SimDisk::new(), true);
+        let client = sim.machine([10, 0, 0, 2], SimDisk::new());
+        let peer = sim.block_on(SimPeer::connect(&client.env(), address())).unwrap();
+        let delay_ns = (1_000_000, 20_000_000);
+        sim.network().set_profile(NetProfile { delay_ns, piece_bytes_max: 5, ..NetProfile::default() });
+        sim.network().cut([10, 0, 0, 2], SERVER);
+        for number in 0..40_u64 {
+            peer.send(&number.to_le_bytes());
+            sim.run_for(Duration::from_millis(1));
+        }
+        sim.network().heal();
+        let expected: Vec<u8> = (0..40_u64).flat_map(u64::to_le_bytes).collect();
+        let came = sim.block_on(peer.receive_exact(expected.len())).unwrap();
+        assert_eq!(came, expected, "seed {seed}");
+        drop(server);
+    });
+}
+
+#[test]
 fn a_peer_that_does_not_read_holds_its_sender_back() {
     /// Sends `left` bytes as fast as it is allowed to.
     struct Flood {

@@ -74,8 +74,18 @@ pub(crate) struct Client<'w> {
 
 impl<'w> Client<'w> {
     pub(crate) fn connect(sim: &'w Simulation, env: &SimEnv, to: SocketAddr, codec: Codec) -> Self {
-        let peer = sim.block_on(SimPeer::connect(env, to)).unwrap();
-        Self { sim, peer, codec, opaque: 100, decoder: FrameDecoder::default(), came: Vec::new() }
+        Self::try_connect(sim, env, to, codec).unwrap()
+    }
+
+    /// A connection, if `to` takes it.
+    pub(crate) fn try_connect(
+        sim: &'w Simulation,
+        env: &SimEnv,
+        to: SocketAddr,
+        codec: Codec,
+    ) -> std::io::Result<Self> {
+        let peer = sim.block_on(SimPeer::connect(env, to))?;
+        Ok(Self { sim, peer, codec, opaque: 100, decoder: FrameDecoder::default(), came: Vec::new() })
     }
 
     /// Sends a request and returns its number.

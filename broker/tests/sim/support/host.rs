@@ -79,6 +79,11 @@ impl World {
         Client::connect(&self.sim, &self.clients.env(), host.address, codec)
     }
 
+    /// As [`World::connect`], if anybody answers there.
+    pub(crate) fn try_connect(&self, to: SocketAddr) -> Option<Client<'_>> {
+        Client::try_connect(&self.sim, &self.clients.env(), to, Codec::Json).ok()
+    }
+
     /// A client on the broker's own machine: an administrator.
     pub(crate) fn connect_local(&self, host: &Host) -> Client<'_> {
         Client::connect(&self.sim, &host.machine.env(), host.address, Codec::Json)
@@ -169,6 +174,15 @@ impl Host {
     /// Ends the machine; the disk is what the next boot finds.
     pub(crate) fn crash(self, kind: Crash) -> SimDisk {
         self.machine.crash(kind)
+    }
+
+    /// Stops its threads until [`Host::resume`].
+    pub(crate) fn pause(&self) {
+        self.machine.pause();
+    }
+
+    pub(crate) fn resume(&self) {
+        self.machine.resume();
     }
 
     /// Posts a message of another shard, or of the node.

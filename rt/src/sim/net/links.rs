@@ -400,10 +400,14 @@ fn leave(world: &Rc<World>, links: &mut Links, id: EndId) -> Option<End> {
 }
 
 pub(super) fn heal(world: &Rc<World>) {
-    let links = &mut *world.links.borrow_mut();
-    links.cuts.clear();
-    for (from, to, parcel) in std::mem::take(&mut links.held_back) {
-        transmit(world, links, from, to, parcel);
+    let held_back = {
+        let links = &mut *world.links.borrow_mut();
+        links.cuts.clear();
+        std::mem::take(&mut links.held_back)
+    };
+    // At once: what is under way behind it must not overtake it.
+    for (from, to, parcel) in held_back {
+        arrive(world, from, to, parcel);
     }
 }
 

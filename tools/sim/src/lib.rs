@@ -1,0 +1,28 @@
+//! A cluster on one thread from one seed: a name server, the two shards of a node, producers and consumers of every
+//! kind, and whatever can happen to them (reliability.md 4).
+//!
+//! [`run`] lives through one seed and has its [`history`] judged. A seed says which faults there are, how the disk and
+//! the network behave, and who does what when; the same seed is the same run, to the hash of its trace.
+//!
+//! ```text
+//! cargo test -p sim                      500 seeds
+//! SIM_SEEDS=500..5000 cargo test -p sim  others
+//! cargo run -p sim -- 17                 seed 17 once more, with its faults and what is wrong
+//! ```
+#![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "a simulated cluster that cannot go on is a failed run")]
+
+mod cluster;
+mod consumers;
+mod drain;
+mod faults;
+mod line;
+mod producers;
+mod random;
+mod run;
+/// The clients and machines of the broker's own simulated tests.
+#[path = "../../../broker/tests/sim/support/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "its other users are the tests of the broker")]
+mod support;
+
+pub use run::{Run, run};

@@ -1,0 +1,265 @@
+//! Producers: plain messages, batches, levels of delay, times, half messages and what becomes of them.
+
+use std::collections::BTreeMap;
+
+use history::{Attempt, Event, Kind};
+use net::RequestCode;
+use net::requests::{EndTransaction, HeartBeat, SendMessageV2};
+
+use crate::cluster::{Cluster, POPPED, PULLED, QUEUES, SHARDS, queue};
+use crate::line::Line;
+use crate::support::{Answer, Client, batch_of, heartbeat, message, property};
+
+/// Longest wait for an answer, ms.
+const PATIENCE_MS: u64 = 3_000;
+/// Requests in flight of one producer.
+const IN_FLIGHT: usize = 4;
+/// Response codes that say: not stored, and never will be.
+const REFUSALS: [i32; 3] = [2, 14, 16];
+const COMMIT: i32 = 8;
+const ROLLBACK: i32 = 12;
+
+/// One producer.
+pub(crate) struct Producer<'w> {
+    line: Line<'w>,
+    number: usize,
+    waiting: Vec<Waiting>,
+    /// What it wants to become of its half messages.
+    decisions: BTreeMap<Attempt, bool>,
+    /// What it will tell by itself in a moment: the half message's place and offset.
+    to_tell: Vec<(Attempt, i64, i64)>,
+}
+
+struct Waiting {
+    opaque: i32,
+    what: What,
+    since: u64,
+}
+
+enum What {
+    Send { attempts: Vec<Attempt>, half: bool },
+    End(Attempt),
+}
+
+impl<'w> Producer<'w> {
+    pub(crate) fn new(number: usize) -> Self {
+        let line = Line::to(number % SHARDS);
+        Self { line, number, waiting: Vec::new(), decisions: BTreeMap::new(), to_tell: Vec::new() }
+    }
+
+    /// Takes what came, and sends something if `sends`.
+    pub(crate) fn step(&mut self, cluster: &mut Cluster<'w>, sends: bool) {
+        let now = cluster.world.now_ms();
+        let Some((client, fresh)) = self.line.get(cluster) else {
+            return self.give_up(cluster);
+        };
+        if fresh {
+            client.begin(&HeartBeat {}, &heartbeat(&format!("p{}", self.number), "unused", &[]));
+            return self.give_up(cluster);
+        }
+        let mut came = Vec::new();
+        self.waiting.retain_mut(|one| match client.take(one.opaque) {
+            Some(answer) => {
+                came.push((std::mem::replace(&mut one.what, What::End(Attempt(0))), answer));
+                false
+            }
+            None => true,
+        });
+        let asked = client.pushes(RequestCode::CHECK_TRANSACTION_STATE);
+        for (what, answer) in came {
+            self.answered(cluster, what, &answer);
+        }
+        for question in asked {
+            self.asked_about(cluster, &question);
+        }
+        if self.waiting.iter().any(|one| one.since + PATIENCE_MS < now) {
+            self.line.hang_up();
+            return self.give_up(cluster);
+        }
+        if cluster.random.percent(50) {
+            self.tell(cluster);
+        }
+        if sends && self.waiting.len() < IN_FLIGHT {
+            self.send(cluster);
+        }
+    }
+
+    /// Nothing is open any more.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.waiting.is_empty() && self.to_tell.is_empty()
+    }
+
+    /// The connection is gone: nobody knows what became of what was asked over it.
+    fn give_up(&mut self, cluster: &mut Cluster<'w>) {
+        for one in self.waiting.drain(..) {
+            if let What::Send { attempts, .. } = one.what {
+                attempts.into_iter().for_each(|attempt| cluster.note(Event::Unknown { attempt }));
+            }
+        }
+    }
+
+    fn send(&mut self, cluster: &mut Cluster<'w>) {
+        let shard = self.line.shard;
+        let id = u32::try_from(cluster.random.below(u64::from(QUEUES))).unwrap();
+        let attempt = cluster.next_attempt();
+        let unix_ms = cluster.world.unix_ms();
+        let bytes = cluster.random.below(600);
+        let mut attempts = vec![attempt];
+        let (topic, kind, properties, half) = match cluster.random.below(100) {
+            0..40 => (PULLED, Kind::Plain, String::new(), false),
+            40..50 => (POPPED, Kind::Plain, String::new(), false),
+            50..65 => {
+                let more = cluster.random.below(5);
+                attempts.extend((0..more).map(|_| cluster.next_attempt()));
+                (PULLED, Kind::Plain, String::new(), false)
+            }
+            65..75 => (POPPED, Kind::Parked { due_ms: unix_ms + 1_000 }, property("DELAY", "1"), false),
+            75..85 => {
+                let delay_ms = 200 + cluster.random.below(6_000);
+                let due_ms = unix_ms + i64::try_from(delay_ms).unwrap();
+                (POPPED, Kind::Parked { due_ms }, property("TIMER_DELAY_MS", &delay_ms.to_string()), false)
+            }
+            _ => {
+                let properties = property("TRAN_MSG", "true")
+                    + &property("PGROUP", "producers")
+                    + &property("UNIQ_KEY", &format!("{:032X}", attempt.0));
+                (PULLED, Kind::Half, properties, true)
+            }
+        };
+        let bodies: Vec<Vec<u8>> = attempts.iter().map(|attempt| body_of(*attempt, bytes)).collect();
+        let is_batch = attempts.len() > 1;
+        let request = SendMessageV2 {
+            properties: Some(&properties),
+            sys_flag: if half { 4 } else { 0 },
+            born_at_ms: unix_ms,
+            batch: Some(is_batch),
+            ..message(topic, i32::try_from(id).unwrap())
+        };
+        let items: Vec<(&[u8], &str)> = bodies.iter().map(|body| (body.as_slice(), "")).collect();
+        let body = if is_batch { batch_of(&items) } else { bodies[0].clone() };
+        for attempt in &attempts {
+            cluster.note(Event::Send { attempt: *attempt, queue: queue(topic, shard, id), kind });
+        }
+        let Some((client, _)) = self.line.get(cluster) else {
+            return attempts.into_iter().for_each(|attempt| cluster.note(Event::Unknown { attempt }));
+        };
+        let opaque = if is_batch {
+            client.begin_as(RequestCode::SEND_BATCH_MESSAGE, &request, &body, false)
+        } else {
+            client.begin(&request, &body)
+        };
+        self.waiting.push(Waiting {
+            opaque,
+            what: What::Send { attempts, half },
+            since: cluster.world.now_ms(),
+        });
+    }
+
+    fn answered(&mut self, cluster: &mut Cluster<'w>, what: What, answer: &Answer) {
+        match what {
+            What::Send { attempts, half } => {
+                for (place, attempt) in attempts.into_iter().enumerate() {
+                    let event = match answer.code {
+                        0 => {
+                            let first = u64::try_from(answer.number("queueOffset")).unwrap();
+                            Event::Stored { attempt, offset: first + place as u64 }
+                        }
+                        code if REFUSALS.contains(&code) => Event::Refused { attempt },
+                        _ => Event::Unknown { attempt },
+                    };
+                    cluster.note(event);
+                    if half && answer.code == 0 {
+                        self.stored_half(cluster, attempt, answer);
+                    }
+                }
+            }
+            What::End(attempt) if answer.code == 0 => cluster.note(Event::Decided { attempt }),
+            What::End(_) => {}
+        }
+    }
+
+    fn stored_half(&mut self, cluster: &mut Cluster<'w>, attempt: Attempt, answer: &Answer) {
+        let place = u64::from_str_radix(&answer.text("msgId")[16..32], 16).unwrap();
+        let place = i64::try_from(place).unwrap();
+        // Some decide by themselves, some when they are asked, some never.
+        if cluster.random.percent(90) {
+            let commit = cluster.random.percent(65);
+            self.decisions.insert(attempt, commit);
+            if cluster.random.percent(75) {
+                self.to_tell.push((attempt, answer.number("queueOffset"), place));
+            }
+        }
+    }
+
+    fn tell(&mut self, cluster: &mut Cluster<'w>) {
+        let Some((attempt, offset, place)) = self.to_tell.pop() else { return };
+        self.end(cluster, attempt, (offset, place), false);
+    }
+
+    fn asked_about(&mut self, cluster: &mut Cluster<'w>, question: &Answer) {
+        let Some(attempt) = attempt_of(&question.messages()[0].body) else { return };
+        let place = (question.number("tranStateTableOffset"), question.number("commitLogOffset"));
+        self.end(cluster, attempt, place, true);
+    }
+
+    fn end(&mut self, cluster: &mut Cluster<'w>, attempt: Attempt, (offset, place): (i64, i64), asked: bool) {
+        let Some(commit) = self.decisions.get(&attempt).copied() else { return };
+        let Some((client, _)) = self.line.get(cluster) else { return };
+        let key = format!("{:032X}", attempt.0);
+        let request = EndTransaction {
+            topic: None,
+            producer_group: "producers",
+            tran_state_table_offset: offset,
+            commit_log_offset: place,
+            commit_or_rollback: if commit { COMMIT } else { ROLLBACK },
+            from_transaction_check: asked,
+            msg_id: Some(&key),
+            transaction_id: Some(&key),
+        };
+        let opaque = client.begin(&request, b"");
+        cluster.note(Event::Decide { attempt, commit });
+        self.waiting.push(Waiting { opaque, what: What::End(attempt), since: cluster.world.now_ms() });
+    }
+}
+
+/// The first send that a shard acknowledges within `limit_ms`; when that was.
+pub(crate) fn first_answer<'w>(cluster: &mut Cluster<'w>, shard: usize, limit_ms: u64) -> Option<u64> {
+    let end = cluster.world.now_ms() + limit_ms;
+    let mut line = Line::to(shard);
+    while cluster.world.now_ms() < end {
+        let attempt = cluster.next_attempt();
+        if let Some((client, _)) = line.get(cluster) {
+            cluster.history.push(Event::Send { attempt, queue: queue(PULLED, shard, 0), kind: Kind::Plain });
+            let answer = ask_within(client, &message(PULLED, 0), &body_of(attempt, 0), 2_000);
+            let event = match answer {
+                Some(answer) if answer.code == 0 => {
+                    let offset = u64::try_from(answer.number("queueOffset")).unwrap();
+                    cluster.note(Event::Stored { attempt, offset });
+                    return Some(cluster.world.now_ms());
+                }
+                Some(answer) if REFUSALS.contains(&answer.code) => Event::Refused { attempt },
+                _ => Event::Unknown { attempt },
+            };
+            cluster.note(event);
+        }
+        cluster.world.run_ms(50);
+    }
+    None
+}
+
+fn ask_within(client: &mut Client<'_>, request: &SendMessageV2<'_>, body: &[u8], ms: u64) -> Option<Answer> {
+    client.wait_at_most_ms(request, body, ms)
+}
+
+/// A payload names its attempt.
+fn body_of(attempt: Attempt, more: u64) -> Vec<u8> {
+    let mut body = attempt.0.to_be_bytes().to_vec();
+    body.extend((0..more).map(|at| (at.wrapping_mul(attempt.0) >> 3) as u8));
+    body
+}
+
+/// The attempt whose payload this is, to the last byte.
+pub(crate) fn attempt_of(body: &[u8]) -> Option<Attempt> {
+    let attempt = Attempt(u64::from_be_bytes(*body.first_chunk()?));
+    (body_of(attempt, body.len() as u64 - 8) == body).then_some(attempt)
+}

@@ -1,0 +1,56 @@
+//! Seeds that must end without a finding: 500, or those of `SIM_SEEDS=from..to`.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Seeds at a time: a simulation is one thread.
+const THREADS: usize = 2;
+
+fn seeds() -> std::ops::Range<u64> {
+    let Ok(text) = std::env::var("SIM_SEEDS") else { return 0..500 };
+    let parse = |text: &str| text.parse().unwrap_or_else(|_| panic!("SIM_SEEDS=from..to, not {text:?}"));
+    match text.split_once("..") {
+        Some((from, to)) => parse(from)..parse(to),
+        None => parse(&text)..parse(&text) + 1,
+    }
+}
+
+#[test]
+fn every_seed_keeps_every_promise() {
+    let seeds = seeds();
+    let next = AtomicU64::new(seeds.start);
+    let failed = std::sync::Mutex::new(Vec::new());
+    let stored = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end {
+                        return;
+                    }
+                    let lived = std::panic::catch_unwind(|| sim::run(seed));
+                    match lived {
+                        Ok(run) => {
+                            stored.fetch_add(run.summary.stored as u64, Ordering::Relaxed);
+                            if !run.summary.findings.is_empty() {
+                                eprintln!("{run}");
+                                failed.lock().expect("no holder panics").push(seed);
+                            }
+                        }
+                        Err(_) => failed.lock().expect("no holder panics").push(seed),
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().expect("no holder panics");
+    assert!(failed.is_empty(), "cargo run -p sim -- SEED, for each of {failed:?}");
+    assert!(stored.into_inner() > 0, "nothing was stored at all");
+}
+
+#[test]
+fn two_runs_of_a_seed_are_one() {
+    for seed in [3, 4] {
+        assert_eq!(sim::run(seed).trace_hash, sim::run(seed).trace_hash, "seed {seed}");
+    }
+}
