@@ -34,6 +34,10 @@ pub(crate) struct Figures {
     pub(crate) others_percent: f64,
     /// p50, p99, p99.9 and the maximum.
     pub(crate) percentiles_us: [f64; 4],
+    /// MiB of bodies per second that scanning consumers read.
+    pub(crate) scan_mib_per_second: f64,
+    /// Messages delivered before they were due by more than the clock's millisecond.
+    pub(crate) early: u64,
     /// Answers by code, without successes.
     pub(crate) refused: Vec<Failed>,
     /// How late an open-loop generator was at most.
@@ -44,6 +48,9 @@ pub(crate) struct Figures {
 
 /// Reasons of a summary that speak of the host and not of the run; a comparison counts these runs as disturbed.
 const DISTURBANCES: [&str; 4] = ["others-cpu", "steal", "throttled", "few-samples"];
+
+/// Percent of a core that others may use during a run (performance.md 9).
+pub(crate) const OTHERS_MAX: f64 = 5.0;
 
 impl Figures {
     /// Those of `summary`.
@@ -70,10 +77,17 @@ impl Figures {
             own_cpu: summary.cpu.generator_seconds,
             others_percent: summary.cpu.others_percent.unwrap_or(0.0),
             percentiles_us: [at("p50"), at("p99"), at("p99.9"), us(&|latency| Some(latency.max))],
+            scan_mib_per_second: rates.scanned_bytes_per_second / f64::from(1 << 20),
+            early: summary.verify.map_or(0, |found| found.early),
             refused: summary.errors.clone(),
             lag_max_us: summary.latency.lag.as_ref().map(|lag| lag.max * 1e3),
             faults,
         }
+    }
+
+    /// Others used too much of the machine (performance.md 9).
+    pub(crate) fn is_disturbed(&self) -> bool {
+        self.others_percent > OTHERS_MAX
     }
 
     /// Messages per second.

@@ -1,8 +1,9 @@
 //! `side-by-side`: rivals and ours in turns on one core, the generator on another, targets beside ratios.
 //!
-//! A-B-A-B: a broker that speaks RocketMQ's protocol is started and warmed once per flush mode and then stands still
+//! A-B-A-B: a broker that speaks RocketMQ's protocol is started and warmed once per scenario and then stands still
 //! (SIGSTOP) while ours has its turn; ours, NATS and Redis start each turn empty. All are pinned, with everything they
-//! start, to the same core. A rival that cannot be installed is named and left out.
+//! start, to the same core. A rival that cannot be installed is named and left out. Results go into a [`set::Set`] after each
+//! scenario, so that a run that is ended keeps what it measured.
 
 use std::fs;
 use std::io;
@@ -13,22 +14,31 @@ use std::time::Duration;
 use ringmq::bench::units::duration as seconds;
 
 use crate::bare;
-use crate::figures::Figures;
+use crate::clock;
+use crate::figures::{Figures, OTHERS_MAX};
 
 use self::report::{Pair, Report};
 use self::rivals::Rival;
-use self::scenario::{Run, Scenario};
-use self::server::{Flush, Kind, Server, Workshop};
+use self::scenario::{Plan, Run, Scenario, Turn};
+use self::server::{Kind, Server, Setup, Workshop};
+use self::set::Set;
 
-mod chart;
+mod cold;
+mod crowd;
 mod footprint;
 mod java;
+mod knobs;
 mod machine;
 mod process;
+mod recovery;
 mod report;
 mod rivals;
+mod scale;
 mod scenario;
 mod server;
+mod set;
+mod shards;
+mod timers;
 
 /// Options of `benches side-by-side`.
 #[derive(Clone, Debug, clap::Args)]
@@ -54,12 +64,9 @@ pub(crate) struct Options {
     /// One short pair of everything: checks that it works, the figures mean nothing.
     #[arg(long)]
     quick: bool,
-    /// Also measures start, restart, idleness, and the memory of connections and parked pulls.
-    #[arg(long)]
-    footprint: bool,
-    /// Only that.
-    #[arg(long, conflicts_with = "scenario")]
-    footprint_only: bool,
+    /// Measures nothing: makes the tables of the set anew.
+    #[arg(long, conflicts_with_all = ["quick", "scenario"])]
+    tables: bool,
     /// Core of the brokers.
     #[arg(long, default_value_t = 0)]
     broker_cpu: usize,
@@ -69,9 +76,12 @@ pub(crate) struct Options {
     /// MiB of the Java broker's heap.
     #[arg(long, default_value_t = 2048)]
     heap_mib: u32,
-    /// Name of the result; its folder is benches/results/DATE-NAME.
+    /// Set of results that this run adds to: benches/results/DATE-NAME, made if there is none
+    #[arg(long, alias = "name", default_value = "side-by-side")]
+    into: String,
+    /// Leaves the README as it is.
     #[arg(long)]
-    name: Option<String>,
+    no_readme: bool,
     /// Directory for stores and logs, on the filesystem to be measured [default: in the target directory].
     #[arg(long)]
     dir: Option<PathBuf>,
@@ -91,8 +101,13 @@ pub(crate) fn run(mut options: Options) -> io::Result<bool> {
         options.warmup = Duration::from_secs(1);
         options.java_warmup = Duration::from_secs(4);
     }
-    if options.scenario.is_empty() && !options.footprint_only {
-        options.scenario = Scenario::ALL.to_vec();
+    if options.scenario.is_empty() {
+        options.scenario = Scenario::all().to_vec();
+    }
+    let tree = Path::new(env!("CARGO_MANIFEST_DIR"));
+    if options.tables {
+        let mut set = Set::open(tree, &options.into)?;
+        return set.remake().and_then(|()| set.readme()).map(|()| true);
     }
     process::end_servers_with_us()?;
     let target = target_dir()?;
@@ -105,36 +120,45 @@ pub(crate) fn run(mut options: Options) -> io::Result<bool> {
         heap_mib: options.heap_mib,
     };
     fs::create_dir_all(&workshop.dir)?;
-    let report = Report::default();
+    // What means nothing does not go into the tree.
+    let place = if options.quick { workshop.dir.clone() } else { tree.to_owned() };
+    let set = Set::open(&place, &options.into)?;
     let mut side = Side {
         options,
         workshop,
-        report,
+        set,
+        report: Report::default(),
         configurations: Vec::new(),
-        disturbed: 0,
+        took: Vec::new(),
         valid: true,
         left_out: Vec::new(),
     };
     side.install(&target);
-    for flush in [Flush::Async, Flush::Sync] {
-        for rival in side.options.rivals.clone() {
-            side.scenarios(rival, flush)?;
+    for scenario in side.options.scenario.clone() {
+        let began = clock::now();
+        if let Err(error) = side.scenario(scenario) {
+            side.leave_out(&format!("{}: {error}", scenario.title()));
+            side.valid = false;
         }
+        side.took.push((scenario.word(), began.elapsed()));
+        side.publish()?;
     }
-    if side.options.footprint || side.options.footprint_only {
-        footprint::measure(&side.workshop, side.options.quick, &mut side.report)?;
+    println!("\nwritten to {}", side.set.dir().display());
+    if !side.valid {
+        println!("INVALID: a run lost messages, broke a rule or did not end; see above");
     }
-    side.publish()
+    Ok(side.valid)
 }
 
 struct Side {
     options: Options,
     workshop: Workshop,
+    set: Set,
     report: Report,
     /// Configuration files of the servers, each once.
     configurations: Vec<String>,
-    /// Runs during which something else used too much of the machine.
-    disturbed: usize,
+    /// How long each scenario took.
+    took: Vec<(String, Duration)>,
     valid: bool,
     /// Rivals that could not be installed, and why.
     left_out: Vec<String>,
@@ -158,16 +182,36 @@ impl Side {
         self.options.rivals = present;
     }
 
-    /// All scenarios of one flush mode against one rival.
-    fn scenarios(&mut self, rival: Rival, flush: Flush) -> io::Result<()> {
-        let chosen = self.options.scenario.iter().copied();
-        let chosen: Vec<Scenario> =
-            chosen.filter(|scenario| scenario.flush() == flush && rival.plays(*scenario)).collect();
-        if chosen.is_empty() {
-            return Ok(());
+    fn scenario(&mut self, scenario: Scenario) -> io::Result<()> {
+        match scenario.plan() {
+            Plan::Paired => self.options.rivals.clone().into_iter().try_for_each(|rival| {
+                if rival.plays(scenario) { self.beside(scenario, rival) } else { Ok(()) }
+            }),
+            Plan::Alone => {
+                let ours: Vec<Figures> = (0..self.options.pairs)
+                    .map(|pair| self.ours(scenario, pair))
+                    .collect::<io::Result<_>>()?;
+                self.report.alone(scenario, &ours);
+                Ok(())
+            }
+            Plan::Own => match scenario {
+                Scenario::B8 => cold::measure(self),
+                Scenario::B10 => scale::measure(self),
+                Scenario::B11 => crowd::measure(self),
+                Scenario::B12 => recovery::measure(self),
+                Scenario::B13 => knobs::measure(self),
+                Scenario::B14 => shards::measure(self),
+                Scenario::Timers => timers::measure(self),
+                _ => footprint::measure(self),
+            },
         }
+    }
+
+    /// One scenario beside one rival.
+    fn beside(&mut self, scenario: Scenario, rival: Rival) -> io::Result<()> {
+        let setup = scenario.setup();
         let standing = match rival.kind() {
-            Some(kind) => match self.start(kind, flush) {
+            Some(kind) => match self.start(kind, &setup) {
                 Ok(server) => Some(server),
                 Err(error) => {
                     self.leave_out(&format!("{} does not start, left out: {error}", rival.word()));
@@ -175,12 +219,12 @@ impl Side {
                 }
             },
             None => {
-                self.remember(rival.word(), flush, &rival.configuration(flush).unwrap_or_default());
+                let configuration = rival.configuration(setup.flush).unwrap_or_default();
+                self.remember(&format!("{} {:?}", rival.word(), setup.flush), &configuration);
                 None
             }
         };
-        for scenario in chosen {
-            let Some(pairs) = self.pairs(scenario, rival, standing.as_ref())? else { continue };
+        if let Some(pairs) = self.pairs(scenario, rival, standing.as_ref())? {
             self.report.compare(scenario, rival, &pairs);
             if scenario == Scenario::B1 && rival == self.options.rivals[0] {
                 self.physics(&pairs)?;
@@ -200,23 +244,23 @@ impl Side {
         if let Some(server) = standing {
             let warm = self.options.java_warmup;
             self.report.say(&format!("{title}: warming {name} for {:.0} s", warm.as_secs_f64()));
-            server.thaw();
-            let warming = Run { warmup: Duration::ZERO, duration: warm, ..self.run_of() };
-            if let Err(error) = scenario.run(server, warming) {
+            let warming = Run { warmup: Duration::ZERO, duration: warm, ..self.run_of(scenario) };
+            if let Err(error) = scenario.run(server, Turn::Theirs, warming) {
                 self.leave_out(&format!("{title}: {name} fails: {error}"));
                 return Ok(None);
             }
         }
         let mut pairs = Vec::new();
         for pair in 0..self.options.pairs {
+            let run = self.run_of(scenario);
             let theirs = match standing {
                 Some(server) => {
                     server.thaw();
-                    let theirs = scenario.run(server, self.run_of());
+                    let theirs = scenario.run(server, Turn::Theirs, run);
                     server.freeze();
                     theirs
                 }
-                None => rival.turn(&self.workshop.dir, self.workshop.cpu, scenario, self.run_of()),
+                None => rival.turn(&self.workshop.dir, self.workshop.cpu, scenario, run),
             };
             let theirs = match theirs {
                 Ok(theirs) => theirs,
@@ -225,24 +269,32 @@ impl Side {
                     return Ok(None);
                 }
             };
-            self.report.say(&format!("{title}, pair {pair}, {name}: {theirs}"));
-            let ours = self.ours(scenario)?;
-            self.report.say(&format!("{title}, pair {pair}, ringmq: {ours}"));
-            let disturbed =
-                [&theirs, &ours].into_iter().filter(|run| run.others_percent > OTHERS_MAX).count();
-            self.disturbed += disturbed;
-            self.valid &= theirs.faults.is_empty() && ours.faults.is_empty();
+            self.told(scenario, pair, name, &theirs);
+            let ours = self.ours(scenario, pair)?;
             pairs.push((theirs, ours));
         }
         Ok(Some(pairs))
     }
 
     /// Our turn: an empty store, thrown away after it.
-    fn ours(&mut self, scenario: Scenario) -> io::Result<Figures> {
-        let server = self.start(Kind::Ours, scenario.flush())?;
-        let ours = scenario.run(&server, self.run_of())?;
+    fn ours(&mut self, scenario: Scenario, pair: usize) -> io::Result<Figures> {
+        let server = self.start(Kind::Ours, &scenario.setup())?;
+        let ours = scenario.run(&server, Turn::Ours, self.run_of(scenario))?;
         server.stop()?;
+        self.told(scenario, pair, "ringmq", &ours);
         Ok(ours)
+    }
+
+    /// Load on a fresh JVM, for those scenarios that are told in modules of their own.
+    fn warm(&mut self, server: &Server) -> io::Result<()> {
+        let run =
+            Run { warmup: Duration::ZERO, duration: self.options.java_warmup, ..self.run_of(Scenario::B1) };
+        Scenario::B1.run(server, Turn::Theirs, run).map(drop)
+    }
+
+    fn told(&mut self, scenario: Scenario, pair: usize, who: &str, figures: &Figures) {
+        self.report.say(&format!("{}, pair {pair}, {who}: {figures}", scenario.title()));
+        self.valid &= figures.faults.is_empty();
     }
 
     /// A rival's failure is its own: it is told, and the rest goes on.
@@ -272,86 +324,58 @@ impl Side {
         Ok(())
     }
 
-    fn start(&mut self, kind: Kind, flush: Flush) -> io::Result<Server> {
-        let server = self.workshop.start(kind, flush)?;
-        self.remember(kind.name(), flush, &server.configuration);
+    fn start(&mut self, kind: Kind, setup: &Setup) -> io::Result<Server> {
+        let server = self.workshop.start(kind, setup)?;
+        self.remember(kind.name(), &server.configuration);
         Ok(server)
     }
 
     /// Keeps a configuration for the record.
-    fn remember(&mut self, name: &str, flush: Flush, configuration: &str) {
+    fn remember(&mut self, name: &str, configuration: &str) {
         let configuration = configuration.replace(&self.workshop.dir.display().to_string(), "DIR");
-        let text = without_ports(&format!("{name} {flush:?}:\n\n```text\n{configuration}```\n"));
+        let text = without_ports(&format!("{name}:\n\n```text\n{configuration}```\n"));
         if !self.configurations.contains(&text) {
             self.configurations.push(text);
         }
     }
 
-    fn run_of(&self) -> Run {
+    fn run_of(&self, scenario: Scenario) -> Run {
+        let least = if self.options.quick { Duration::ZERO } else { scenario.least() };
         Run {
             cpu: self.options.load_cpu,
             warmup: self.options.warmup,
-            duration: self.options.seconds,
+            duration: self.options.seconds.max(least),
             max_mib: room_mib(&self.workshop.dir),
         }
     }
 
-    fn publish(&self) -> io::Result<bool> {
+    /// Writes what was found so far.
+    fn publish(&mut self) -> io::Result<()> {
+        println!("\n{}", self.report.table());
         let tree = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let fallback = if self.options.quick { "quick" } else { "side-by-side" };
-        let name = self.options.name.as_deref().unwrap_or(fallback);
-        let name = format!("{}-{name}", machine::date());
         let java = format!("-Xms{0}m -Xmx{0}m -XX:+UseG1GC", self.options.heap_mib);
+        let took = self.took.iter().map(|(word, took)| format!("{word} {:.0} s", took.as_secs_f64()));
         let about = format!(
             "{}- command: `{}`\n- servers on core {}, generator on core {}; JVM {java}, warmed {:.0} s per scenario\n\
-             - {} runs in which others, or the kernel's workers, used over {OTHERS_MAX} % of a core; the medians include them\n{}\n{}",
+             - disturbed: runs in which others, or the kernel's workers, used over {OTHERS_MAX} % of a core; the medians include them\n\
+             - took: {}\n{}\n{}",
             machine::describe(&self.workshop.dir, tree),
             command_line(),
             self.options.broker_cpu,
             self.options.load_cpu,
             self.options.java_warmup.as_secs_f64(),
-            self.disturbed,
+            took.collect::<Vec<_>>().join(", "),
             self.left_out.iter().map(|line| format!("- {line}\n")).collect::<String>(),
             self.configurations.join("\n"),
         );
-        println!("\n{}", self.report.table());
-        // What means nothing does not go into the tree.
-        let place = if self.options.quick { self.workshop.dir.as_path() } else { tree };
-        let dir = self.report.write(place, &name, &about)?;
-        println!("written to {}", dir.display());
-        // A few scenarios are no headline.
-        if !self.options.quick && self.options.scenario.len() == Scenario::ALL.len() {
-            readme(tree, &name, &self.report.headline())?;
+        self.set.add(self.report.take());
+        self.set.write(&self.report.raw, &about)?;
+        if !self.options.quick && !self.options.no_readme {
+            self.set.readme()?;
         }
-        if !self.valid {
-            println!("INVALID: a run lost messages or broke a rule; see above");
-        }
-        Ok(self.valid)
+        Ok(())
     }
 }
-
-/// Puts the headline table between the marks of the README.
-fn readme(benches: &Path, name: &str, table: &str) -> io::Result<()> {
-    let file = benches.with_file_name("README.md");
-    let text = fs::read_to_string(&file)?;
-    let (Some((before, rest)), [begin, end]) = (text.split_once(MARKS[0]), MARKS) else {
-        return Err(io::Error::other(format!("README.md has no {}", MARKS[0])));
-    };
-    let (_, after) =
-        rest.split_once(end).ok_or_else(|| io::Error::other(format!("README.md has no {end}")))?;
-    fs::write(
-        file,
-        format!(
-            "{before}{begin}\nFrom [benches/results/{name}](benches/results/{name}/table.md).\n\n{table}{end}{after}"
-        ),
-    )
-}
-
-/// Between them stands what `side-by-side` writes.
-const MARKS: [&str; 2] = ["<!-- side-by-side -->", "<!-- /side-by-side -->"];
-
-/// Percent of a core that others may use during a run (performance.md 9).
-const OTHERS_MAX: f64 = 5.0;
 
 /// The command as somebody would type it in the tree.
 fn command_line() -> String {
@@ -401,14 +425,16 @@ fn build(target: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// MiB of bodies a run may store: a third of what is free, at most 12 GiB.
+/// MiB of bodies a run may store: half of what is free, at most 12 GiB.
 fn room_mib(dir: &Path) -> u64 {
     let free = rustix::fs::statvfs(dir).map_or(0, |facts| facts.f_bavail * facts.f_frsize);
-    ((free >> 20) / 3).min(12 << 10)
+    ((free >> 20) / 2).min(12 << 10)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::server::Flush;
+    use super::set::MARKS;
     use super::*;
 
     #[test]
@@ -424,10 +450,20 @@ mod tests {
         let mut words: Vec<_> =
             <Rival as clap::ValueEnum>::value_variants().iter().map(|rival| rival.word()).collect();
         for rival in <Rival as clap::ValueEnum>::value_variants() {
-            assert!(Scenario::ALL.iter().any(|scenario| rival.plays(*scenario)), "{rival:?}");
+            assert!(Scenario::all().iter().any(|scenario| rival.plays(*scenario)), "{rival:?}");
             assert_eq!(rival.kind().is_none(), rival.configuration(Flush::Async).is_some(), "{rival:?}");
         }
         words.dedup();
         assert_eq!(words.len(), <Rival as clap::ValueEnum>::value_variants().len());
+    }
+
+    #[test]
+    fn every_paired_scenario_has_a_load_and_a_figure() {
+        for scenario in Scenario::all().iter().filter(|scenario| scenario.plan() != Plan::Own) {
+            assert!(!scenario.measures(Rival::Java).is_empty(), "{scenario:?}");
+            for turn in [Turn::Theirs, Turn::Ours] {
+                assert!(!scenario.load(turn).1.is_empty(), "{scenario:?}");
+            }
+        }
     }
 }

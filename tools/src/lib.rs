@@ -1,6 +1,7 @@
 //! `ringmq`: servers, their configuration, and the tools to use, load and watch them, as a library.
 //!
-//! Place: the binary is a thin `main`; `benches` drives the load generator ([`mod@bench`]) in its own process.
+//! Place: the binary is a thin `main`; `benches` drives the load generator ([`mod@bench`]) in its own process, and draws
+//! with its [`bars`].
 #![forbid(unsafe_code)]
 
 use std::path::Path;
@@ -9,6 +10,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 mod admin;
+pub mod bars;
 pub mod bench;
 mod cli;
 mod client;

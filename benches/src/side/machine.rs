@@ -34,6 +34,11 @@ pub(crate) fn describe(store: &Path, tree: &Path) -> String {
     text
 }
 
+/// `2026-01-31T12-30-05`, in UTC: a name for a run.
+pub(crate) fn moment() -> String {
+    output("date", &["-u", "+%FT%H-%M-%S"], Path::new(".")).trim().to_owned()
+}
+
 /// `2026-01-31`, in UTC.
 pub(crate) fn date() -> String {
     output("date", &["-u", "+%F"], Path::new(".")).trim().to_owned()

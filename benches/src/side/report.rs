@@ -1,40 +1,78 @@
-//! The table of a comparison, and its files: `results/DATE-NAME/` and `RESULTS.md`.
+//! [`Report`]: the rows that a comparison found, and everything that was printed while it ran.
 
 use std::fmt::Write;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
 
 use crate::figures::Figures;
 
-use super::chart::{self, Group};
 use super::rivals::Rival;
 use super::scenario::{Measure, Scenario, Target};
 
 /// One pair of runs: the rival's, ours.
 pub(crate) type Pair = (Figures, Figures);
 
-/// All that a comparison found.
+/// What a comparison found since it was last taken.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
-    /// Rows of the table.
     rows: Vec<Row>,
     /// Everything printed while it ran.
-    raw: String,
-    /// What the chart shows: the first figure of each scenario.
-    groups: Vec<Group>,
+    pub(crate) raw: String,
 }
 
-#[derive(Debug)]
-struct Row {
-    scenario: String,
-    rival: String,
-    figure: String,
-    theirs: String,
-    ours: String,
-    ratio: String,
-    target: String,
-    met: &'static str,
+/// A line of the table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Row {
+    /// The scenario's word.
+    pub(crate) scenario: String,
+    /// What it says of itself.
+    pub(crate) title: String,
+    /// Beside whom.
+    pub(crate) rival: String,
+    /// Name and unit.
+    pub(crate) figure: String,
+    /// Medians; none where it was not measured.
+    pub(crate) theirs: Option<f64>,
+    /// See [`Row::theirs`].
+    pub(crate) ours: Option<f64>,
+    /// Ratio with its range, or the range of ours alone.
+    pub(crate) ratio: String,
+    /// More is better.
+    pub(crate) more: bool,
+    /// What was asked for.
+    pub(crate) target: String,
+    /// Whether it was reached.
+    pub(crate) met: String,
+    /// One of those that stand for all.
+    pub(crate) headline: bool,
+    /// Runs behind it, and how many of them others disturbed.
+    pub(crate) runs: usize,
+    /// See [`Row::runs`].
+    pub(crate) disturbed: usize,
+}
+
+/// What a row is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct About<'a> {
+    /// Which scenario.
+    pub(crate) scenario: Scenario,
+    /// What the row says of itself; the scenario's title, if that is all.
+    pub(crate) title: &'a str,
+    /// Beside whom; empty for nobody.
+    pub(crate) rival: &'a str,
+    /// One of those that stand for all.
+    pub(crate) headline: bool,
+}
+
+/// A figure of a row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Figure<'a> {
+    /// Name and unit.
+    pub(crate) name: &'a str,
+    /// More is better.
+    pub(crate) more: bool,
+    /// What ours has to be.
+    pub(crate) target: Target,
 }
 
 impl Report {
@@ -44,31 +82,89 @@ impl Report {
         let _ = writeln!(self.raw, "{line}");
     }
 
-    /// Adds the rows of a scenario.
-    pub(crate) fn compare(&mut self, scenario: Scenario, rival: Rival, pairs: &[Pair]) {
-        let measures = scenario.measures(rival);
-        for measure in &measures {
-            self.rows.push(row(scenario, rival, measure, pairs));
-        }
-        if let Some(first) = measures.first() {
-            self.chart(scenario, rival, first, pairs);
-        }
-        // A scenario's rows stand together, whoever came first.
-        self.rows.sort_by_key(|row| order(&row.scenario));
+    /// Takes the rows out.
+    pub(crate) fn take(&mut self) -> Vec<Row> {
+        std::mem::take(&mut self.rows)
     }
 
-    fn chart(&mut self, scenario: Scenario, rival: Rival, measure: &Measure, pairs: &[Pair]) {
-        let title = format!("{}: {}", scenario.title(), measure.name);
-        let median = |pick: fn(&Pair) -> &Figures| {
-            spread(pairs.iter().map(|pair| (measure.of)(pick(pair))).collect()).median
-        };
-        let theirs = (rival.title(), median(|pair| &pair.0), false);
-        let ours = ("RingMQ".to_owned(), median(|pair| &pair.1), true);
-        match self.groups.iter_mut().find(|group| group.title == title) {
-            // Ours stands there already, from its pairs with another rival.
-            Some(group) => group.bars.insert(0, theirs),
-            None => self.groups.push(Group { title, more: measure.more, bars: vec![theirs, ours] }),
+    /// Adds the rows of a scenario that was run in pairs.
+    pub(crate) fn compare(&mut self, scenario: Scenario, rival: Rival, pairs: &[Pair]) {
+        let (theirs, ours): (Vec<&Figures>, Vec<&Figures>) =
+            pairs.iter().map(|(theirs, ours)| (theirs, ours)).unzip();
+        self.measured(scenario, &rival.title(), &scenario.measures(rival), &theirs, &ours);
+    }
+
+    /// Adds the rows of a scenario that only ours was run in.
+    pub(crate) fn alone(&mut self, scenario: Scenario, ours: &[Figures]) {
+        self.measured(scenario, "", &scenario.measures(Rival::Java), &[], &ours.iter().collect::<Vec<_>>());
+    }
+
+    fn measured(
+        &mut self,
+        scenario: Scenario,
+        rival: &str,
+        measures: &[Measure],
+        theirs: &[&Figures],
+        ours: &[&Figures],
+    ) {
+        let all = || theirs.iter().chain(ours);
+        let invalid = all().any(|figures| !figures.faults.is_empty());
+        let disturbed = all().filter(|figures| figures.is_disturbed()).count();
+        for (at, measure) in measures.iter().enumerate() {
+            let about = About { scenario, title: scenario.title(), rival, headline: at == 0 };
+            let figure = Figure { name: measure.name, more: measure.more, target: measure.target };
+            let of = |figures: &[&Figures]| figures.iter().map(|one| (measure.of)(one)).collect::<Vec<_>>();
+            self.row(about, figure, &of(theirs), &of(ours));
+            let row = self.rows.last_mut().expect("just added");
+            row.disturbed = disturbed;
+            if invalid {
+                row.met = INVALID.to_owned();
+            }
         }
+    }
+
+    /// Adds a row from the values of single runs; neighbours are compared.
+    pub(crate) fn row(&mut self, about: About<'_>, figure: Figure<'_>, theirs: &[f64], ours: &[f64]) {
+        let ratios = theirs.iter().zip(ours).map(
+            |(theirs, ours)| {
+                if figure.more { ours / theirs } else { theirs / ours }
+            },
+        );
+        let ratio = spread(ratios.collect());
+        let (their_median, our_spread) = (spread(theirs.to_vec()).median, spread(ours.to_vec()));
+        let ours_median = our_spread.median;
+        let text = if !ratio.median.is_nan() {
+            format!("{:.1} ({:.1} to {:.1})", ratio.median, ratio.least, ratio.most)
+        } else if ours.len() > 1 && !ours_median.is_nan() {
+            format!("({} to {})", number(our_spread.least), number(our_spread.most))
+        } else {
+            "-".to_owned()
+        };
+        let met = match figure.target {
+            Target::None => "",
+            // A percentile of too few samples is no figure, and meets nothing.
+            Target::Times(_) if ratio.median.is_nan() => "not measured",
+            Target::AtMost(_) | Target::AtLeast(_) if ours_median.is_nan() => "not measured",
+            Target::Times(times) => verdict(ratio.median >= times),
+            Target::AtMost(limit) => verdict(ours_median <= limit),
+            Target::AtLeast(limit) => verdict(ours_median >= limit),
+        };
+        let finite = |value: f64| value.is_finite().then_some(value);
+        self.rows.push(Row {
+            scenario: about.scenario.word(),
+            title: about.title.to_owned(),
+            rival: about.rival.to_owned(),
+            figure: figure.name.to_owned(),
+            theirs: finite(their_median),
+            ours: finite(ours_median),
+            ratio: text,
+            more: figure.more,
+            target: figure.target.to_string(),
+            met: met.to_owned(),
+            headline: about.headline,
+            runs: theirs.len() + ours.len(),
+            disturbed: 0,
+        });
     }
 
     /// Adds what a bare ring server takes beside what ours took in B1.
@@ -76,183 +172,78 @@ impl Report {
         let ours = pairs.iter().map(|(_, ours)| ours.cpu_per_message_us().unwrap_or(f64::NAN)).collect();
         let ours = spread(ours).median;
         self.rows.push(Row {
-            scenario: Scenario::B1.title().to_owned(),
+            scenario: Scenario::B1.word(),
+            title: Scenario::B1.title().to_owned(),
             rival: "bare ring server".to_owned(),
             figure: "CPU us/message".to_owned(),
-            theirs: number(bare_us),
-            ours: number(ours),
+            theirs: Some(bare_us),
+            ours: ours.is_finite().then_some(ours),
             ratio: format!("{:.2} x its CPU", ours / bare_us),
+            more: false,
             target: format!("at most {} x", crate::bare::TARGET),
-            met: verdict(ours <= crate::bare::TARGET * bare_us),
-        });
-        self.rows.sort_by_key(|row| order(&row.scenario));
-    }
-
-    /// Adds a row of something that is not measured in pairs.
-    pub(crate) fn single(
-        &mut self,
-        what: &str,
-        figure: &str,
-        (java, ours): (String, String),
-        at_most: Option<(f64, f64)>,
-    ) {
-        let (target, met) = match at_most {
-            None => (String::new(), ""),
-            Some((found, limit)) => (Target::AtMost(limit).to_string(), verdict(found <= limit)),
-        };
-        self.rows.push(Row {
-            scenario: what.to_owned(),
-            rival: Rival::Java.title(),
-            figure: figure.to_owned(),
-            theirs: java,
-            ours,
-            ratio: String::new(),
-            target,
-            met,
+            met: verdict(ours <= crate::bare::TARGET * bare_us).to_owned(),
+            headline: true,
+            runs: pairs.len(),
+            disturbed: 0,
         });
     }
 
-    /// The table, as Markdown.
+    /// The rows since they were last taken, as Markdown.
     pub(crate) fn table(&self) -> String {
-        let mut text = String::from(
-            "| scenario | beside | figure | theirs | RingMQ | times better (range) | target | met |\n|---|---|---|---|---|---|---|---|\n",
-        );
-        let mut last = ("", "");
-        for row in &self.rows {
-            let name = if row.scenario == last.0 { "" } else { &row.scenario };
-            let rival = if (row.scenario.as_str(), row.rival.as_str()) == last { "" } else { &row.rival };
-            let _ = writeln!(
-                text,
-                "| {name} | {rival} | {} | {} | {} | {} | {} | {} |",
-                row.figure, row.theirs, row.ours, row.ratio, row.target, row.met
-            );
-            last = (&row.scenario, &row.rival);
-        }
-        text
-    }
-
-    /// For the README: one line per scenario and rival, its first figure.
-    pub(crate) fn headline(&self) -> String {
-        let mut text = String::from(
-            "| 1 KiB messages | beside | figure | theirs | RingMQ | times better |\n|---|---|---|---|---|---|\n",
-        );
-        let mut last = ("", "");
-        for row in &self.rows {
-            if (row.scenario.as_str(), row.rival.as_str()) != last && row.met != "INVALID" {
-                let _ = writeln!(
-                    text,
-                    "| {} | {} | {} | {} | {} | {} |",
-                    row.scenario, row.rival, row.figure, row.theirs, row.ours, row.ratio
-                );
-            }
-            last = (&row.scenario, &row.rival);
-        }
-        text
-    }
-
-    /// Writes `results/NAME/` below `place`, and `RESULTS.md` anew from all results there.
-    ///
-    /// # Errors
-    /// When a file cannot be written.
-    pub(crate) fn write(&self, place: &Path, name: &str, about: &str) -> io::Result<PathBuf> {
-        let results = place.join("results");
-        let dir = results.join(name);
-        fs::create_dir_all(&dir)?;
-        fs::write(dir.join("table.md"), format!("{}\n{about}", self.table()))?;
-        fs::write(dir.join("raw.txt"), &self.raw)?;
-        if !self.groups.is_empty() {
-            fs::write(
-                dir.join("chart.svg"),
-                chart::svg(&format!("RingMQ side by side, {name}"), &self.groups),
-            )?;
-        }
-        fs::write(place.join("RESULTS.md"), all(&results)?)?;
-        Ok(dir)
+        table(&self.rows)
     }
 }
 
-/// Every result, newest first.
-fn all(results: &Path) -> io::Result<String> {
-    let mut names: Vec<String> = fs::read_dir(results)?
-        .flatten()
-        .filter(|entry| entry.path().join("table.md").is_file())
-        .map(|entry| entry.file_name().display().to_string())
-        .collect();
-    names.sort_by(|a, b| b.cmp(a));
-    let mut text = String::from(INTRODUCTION);
-    let mut others: Vec<String> = fs::read_dir(results)?
-        .flatten()
-        .filter(|entry| entry.path().extension().is_some_and(|extension| extension == "md"))
-        .map(|entry| entry.file_name().display().to_string())
-        .collect();
-    others.sort();
-    for other in others {
-        let _ = write!(text, "\nBeside them: [results/{other}](results/{other})\n");
-    }
-    for name in names {
-        let table = fs::read_to_string(results.join(&name).join("table.md"))?;
-        let chart = if results.join(&name).join("chart.svg").is_file() {
-            format!("![bars of each scenario](results/{name}/chart.svg)\n\n")
-        } else {
-            String::new()
-        };
-        let _ = write!(
-            text,
-            "\n## {name}\n\nRaw output: [results/{name}/raw.txt](results/{name}/raw.txt)\n\n{chart}{table}"
-        );
-    }
-    Ok(text)
-}
-
-const INTRODUCTION: &str = "# Results\n\n\
-    Written by `benches side-by-side`; do not edit. Each section is one run of that command: a rival and ours in\n\
-    turns on the same core, the same generator on another one. Figures are medians over the runs; the ratio is the\n\
-    median of the ratios of neighbouring runs, with the smallest and the largest. Latencies of B1, B2 and B6 are those of\n\
-    a closed loop (service time).\n";
-
-/// Scenarios in their own order; what else is measured comes after them.
-fn order(scenario: &str) -> usize {
-    Scenario::ALL.iter().position(|known| known.title() == scenario).unwrap_or(Scenario::ALL.len())
-}
-
-fn row(scenario: Scenario, rival: Rival, measure: &Measure, pairs: &[Pair]) -> Row {
-    let of =
-        |pick: fn(&Pair) -> &Figures| spread(pairs.iter().map(|pair| (measure.of)(pick(pair))).collect());
-    let (java, ours) = (of(|pair| &pair.0), of(|pair| &pair.1));
-    let ratio = spread(
-        pairs
-            .iter()
-            .map(|(java, ours)| {
-                let (java, ours) = ((measure.of)(java), (measure.of)(ours));
-                if measure.more { ours / java } else { java / ours }
-            })
-            .collect(),
+/// Rows as Markdown.
+pub(crate) fn table(rows: &[Row]) -> String {
+    let mut text = String::from(
+        "| scenario | beside | figure | theirs | RingMQ | times better (range) | target | met | disturbed |\n\
+         |---|---|---|---|---|---|---|---|---|\n",
     );
-    let invalid = pairs.iter().any(|(java, ours)| !java.faults.is_empty() || !ours.faults.is_empty());
-    let met = match measure.target {
-        _ if invalid => "INVALID",
-        // A percentile of too few samples is no figure, and meets nothing.
-        Target::Times(_) if ratio.median.is_nan() => "not measured",
-        Target::AtMost(_) if ours.median.is_nan() => "not measured",
-        Target::Times(times) => verdict(ratio.median >= times),
-        Target::AtMost(limit) => verdict(ours.median <= limit),
-        Target::None => "",
-    };
-    Row {
-        scenario: scenario.title().to_owned(),
-        rival: rival.title(),
-        figure: measure.name.to_owned(),
-        theirs: number(java.median),
-        ours: number(ours.median),
-        ratio: if ratio.median.is_nan() {
-            "-".to_owned()
-        } else {
-            format!("{:.1} ({:.1} to {:.1})", ratio.median, ratio.least, ratio.most)
-        },
-        target: measure.target.to_string(),
-        met,
+    let mut last = ("", "");
+    let shown = |value: Option<f64>| value.map_or("-".to_owned(), number);
+    for row in rows {
+        let name = if row.title == last.0 { "" } else { &row.title };
+        let rival = if (row.title.as_str(), row.rival.as_str()) == last { "" } else { &row.rival };
+        let _ = writeln!(
+            text,
+            "| {name} | {rival} | {} | {} | {} | {} | {} | {} | {} |",
+            row.figure,
+            shown(row.theirs),
+            shown(row.ours),
+            row.ratio,
+            row.target,
+            row.met,
+            if row.disturbed > 0 { format!("{} of {}", row.disturbed, row.runs) } else { String::new() },
+        );
+        last = (&row.title, &row.rival);
     }
+    text
 }
+
+/// For the README: the rows that stand for all.
+pub(crate) fn headline(rows: &[Row]) -> String {
+    let mut text = String::from(
+        "| 1 KiB messages | beside | figure | theirs | RingMQ | times better |\n|---|---|---|---|---|---|\n",
+    );
+    let shown = |value: Option<f64>| value.map_or("-".to_owned(), number);
+    for row in rows.iter().filter(|row| row.headline && row.met != INVALID) {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} | {} |",
+            row.title,
+            row.rival,
+            row.figure,
+            shown(row.theirs),
+            shown(row.ours),
+            row.ratio
+        );
+    }
+    text
+}
+
+/// What a row with a run that lost messages or broke a rule says.
+const INVALID: &str = "INVALID";
 
 fn verdict(good: bool) -> &'static str {
     if good { "yes" } else { "no" }
@@ -267,6 +258,7 @@ struct Spread {
 }
 
 fn spread(mut values: Vec<f64>) -> Spread {
+    values.retain(|value| !value.is_nan());
     values.sort_by(f64::total_cmp);
     let Some(last) = values.len().checked_sub(1) else {
         return Spread { median: f64::NAN, least: f64::NAN, most: f64::NAN };
@@ -310,27 +302,40 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_run_meets_no_target() {
+    fn an_invalid_run_meets_no_target_and_is_no_headline() {
         let broken = Figures { faults: vec!["lost".into()], ..figures(1_000, 1.0) };
         let mut report = Report::default();
         report.compare(Scenario::B1, Rival::Java, &[(figures(10, 1.0), broken)]);
         assert!(report.table().contains("| 20 x | INVALID |"), "{}", report.table());
+        assert!(!headline(&report.take()).contains("B1"));
     }
 
     #[test]
-    fn a_row_takes_the_median_of_the_ratios_of_neighbours() {
+    fn a_row_takes_the_median_of_the_ratios_of_neighbours_and_says_who_was_disturbed() {
         let pairs = [
             (figures(100, 1.0), figures(1_000, 1.0)),
-            (figures(50, 1.0), figures(900, 1.0)),
+            (figures(50, 1.0), Figures { others_percent: 9.0, ..figures(900, 1.0) }),
             (figures(100, 1.0), figures(1_100, 1.0)),
         ];
         let mut report = Report::default();
         report.compare(Scenario::B1, Rival::Java, &pairs);
         let table = report.table();
-        assert!(table.contains("| messages/s | 100 | 1,000 | 11.0 (10.0 to 18.0) | 20 x | no |"), "{table}");
+        assert!(
+            table.contains("| messages/s | 100 | 1,000 | 11.0 (10.0 to 18.0) | 20 x | no | 1 of 6 |"),
+            "{table}"
+        );
         assert!(
             table.contains("| broker CPU us/message | 10,000 | 1,000 | 11.0 (10.0 to 18.0) | 20 x | no |"),
             "{table}"
         );
+    }
+
+    #[test]
+    fn ours_alone_is_judged_by_its_own_figure() {
+        let mut report = Report::default();
+        report.alone(Scenario::B9At200k, &[figures(199_000, 1.0), figures(200_000, 1.0)]);
+        let table = report.table();
+        let expected = "| messages/s | - | 199,500 | (199,000 to 200,000) | at least 198000 | yes |";
+        assert!(table.contains(expected), "{table}");
     }
 }

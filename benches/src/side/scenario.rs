@@ -1,4 +1,7 @@
-//! The scenarios of performance.md 7 that are compared, each with the figures that count and their targets.
+//! The scenarios of performance.md 7 and of the features' ratios: what runs, what counts, and the targets.
+//!
+//! Most are [`Plan::Paired`]: a rival and ours in turns under the same load. The rest ([`Plan::Own`]) need more than one
+//! load (a crash, a full store, ten thousand connections) and are told in modules of their own.
 
 use std::io;
 use std::time::Duration;
@@ -8,10 +11,14 @@ use ringmq::bench::plan::Kind;
 use crate::figures::{Figures, measure};
 
 use super::rivals::Rival;
-use super::server::{Flush, Server};
+use super::server::{Flush, Server, Setup};
+
+mod measures;
+
+pub(crate) use measures::{Measure, Target};
 
 /// A scenario.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub(crate) enum Scenario {
     /// Pipelined sends: 4 connections x 64, ASYNC_FLUSH.
     B1,
@@ -21,14 +28,65 @@ pub(crate) enum Scenario {
     B3,
     /// Synchronous clients: 64 connections x 1.
     B4,
+    /// Synchronous clients: 1,000 connections x 1.
+    #[value(name = "b4-1000")]
+    B4Many,
     /// Open loop at 20,000/s.
     B5,
+    /// Open loop: ours at 50,000/s, theirs at 20,000/s.
+    #[value(name = "b5-50k")]
+    B5At50k,
+    /// Open loop: ours at 200,000/s, theirs at 20,000/s.
+    #[value(name = "b5-200k")]
+    B5At200k,
+    /// Durable sends, one in flight.
+    #[value(name = "b6-1")]
+    B6One,
+    /// Durable sends, 64 in flight.
+    #[value(name = "b6-64")]
+    B6Few,
     /// Pipelined sends: 4 connections x 64, SYNC_FLUSH.
     B6,
+    /// Durable sends, 1,024 in flight.
+    #[value(name = "b6-1024")]
+    B6Many,
+    /// Hot pulls of 32: 1 consumer.
+    #[value(name = "b7-1")]
+    B7One,
     /// Hot pulls of 32: 4 consumers.
     B7,
+    /// Hot pulls of 32: 16 consumers of the same messages.
+    #[value(name = "b7-16")]
+    B7Many,
+    /// Cold scans beside an open loop.
+    B8,
     /// End to end at 1,000/s, long-polling consumer.
     B9,
+    /// End to end, ours at 200,000/s.
+    #[value(name = "b9-200k")]
+    B9At200k,
+    /// 64 to 100,000 queues.
+    B10,
+    /// 10,000 parked connections beside an open loop.
+    B11,
+    /// Recovery after kill -9, and the latency of a roll.
+    B12,
+    /// The matrix of knobs.
+    B13,
+    /// Two shards on two cores.
+    B14,
+    /// Transactions: half and end, pipelined.
+    Tx,
+    /// Delayed sends, pipelined.
+    Delay,
+    /// How late delayed messages are delivered: ours at 50,000/s due, theirs at 5,000/s.
+    Lateness,
+    /// Pulls through a filter of SQL92 that one message in a hundred passes.
+    Filter,
+    /// A million and ten million pending timers.
+    Timers,
+    /// Start, restart, idleness, memory of connections and parked pulls.
+    Footprint,
 }
 
 /// How a run is made.
@@ -44,27 +102,13 @@ pub(crate) struct Run {
     pub(crate) max_mib: u64,
 }
 
-/// A figure that counts.
-pub(crate) struct Measure {
-    /// Its name and unit.
-    pub(crate) name: &'static str,
-    /// Reads it.
-    pub(crate) of: fn(&Figures) -> f64,
-    /// More is better; otherwise less is.
-    pub(crate) more: bool,
-    /// What our figure has to be.
-    pub(crate) target: Target,
-}
-
-/// What a figure has to be (the table "What it must reach").
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Target {
-    /// So many times better than Java.
-    Times(f64),
-    /// At most this.
-    AtMost(f64),
-    /// Reported only.
-    None,
+/// Whose turn it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// A rival's.
+    Theirs,
+    /// Ours.
+    Ours,
 }
 
 /// A closed loop of sends.
@@ -76,10 +120,28 @@ pub(crate) struct Shape {
     pub(crate) spin: bool,
 }
 
+/// What a scenario consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Plan {
+    /// The same load for both, in turns.
+    Paired,
+    /// Only ours, as often.
+    Alone,
+    /// More than one load.
+    Own,
+}
+
 impl Scenario {
-    /// All of them.
-    pub(crate) const ALL: [Self; 8] =
-        [Self::B1, Self::B2, Self::B3, Self::B4, Self::B5, Self::B7, Self::B9, Self::B6];
+    /// All of them, in the order of tables.
+    pub(crate) fn all() -> &'static [Self] {
+        <Self as clap::ValueEnum>::value_variants()
+    }
+
+    /// Its name on the command line and in results.
+    pub(crate) fn word(self) -> String {
+        let value = <Self as clap::ValueEnum>::to_possible_value(&self).expect("none is hidden");
+        value.get_name().to_owned()
+    }
 
     /// For tables.
     pub(crate) fn title(self) -> &'static str {
@@ -88,113 +150,193 @@ impl Scenario {
             Self::B2 => "B2 batches of 32, 4 x 8, 1 KiB, ASYNC_FLUSH",
             Self::B3 => "B3 one send in flight, client spins, ASYNC_FLUSH",
             Self::B4 => "B4 send, 64 x 1, 1 KiB, ASYNC_FLUSH",
+            Self::B4Many => "B4 send, 1,000 x 1, 1 KiB, ASYNC_FLUSH",
             Self::B5 => "B5 open loop, 20,000/s, 1 KiB, ASYNC_FLUSH",
+            Self::B5At50k => "B5 open loop, ours 50,000/s, theirs 20,000/s",
+            Self::B5At200k => "B5 open loop, ours 200,000/s, theirs 20,000/s",
+            Self::B6One => "B6 send, 1 x 1, 1 KiB, SYNC_FLUSH",
+            Self::B6Few => "B6 send, 4 x 16, 1 KiB, SYNC_FLUSH",
             Self::B6 => "B6 send, 4 x 64, 1 KiB, SYNC_FLUSH",
+            Self::B6Many => "B6 send, 4 x 256, 1 KiB, SYNC_FLUSH",
+            Self::B7One => "B7 hot pull of 32 x 1 KiB, 1 consumer",
             Self::B7 => "B7 hot pull of 32 x 1 KiB, 4 consumers",
+            Self::B7Many => "B7 hot pull of 32 x 1 KiB, 16 consumers, each queue read by 4",
+            Self::B8 => "B8 four cold scans beside an open loop of 20,000/s",
             Self::B9 => "B9 end to end, 1,000/s, long polling",
+            Self::B9At200k => "B9 end to end, 200,000/s, long polling",
+            Self::B10 => "B10 queue scale, send 4 x 64, 1 KiB",
+            Self::B11 => "B11 10,000 parked connections beside an open loop",
+            Self::B12 => "B12 recovery after kill -9, roll",
+            Self::B13 => "B13 knobs",
+            Self::B14 => "B14 two shards on two cores, generator on both",
+            Self::Tx => "transactions, half and end, 4 x 64, 1 KiB",
+            Self::Delay => "delayed sends (due in an hour), 4 x 64, 1 KiB",
+            Self::Lateness => "delayed delivery, due in 5 s, ours 50,000/s, theirs 5,000/s",
+            Self::Filter => "SQL92 filter, 1 of 101 of 100,000 messages passes",
+            Self::Timers => "pending timers over a week",
+            Self::Footprint => "footprint",
         }
     }
 
-    /// The mode the broker runs in.
-    pub(crate) fn flush(self) -> Flush {
-        if self == Self::B6 { Flush::Sync } else { Flush::Async }
+    /// What it consists of.
+    pub(crate) fn plan(self) -> Plan {
+        match self {
+            Self::B9At200k => Plan::Alone,
+            Self::B8
+            | Self::B10
+            | Self::B11
+            | Self::B12
+            | Self::B13
+            | Self::B14
+            | Self::Timers
+            | Self::Footprint => Plan::Own,
+            _ => Plan::Paired,
+        }
+    }
+
+    /// How its servers are set up.
+    pub(crate) fn setup(self) -> Setup {
+        let flush = match self {
+            Self::B6One | Self::B6Few | Self::B6 | Self::B6Many => Flush::Sync,
+            _ => Flush::Async,
+        };
+        Setup::new(flush)
     }
 
     /// What it is to a server that only takes messages; `None` if it needs more than that.
     pub(crate) fn closed_loop(self) -> Option<Shape> {
+        let shape = |connections, inflight| Some(Shape { connections, inflight, spin: false });
         match self {
-            Self::B1 | Self::B6 => Some(Shape { connections: 4, inflight: 64, spin: false }),
+            Self::B1 | Self::B6 => shape(4, 64),
             Self::B3 => Some(Shape { connections: 1, inflight: 1, spin: true }),
-            Self::B4 => Some(Shape { connections: 64, inflight: 1, spin: false }),
-            Self::B2 | Self::B5 | Self::B7 | Self::B9 => None,
+            Self::B4 => shape(64, 1),
+            Self::B4Many => shape(1000, 1),
+            Self::B6One => shape(1, 1),
+            Self::B6Few => shape(4, 16),
+            Self::B6Many => shape(4, 256),
+            _ => None,
         }
     }
 
-    /// What is compared, with the targets of performance.md 8. Those are against RocketMQ, and for peers in B1.
-    pub(crate) fn measures(self, rival: Rival) -> Vec<Measure> {
-        let times = |times| if rival == Rival::Java { Target::Times(times) } else { Target::None };
-        let rate = |target| Measure { name: "messages/s", of: Figures::rate, more: true, target };
-        let cpu = |target| Measure {
-            name: "broker CPU us/message",
-            of: |figures| figures.cpu_per_message_us().unwrap_or(f64::NAN),
-            more: false,
-            target,
-        };
-        let at = |name, of, target| Measure { name, of, more: false, target };
-        let p50 = |target| at("p50 us", |figures: &Figures| figures.percentiles_us[0], target);
-        let p99 = at("p99 us", |figures| figures.percentiles_us[1], Target::None);
-        let p999 = |target| at("p99.9 us", |figures: &Figures| figures.percentiles_us[2], target);
+    /// Shorter runs do not support its percentiles.
+    pub(crate) fn least(self) -> Duration {
+        Duration::from_secs(match self {
+            // Ten values beyond p99.9 take 10,000 messages, with room for those that are cut off.
+            Self::B9 => 15,
+            Self::B6One => 12,
+            _ => 0,
+        })
+    }
+
+    /// The load of a paired scenario: kind, and the options of `ringmq bench KIND`.
+    pub(crate) fn load(self, turn: Turn) -> (Kind, &'static [&'static str]) {
+        let ours = turn == Turn::Ours;
         match self {
-            Self::B1 => {
-                let peer = match rival {
-                    Rival::Java => Target::Times(20.0),
-                    Rival::Nats => Target::Times(4.0),
-                    Rival::Redis => Target::Times(3.0),
-                    Rival::RocketmqRust => Target::None,
-                };
-                // Where the generator is the limit, the CPU per message decides.
-                vec![rate(times(20.0)), cpu(peer), p99]
+            Self::B1 | Self::B6 => (Kind::Produce, &["--connections=4", "--inflight=64"]),
+            Self::B3 => (Kind::Produce, &["--connections=1", "--inflight=1", "--spin=on"]),
+            Self::B4 => (Kind::Produce, &["--connections=64", "--inflight=1"]),
+            Self::B4Many => (Kind::Produce, &["--connections=1000", "--inflight=1"]),
+            Self::B5At50k if ours => {
+                (Kind::Produce, &["--connections=4", "--inflight=1024", "--rate=50000/s"])
             }
-            Self::B2 => vec![rate(times(20.0)), cpu(times(20.0)), p99],
-            Self::B3 => vec![p50(times(8.0)), p99, p999(times(10.0))],
-            Self::B4 => vec![rate(times(5.0)), cpu(times(5.0)), p99],
-            Self::B5 => vec![p50(Target::None), p99, p999(times(50.0))],
-            Self::B6 => vec![rate(times(14.0)), cpu(times(20.0)), p99],
-            Self::B7 => vec![
-                Measure { name: "MiB/s", of: Figures::mib_per_second, more: true, target: times(4.0) },
-                at(
-                    "broker CPU us/pull",
-                    |figures| figures.cpu_per_request_us().unwrap_or(f64::NAN),
-                    times(5.0),
-                ),
-            ],
-            Self::B9 => vec![p50(times(10.0)), p99, p999(times(20.0))],
+            Self::B5At200k if ours => {
+                (Kind::Produce, &["--connections=4", "--inflight=1024", "--rate=200000/s"])
+            }
+            Self::B5 | Self::B5At50k | Self::B5At200k => {
+                (Kind::Produce, &["--connections=4", "--inflight=1024", "--rate=20000/s"])
+            }
+            Self::B6One => (Kind::Produce, &["--connections=1", "--inflight=1"]),
+            Self::B6Few => (Kind::Produce, &["--connections=4", "--inflight=16"]),
+            Self::B6Many => (Kind::Produce, &["--connections=4", "--inflight=256"]),
+            Self::B2 => (Kind::Batch, &["--connections=4", "--inflight=8", "--batch=32"]),
+            Self::B7One => (Kind::Consume, &["--consumers=1", "--pull=32", "--backlog=4096"]),
+            Self::B7 => (Kind::Consume, &["--consumers=4", "--pull=32", "--backlog=4096"]),
+            Self::B7Many => (Kind::Consume, &["--consumers=16", "--pull=32", "--backlog=4096"]),
+            // A generator that sleeps would add its own wake-ups to a latency; both sides get the same.
+            Self::B9 => {
+                (Kind::E2e, &["--connections=1", "--consumers=1", "--rate=1000/s", "--spin=on", "--verify"])
+            }
+            Self::B9At200k => {
+                (Kind::E2e, &["--connections=4", "--consumers=4", "--rate=200000/s", "--pull=64", "--verify"])
+            }
+            Self::Tx => (Kind::Tx, &["--connections=4", "--inflight=64"]),
+            Self::Delay => (
+                Kind::Delay,
+                &["--connections=4", "--inflight=64", "--rate=max", "--consumers=0", "--delay=1h"],
+            ),
+            Self::Lateness if ours => (
+                Kind::Delay,
+                &[
+                    "--connections=4",
+                    "--consumers=4",
+                    "--rate=50000/s",
+                    "--delay=5s",
+                    "--pull=64",
+                    "--verify",
+                ],
+            ),
+            Self::Lateness => (
+                Kind::Delay,
+                &["--connections=4", "--consumers=4", "--rate=5000/s", "--delay=5s", "--pull=64", "--verify"],
+            ),
+            Self::Filter => (
+                Kind::Consume,
+                &[
+                    "--consumers=4",
+                    "--pull=32",
+                    "--backlog=25000",
+                    "--keys=rr:101",
+                    "--sql",
+                    "--filter=KEYS = 'k00000007'",
+                ],
+            ),
+            Self::B8
+            | Self::B10
+            | Self::B11
+            | Self::B12
+            | Self::B13
+            | Self::B14
+            | Self::Timers
+            | Self::Footprint => unreachable!("it is no pair of loads"),
         }
+    }
+
+    /// What is compared, with the targets of performance.md 8.
+    pub(crate) fn measures(self, rival: Rival) -> Vec<Measure> {
+        measures::of(self, rival)
     }
 
     /// Runs it against `server`, on a topic of its own.
     ///
     /// # Errors
     /// When the broker fails.
-    pub(crate) fn run(self, server: &Server, run: Run) -> io::Result<Figures> {
-        let (kind, own): (Kind, &[&str]) = match self {
-            Self::B1 | Self::B6 => (Kind::Produce, &["--connections=4", "--inflight=64"]),
-            Self::B3 => (Kind::Produce, &["--connections=1", "--inflight=1", "--spin=on"]),
-            Self::B4 => (Kind::Produce, &["--connections=64", "--inflight=1"]),
-            Self::B5 => (Kind::Produce, &["--connections=4", "--inflight=1024", "--rate=20000/s"]),
-            Self::B2 => (Kind::Batch, &["--connections=4", "--inflight=8", "--batch=32"]),
-            Self::B7 => (Kind::Consume, &["--consumers=4", "--pull=32", "--backlog=4096"]),
-            // A generator that sleeps would add its own wake-ups to a latency; both sides get the same.
-            Self::B9 => {
-                (Kind::E2e, &["--connections=1", "--consumers=1", "--rate=1000/s", "--spin=on", "--verify"])
-            }
-        };
-        let ours = [
-            format!("--broker={}", server.at),
-            format!("--broker-pid={}", server.pid()),
-            format!("--cpus={}", run.cpu),
-            format!("--warmup={}s", run.warmup.as_secs_f64()),
-            format!("--duration={}s", run.duration.as_secs_f64()),
-            // Bodies of 1 KiB: so many messages are so many KiB.
-            format!("--messages={}", run.max_mib << 10),
-            "--queues=4".to_owned(),
-            "--size=1k".to_owned(),
-            "--timeout=10000".to_owned(),
-        ];
-        let all: Vec<&str> = ours.iter().map(String::as_str).chain(own.iter().copied()).collect();
-        // Pulls read the same messages again and again: no disk fills.
-        let all: Vec<&str> =
-            all.into_iter().filter(|text| kind != Kind::Consume || !text.starts_with("--messages")).collect();
-        measure(kind, &all)
+    pub(crate) fn run(self, server: &Server, turn: Turn, run: Run) -> io::Result<Figures> {
+        let (kind, own) = self.load(turn);
+        load(kind, server, run, own)
     }
 }
 
-impl std::fmt::Display for Target {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Times(times) => write!(f, "{times} x"),
-            Self::AtMost(value) => write!(f, "at most {value}"),
-            Self::None => f.write_str(""),
-        }
-    }
+/// Loads `server` with what `ringmq bench KIND` does, with the options of `run` and `own`; those of `own` win.
+///
+/// # Errors
+/// When the broker fails.
+pub(crate) fn load(kind: Kind, server: &Server, run: Run, own: &[&str]) -> io::Result<Figures> {
+    let named = |option: &str| own.iter().any(|text| text.split('=').next() == option.split('=').next());
+    let ours = [
+        format!("--broker={}", server.brokers()),
+        format!("--broker-pid={}", server.pid()),
+        format!("--cpus={}", run.cpu),
+        format!("--warmup={}s", run.warmup.as_secs_f64()),
+        format!("--duration={}s", run.duration.as_secs_f64()),
+        // Bodies of 1 KiB: so many messages are so many KiB.
+        format!("--messages={}", run.max_mib << 10),
+        "--queues=4".to_owned(),
+        "--size=1k".to_owned(),
+        "--timeout=10000".to_owned(),
+    ];
+    // Pulls read the same messages again and again: no disk fills.
+    let wanted = |text: &&str| kind != Kind::Consume || !text.starts_with("--messages");
+    let ours = ours.iter().map(String::as_str).filter(wanted).filter(|text| !named(text));
+    let all: Vec<&str> = ours.chain(own.iter().copied()).collect();
+    measure(kind, &all)
 }

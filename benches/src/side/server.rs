@@ -35,6 +35,32 @@ pub(crate) enum Flush {
     Sync,
 }
 
+/// How a server is set up for a scenario.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Setup {
+    /// When a message is acknowledged.
+    pub(crate) flush: Flush,
+    /// Shards of ours, on the cores from the brokers' on.
+    pub(crate) shards: usize,
+    /// Settings of ours beside the usual ones, `key=value`.
+    pub(crate) ours: Vec<String>,
+    /// The same of RocketMQ.
+    pub(crate) java: Vec<String>,
+}
+
+impl Setup {
+    /// The usual one: a shard, and filters by SQL92 allowed.
+    pub(crate) fn new(flush: Flush) -> Self {
+        let text = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect();
+        Self {
+            flush,
+            shards: 1,
+            ours: text(&["filters.sql92=true"]),
+            java: text(&["enablePropertyFilter=true"]),
+        }
+    }
+}
+
 /// What servers are started from.
 #[derive(Clone, Debug)]
 pub(crate) struct Workshop {
@@ -55,7 +81,9 @@ pub(crate) struct Workshop {
 /// A running pair of name server and broker.
 #[derive(Debug)]
 pub(crate) struct Server {
-    kind: Kind,
+    /// Which it is.
+    pub(crate) kind: Kind,
+    setup: Setup,
     dir: PathBuf,
     workshop: Workshop,
     namesrv: Process,
@@ -74,32 +102,32 @@ impl Workshop {
     ///
     /// # Errors
     /// When one of them does not start.
-    pub(crate) fn start(&self, kind: Kind, flush: Flush) -> io::Result<Server> {
+    pub(crate) fn start(&self, kind: Kind, setup: &Setup) -> io::Result<Server> {
         let dir = self.dir.join(kind.name());
         let _ = fs::remove_dir_all(&dir);
         fs::create_dir_all(&dir)?;
         let (names, at) = free_ports()?;
         let namesrv_file = dir.join("namesrv.conf");
         fs::write(&namesrv_file, kind.namesrv_configuration(&dir, names))?;
-        let configuration = kind.broker_configuration(&dir, at, names, flush, self.cpu);
+        let configuration = kind.broker_configuration(&dir, at, names, setup, self.cpu);
         fs::write(dir.join(kind.broker_file()), &configuration)?;
         let command = self.namesrv_command(kind, &dir, &namesrv_file);
         let namesrv = Process::start("the name server", command, &dir.join("namesrv.log"))?;
         wait_for(kind.look_every(), || TcpStream::connect(names).is_ok())?;
-        let (broker, started_in) = self.start_broker(kind, &dir, names, at)?;
-        let workshop = self.clone();
-        Ok(Server { kind, dir, workshop, namesrv, broker, names, at, configuration, started_in })
+        let (broker, started_in) = self.start_broker((kind, setup), &dir, names, at)?;
+        let (workshop, setup) = (self.clone(), setup.clone());
+        Ok(Server { kind, setup, dir, workshop, namesrv, broker, names, at, configuration, started_in })
     }
 
     fn start_broker(
         &self,
-        kind: Kind,
+        (kind, setup): (Kind, &Setup),
         dir: &Path,
         names: SocketAddr,
         at: SocketAddr,
     ) -> io::Result<(Process, (Duration, Duration))> {
         let log = dir.join("broker.log");
-        let command = self.broker_command(kind, dir, names);
+        let command = self.broker_command(kind, setup, dir, names);
         let began = clock::now();
         let mut broker = Process::start("the broker", command, &log)?;
         let look = kind.look_every();
@@ -115,7 +143,7 @@ impl Workshop {
     }
 
     fn namesrv_command(&self, kind: Kind, dir: &Path, file: &Path) -> Command {
-        let mut command = self.pinned();
+        let mut command = self.pinned(1);
         match kind {
             Kind::Java => {
                 command.args(java::command(dir, &self.classpath, 256));
@@ -132,9 +160,9 @@ impl Workshop {
         command
     }
 
-    fn broker_command(&self, kind: Kind, dir: &Path, names: SocketAddr) -> Command {
+    fn broker_command(&self, kind: Kind, setup: &Setup, dir: &Path, names: SocketAddr) -> Command {
         let file = dir.join(kind.broker_file());
-        let mut command = self.pinned();
+        let mut command = self.pinned(setup.shards);
         match kind {
             Kind::Java => {
                 command.args(java::command(dir, &self.classpath, self.heap_mib));
@@ -146,15 +174,16 @@ impl Workshop {
             }
             Kind::Ours => {
                 command.arg(&self.ringmq).arg("broker").arg("-c").arg(file).args(["-n", &names.to_string()]);
+                command.args(setup.ours.iter().flat_map(|pair| ["--set", pair]));
             }
         }
         command
     }
 
     /// Everything a server starts runs on its core, kernel helper threads included.
-    fn pinned(&self) -> Command {
+    fn pinned(&self, cores: usize) -> Command {
         let mut command = Command::new("taskset");
-        command.args(["-c", &self.cpu.to_string()]);
+        command.args(["-c", &cores_from(self.cpu, cores)]);
         command
     }
 }
@@ -194,16 +223,18 @@ impl Kind {
         dir: &Path,
         at: SocketAddr,
         names: SocketAddr,
-        flush: Flush,
+        setup: &Setup,
         cpu: usize,
     ) -> String {
+        let flush = setup.flush;
         let (port, store) = (at.port(), dir.join("store"));
         let store = store.display();
         match self {
             Kind::Java => format!(
                 "brokerName=java\nbrokerIP1=127.0.0.1\nlistenPort={port}\nnamesrvAddr={names}\nstorePathRootDir={store}\n\
-                 storePathCommitLog={store}/commitlog\nflushDiskType={}\nautoCreateTopicEnable=true\n",
+                 storePathCommitLog={store}/commitlog\nflushDiskType={}\nautoCreateTopicEnable=true\n{}",
                 if flush == Flush::Sync { "SYNC_FLUSH" } else { "ASYNC_FLUSH" },
+                setup.java.iter().map(|pair| format!("{pair}\n")).collect::<String>(),
             ),
             Kind::Rust => format!(
                 "brokerName=rocketmq-rust\nbrokerIP1=127.0.0.1\nlistenPort={port}\nstorePathRootDir={store}\n\
@@ -211,8 +242,11 @@ impl Kind {
                 if flush == Flush::Sync { "SYNC_FLUSH" } else { "ASYNC_FLUSH" },
             ),
             Kind::Ours => format!(
-                "name = \"ringmq\"\nshards = 1\ncpus = \"{cpu}\"\n\n[listen]\naddress = \"127.0.0.1\"\nport = {port}\n\n\
+                "# {}\nname = \"ringmq\"\nshards = {}\ncpus = \"{}\"\n\n[listen]\naddress = \"127.0.0.1\"\nport = {port}\n\n\
                  [store]\ndir = \"{store}\"\n\n[flush]\nmode = \"{}\"\n",
+                setup.ours.iter().map(|pair| format!("--set {pair}")).collect::<Vec<_>>().join(" "),
+                setup.shards,
+                cores_from(cpu, setup.shards),
                 if flush == Flush::Sync { "sync" } else { "async" },
             ),
         }
@@ -242,12 +276,53 @@ impl Server {
     /// # Errors
     /// When it does not stop cleanly or does not start.
     pub(crate) fn restart(self) -> io::Result<(Self, Duration, Duration)> {
-        let Self { kind, dir, workshop, namesrv, broker, names, at, configuration, .. } = self;
+        let Self { kind, setup, dir, workshop, namesrv, broker, names, at, configuration, .. } = self;
         let stopped = broker.stop()?;
-        let (broker, started_in) = workshop.start_broker(kind, &dir, names, at)?;
+        let (broker, started_in) = workshop.start_broker((kind, &setup), &dir, names, at)?;
         let listening = started_in.0;
-        let server = Self { kind, dir, workshop, namesrv, broker, names, at, configuration, started_in };
+        let server =
+            Self { kind, setup, dir, workshop, namesrv, broker, names, at, configuration, started_in };
         Ok((server, stopped, listening))
+    }
+
+    /// Kills the broker (SIGKILL) and starts it again on the same store; how long from its start until `acknowledged`
+    /// said so for the first time.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub(crate) fn crash(
+        self,
+        mut acknowledged: impl FnMut(SocketAddr) -> bool,
+    ) -> io::Result<(Self, Duration)> {
+        let Self { kind, setup, dir, workshop, namesrv, broker, names, at, configuration, .. } = self;
+        // Dropping kills.
+        drop(broker);
+        let log = dir.join("broker-after-crash.log");
+        let command = workshop.broker_command(kind, &setup, &dir, names);
+        let began = clock::now();
+        let mut broker = Process::start("the broker", command, &log)?;
+        wait_for(Duration::from_millis(1), || broker.check().is_err() || acknowledged(at))
+            .and_then(|()| broker.check())
+            .map_err(|error| with_log(&error, &log))?;
+        let took = began.elapsed();
+        let started_in = (took, took);
+        let server =
+            Self { kind, setup, dir, workshop, namesrv, broker, names, at, configuration, started_in };
+        Ok((server, took))
+    }
+
+    /// Addresses of all its shards, separated by commas.
+    pub(crate) fn brokers(&self) -> String {
+        let of = |shard: usize| {
+            let port = self.at.port() + u16::try_from(shard * 10).expect("few shards");
+            SocketAddr::from((self.at.ip(), port)).to_string()
+        };
+        (0..self.setup.shards).map(of).collect::<Vec<_>>().join(",")
+    }
+
+    /// Where its store is.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.dir.join("store")
     }
 
     /// Stops both and removes what they stored.
@@ -263,6 +338,11 @@ impl Server {
         }
         fs::remove_dir_all(self.dir.join("store")).or(Ok(()))
     }
+}
+
+/// `count` cores from `first` on, as `taskset` takes them.
+fn cores_from(first: usize, count: usize) -> String {
+    (first..first + count).map(|cpu| cpu.to_string()).collect::<Vec<_>>().join(",")
 }
 
 fn is_registered(kind: Kind, names: SocketAddr, client: &mut Option<Client>) -> bool {
@@ -302,7 +382,7 @@ fn free_ports() -> io::Result<(SocketAddr, SocketAddr)> {
     let free = |port: u16| TcpListener::bind(local(port)).is_ok();
     (0..200_u16)
         .map(|step| 18_000 + (u16::try_from(std::process::id() % 100).expect("below 100")) * 20 + step * 40)
-        .find(|port| [0, 8, 10, 11].iter().all(|aside| free(port + aside)))
+        .find(|port| [0, 8, 10, 11, 18, 20, 21].iter().all(|aside| free(port + aside)))
         .map(|port| (local(port), local(port + 10)))
         .ok_or_else(|| io::Error::other("no free ports"))
 }

@@ -144,7 +144,8 @@ pub struct Load {
     /// mixed: share of messages that are delayed
     #[arg(long, value_parser = units::share, default_value = "0", value_name = "10%|0.1")]
     pub delay_share: f64,
-    /// mixed: consumers that read the --backlog again and again, each all of it, from places far apart
+    /// mixed: consumers that read the --backlog (with --topic-exists: what is there) again and again, each all of it, from
+    /// places far apart
     #[arg(long, default_value_t = 0)]
     pub scan: u32,
     /// Consumer group named in pulls

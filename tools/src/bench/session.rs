@@ -234,7 +234,7 @@ impl Session<'_> {
                 fix: "give at most one per queue, or more --queues".to_owned(),
             });
         }
-        if self.plan.scanners > 0 {
+        if self.plan.scanners > 0 && !self.plan.topic_exists {
             self.fill()?;
         }
         let readings = self.ends()?;

@@ -55,10 +55,6 @@ pub(super) fn shares(kind: Kind, load: &Load) -> Result<Shares, Failure> {
         return Err(usage("--scan is for bench mixed", "use `bench mixed`, or `bench consume`"));
     }
     within("--scan", u64::from(load.scan), 0, 1_000)?;
-    if load.scan > 0 && load.topic_exists {
-        let what = "--scan reads a backlog that this run stores first, and --topic-exists stores none";
-        return Err(usage(what, "leave out one of them"));
-    }
     Ok(shares)
 }
 
