@@ -42,12 +42,17 @@ pub(crate) struct Figures {
     pub(crate) refused: Vec<Failed>,
     /// How late an open-loop generator was at most.
     pub(crate) lag_max_us: Option<f64>,
+    /// It could not keep up with an open loop: it refused messages, or was too late for them.
+    pub(crate) overloaded: bool,
     /// What makes the run worthless: lost messages, wrong bytes, a generator that measured itself.
     pub(crate) faults: Vec<String>,
 }
 
 /// Reasons of a summary that speak of the host and not of the run; a comparison counts these runs as disturbed.
 const DISTURBANCES: [&str; 4] = ["others-cpu", "steal", "throttled", "few-samples"];
+
+/// Reasons that speak of a broker that cannot keep up: a result, if it is the rival's.
+const OVERLOADS: [&str; 2] = ["rate-missed", "errors"];
 
 /// Percent of a core that others may use during a run (performance.md 9).
 pub(crate) const OTHERS_MAX: f64 = 5.0;
@@ -60,7 +65,13 @@ impl Figures {
         let us = |of: &dyn Fn(&Distribution) -> Option<f64>| latency.and_then(of).unwrap_or(f64::NAN) * 1e3;
         let at = |percentile: &'static str| us(&move |latency| latency.at(percentile));
         let rates = &summary.rates;
-        let faults = summary.reasons.iter().filter(|reason| !DISTURBANCES.contains(&reason.code.as_str()));
+        let of = |codes: &'static [&'static str]| {
+            summary.reasons.iter().filter(|reason| codes.contains(&reason.code.as_str()))
+        };
+        let overloaded = of(&OVERLOADS).next().is_some();
+        let faults = summary.reasons.iter().filter(|reason| {
+            !DISTURBANCES.contains(&reason.code.as_str()) && !OVERLOADS.contains(&reason.code.as_str())
+        });
         let mut faults: Vec<String> = faults.map(|reason| reason.text.clone()).collect();
         // With one connection, order is promised too.
         if let Some(found) =
@@ -79,6 +90,7 @@ impl Figures {
             percentiles_us: [at("p50"), at("p99"), at("p99.9"), us(&|latency| Some(latency.max))],
             scan_mib_per_second: rates.scanned_bytes_per_second / f64::from(1 << 20),
             early: summary.verify.map_or(0, |found| found.early),
+            overloaded,
             refused: summary.errors.clone(),
             lag_max_us: summary.latency.lag.as_ref().map(|lag| lag.max * 1e3),
             faults,
@@ -140,6 +152,9 @@ impl fmt::Display for Figures {
         }
         for Failed { code, count, remark, .. } in &self.refused {
             write!(f, "  code {code}: {count} ({remark})")?;
+        }
+        if self.overloaded {
+            f.write_str("  OVERLOADED")?;
         }
         self.faults.iter().try_for_each(|fault| write!(f, "  INVALID: {fault}"))
     }

@@ -108,10 +108,13 @@ impl Report {
         ours: &[&Figures],
     ) {
         let all = || theirs.iter().chain(ours);
-        let invalid = all().any(|figures| !figures.faults.is_empty());
+        let invalid =
+            all().any(|figures| !figures.faults.is_empty()) || ours.iter().any(|ours| ours.overloaded);
+        let overloaded = theirs.iter().any(|theirs| theirs.overloaded);
+        let rival = if overloaded { format!("{rival} (overloaded)") } else { rival.to_owned() };
         let disturbed = all().filter(|figures| figures.is_disturbed()).count();
         for (at, measure) in measures.iter().enumerate() {
-            let about = About { scenario, title: scenario.title(), rival, headline: at == 0 };
+            let about = About { scenario, title: scenario.title(), rival: &rival, headline: at == 0 };
             let figure = Figure { name: measure.name, more: measure.more, target: measure.target };
             let of = |figures: &[&Figures]| figures.iter().map(|one| (measure.of)(one)).collect::<Vec<_>>();
             self.row(about, figure, &of(theirs), &of(ours));
