@@ -6,7 +6,7 @@ use net::codes::Class;
 use net::{Request, ResponseCode};
 use rt::Env;
 
-use crate::call::{Call, Outcome, Refused};
+use crate::call::{Call, Done, Outcome, Refused};
 use crate::shard::Shard;
 
 impl<E: Env> Shard<E> {
@@ -120,10 +120,11 @@ impl<E: Env> Shard<E> {
             Request::SetMessageRequestMode(_) => self.set_request_mode(call, body),
             Request::GetAllMessageRequestMode(_) => self.all_request_modes(call),
 
-            // The store's tables are where pops are kept: there is no other place to move them to.
-            Request::PopRollback(_)
+            // What is popped is in the store's tables already: there is no other place to move it to.
+            Request::PopRollback(_) => Ok(Done::Success),
+
             // Lite topics.
-            | Request::PopLiteMessage(_)
+            Request::PopLiteMessage(_)
             | Request::LiteSubscriptionCtl(_)
             | Request::GetBrokerLiteInfo(_)
             | Request::GetParentTopicInfo(_)

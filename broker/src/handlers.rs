@@ -25,6 +25,7 @@ mod topics;
 mod transactions;
 
 pub(crate) use clients::NO_SQL;
+pub(crate) use pop_ack::bits as ack_bits;
 pub(crate) use properties::{Asks, SendProperties};
 pub(crate) use recall::RecallHandle;
 pub(crate) use send::Target;

@@ -33,6 +33,7 @@ pub(crate) use checkpoints::{Checkpoint, CheckpointId, MESSAGES_MAX, Messages, P
 pub(crate) use modes::RequestModes;
 pub(crate) use order::{Acked, OrderInfo};
 pub(crate) use receipt::{Kind, ORDER_REVIVE_QUEUE, Receipt, origin_topic};
+pub(crate) use saved::rows_of;
 pub(crate) use serve::{Want, Wish};
 pub(crate) use waits::PopWaits;
 

@@ -291,7 +291,7 @@ fn signed(offset: u64) -> i64 {
 }
 
 /// The numbers of the bits that are set in a `BitSet` of Java, in Base64.
-fn bits(text: &str) -> Option<Vec<i64>> {
+pub(crate) fn bits(text: &str) -> Option<Vec<i64>> {
     let text = text.trim_end_matches('=');
     if text.len() > BITS_MAX / 3 * 4 {
         return None;

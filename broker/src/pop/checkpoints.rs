@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use rt::wheel::TimerId;
 use slab::Slab;
 use smallvec::SmallVec;
@@ -266,17 +266,22 @@ impl Checkpoints {
         &mut self,
         is_gone: impl Fn(&str, &str) -> bool,
     ) -> Vec<(PopQueue, Vec<Checkpoint>)> {
-        let gone: Vec<u32> = (self.queues.iter())
+        let gone: HashSet<u32> = (self.queues.iter())
             .filter(|(_, queue)| is_gone(&queue.group, &queue.topic))
             .map(|(index, _)| u32::try_from(index).expect("fewer queues than 2^32"))
             .collect();
+        if gone.is_empty() {
+            return Vec::new();
+        }
         for topics in self.names.values_mut() {
             for queues in topics.values_mut() {
                 for queue in queues.iter_mut() {
                     queue.take_if(|queue| gone.contains(&queue.0));
                 }
             }
+            topics.retain(|_, queues| queues.iter().any(Option::is_some));
         }
+        self.names.retain(|_, topics| !topics.is_empty());
         let mut taken = Vec::new();
         for index in gone {
             let mut queue = self.queues.remove(index as usize);

@@ -87,13 +87,16 @@ impl<E: Env> Shard<E> {
                 continue;
             };
             let queue = self.pops.checkpoints.queue_or_make(&shared(group), &shared(topic), queue_id);
+            // A clock that was set back makes nobody wait longer than asked.
+            let invisible_ms = row.due_ms.saturating_sub(pop_ms).max(0);
+            let due_ms = row.due_ms.min(now.unix_ms.saturating_add(invisible_ms));
             let id = self.open_checkpoint(
                 Checkpoint {
                     unacked: row.unacked,
                     open: row.unacked,
                     uncounted: row.uncounted,
                     stored: true,
-                    ..Checkpoint::new(queue, (start, row.messages), (pop_ms, row.due_ms))
+                    ..Checkpoint::new(queue, (start, row.messages), (pop_ms, due_ms))
                 },
                 now,
             );
@@ -110,6 +113,17 @@ impl<E: Env> Shard<E> {
             self.set_pop_order(queue, Some(info), now);
         }
     }
+}
+
+/// Reads `bytes` as every kind of key and row there is; what is a row is written alike.
+pub(crate) fn rows_of(bytes: &[u8]) {
+    if let Some(info) = parse_order_row(bytes) {
+        assert_eq!(parse_order_row(&order_row(&info)).as_ref(), Some(&info), "it reads back");
+    }
+    if let Some(row) = parse_checkpoint_row(bytes) {
+        assert_eq!(row.unacked & !row.messages.all(), 0, "no bits without messages");
+    }
+    let _may_refuse = (parse_checkpoint_key(bytes), parse_queue_key(bytes));
 }
 
 /// A row of [`POPPED`], read.

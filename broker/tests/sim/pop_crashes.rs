@@ -184,3 +184,59 @@ fn an_ack_in_the_moment_of_a_flush_is_not_undone_by_it() {
         assert_eq!(came.into_keys().collect::<Vec<_>>(), ["m1"], "acknowledged after {delay} ms");
     }
 }
+
+#[test]
+fn thousands_that_are_due_together_come_again_complete() {
+    let world = World::new(3);
+    let mut setup = Setup::default();
+    setup.store.window_bytes = 4 << 20;
+    let host = boot(&world, &setup);
+    let mut client = world.connect(&host);
+    let mut sent = Vec::new();
+    for number in 0..3_000 {
+        client.must(&message("T", number % 2), format!("m{number:04}").as_bytes());
+        sent.push(format!("m{number:04}"));
+    }
+    // One message a pop: as many checkpoints as messages, all over at about the same time.
+    let one = PopMessage { max_msg_nums: 1, invisible_time_ms: 60_000, ..pop() };
+    for _ in 0..3_000 {
+        client.begin(&one, b"");
+    }
+    world.run_ms(2_000);
+    assert_eq!(client.rest().iter().map(|answer| answer.messages().len()).sum::<usize>(), 3_000);
+    world.run_ms(60_000);
+    let mut came = Vec::new();
+    loop {
+        let batch = client.popped_texts(&pop());
+        if batch.is_empty() {
+            break;
+        }
+        came.extend(batch);
+    }
+    came.sort();
+    assert_eq!(came, sent);
+}
+
+#[test]
+fn what_left_the_window_comes_again_from_the_files() {
+    let world = World::new(4);
+    let mut setup = Setup::default();
+    setup.store.window_bytes = 256 << 10;
+    let host = boot(&world, &setup);
+    let mut client = world.connect(&host);
+    for number in 0..5 {
+        client.must(&message("T", 0), format!("m{number}").as_bytes());
+    }
+    let batch = client.popped(&pop());
+    client.must(&batch[3].ack(), b"");
+    for _ in 0..40 {
+        client.must(&message("T", 1), &[b'x'; 30 << 10]);
+    }
+    world.run_ms(10_500);
+    let came = client.popped_texts(&PopMessage { queue_id: 0, ..pop() });
+    assert_eq!(came, ["m0", "m1", "m2", "m4"]);
+    // And pops of many queues at once, some of which lie in files.
+    let patient = PopMessage { invisible_time_ms: 600_000, ..pop() };
+    let all: usize = (0..40).map(|_| client.popped(&patient).len()).sum();
+    assert_eq!(all, 40);
+}

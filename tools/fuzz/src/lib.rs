@@ -39,6 +39,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "properties", run: text::properties, mutations: 200 },
     Target { name: "batch", run: text::batch, mutations: 200 },
     Target { name: "configuration", run: text::configuration, mutations: 100 },
+    Target { name: "receipts", run: text::receipts, mutations: 200 },
     Target { name: "record", run: log::record, mutations: 200 },
     Target { name: "segment", run: log::segment, mutations: 8 },
     Target { name: "store_file", run: log::store_file, mutations: 8 },

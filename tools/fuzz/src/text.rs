@@ -52,3 +52,10 @@ pub(crate) fn configuration(data: &[u8]) {
     }
     let _may_refuse = AdminSources::parse(text);
 }
+
+/// What consumers hand back of popped messages, and the rows that remember those that are out.
+pub(crate) fn receipts(data: &[u8]) {
+    broker::fuzzing::receipt(data);
+    broker::fuzzing::acknowledged_bits(data);
+    broker::fuzzing::rows(data);
+}

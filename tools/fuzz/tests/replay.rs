@@ -128,7 +128,7 @@ fn the_corpora_of_the_wire_survive_mutation() {
 
 #[test]
 fn the_corpora_of_small_formats_survive_mutation() {
-    ["properties", "batch", "configuration"].into_iter().for_each(replay_corpus);
+    ["properties", "batch", "configuration", "receipts"].into_iter().for_each(replay_corpus);
 }
 
 #[test]
