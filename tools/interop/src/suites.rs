@@ -13,7 +13,7 @@ use crate::{
     cli,
     client::converse,
     cluster::{BrokerPlan, CLUSTER, Cluster, Make, Plan},
-    hostile, kill9, mqadmin,
+    hostile, kill9, kill9_pop, mqadmin,
     program::{CODECS, JAVA_CLIENTS, Program},
     report::{Report, Tally},
     sql,
@@ -53,6 +53,8 @@ enum Suite {
     Cli,
     /// `kill -9` again and again.
     Kill9 { disk: &'static str, shards: u16 },
+    /// The same while messages are popped.
+    Kill9Pop,
     /// Malformed bytes beside a healthy client.
     Hostile,
     /// Filters over properties, ours against RocketMQ's evaluator.
@@ -73,6 +75,7 @@ impl Suite {
             Self::Mqadmin,
             Self::Cli,
             Self::Hostile,
+            Self::Kill9Pop,
             Self::Sql,
         ]);
         for disk in ["ASYNC_FLUSH", "SYNC_FLUSH"] {
@@ -91,6 +94,7 @@ impl Suite {
             Self::Kill9 { disk, shards } => {
                 format!("kill9-{}-{shards}", disk.to_lowercase().replace("_flush", ""))
             }
+            Self::Kill9Pop => "kill9-pop".to_owned(),
             Self::Hostile => "hostile".to_owned(),
             Self::Sql => "sql".to_owned(),
         }
@@ -110,6 +114,7 @@ impl Suite {
             Self::Mixed(name_server) => it.mixed(name_server),
             Self::Cli => it.cli(),
             Self::Kill9 { disk, shards } => it.kill9(disk, shards),
+            Self::Kill9Pop => it.kill9_pop(),
             Self::Hostile => it.hostile(),
             Self::Sql => sql::run(it.suite, it.workshop, &it.home, it.report),
         }
@@ -245,6 +250,15 @@ impl Run<'_> {
             Make::Java => kill9::Trial { cycles: 3, offset_age_max: Duration::from_secs(6) },
         };
         kill9::run(self.suite, trial, &mut cluster, self.report)
+    }
+
+    /// Java's broker comes back too slowly, and its revival takes seconds: it is no oracle for these times.
+    fn kill9_pop(&self) -> Result<(), Trouble> {
+        if self.selection.brokers == Make::Java {
+            return Ok(());
+        }
+        let mut cluster = self.start(&self.single(2, "flushDiskType=ASYNC_FLUSH\n"))?;
+        kill9_pop::run(self.suite, &mut cluster, self.report)
     }
 
     fn hostile(&self) -> Result<(), Trouble> {
