@@ -84,21 +84,31 @@ pub fn run(seed: u64) -> Run {
         let at_ms = first_answer(&mut cluster, shard, ALIVE_MS_MAX).unwrap_or(u64::MAX);
         cluster.note(Event::Alive { at_ms });
     }
-    loop {
-        let now = world.now_ms();
-        let is_settled = now > healed + SETTLE_MS_MIN
-            && producers.iter().all(Producer::is_quiet)
-            && pullers.iter().all(|one| one.is_at_end)
-            && now > popper.nothing_since + 3 * INVISIBLE_MS.unsigned_abs();
-        if is_settled || now > healed + SETTLE_MS_MAX {
-            break;
+    // First everybody, until what is parked is due and what is undecided was asked about; then the consumers, for
+    // something may have become visible behind their backs.
+    let mut settle = |decides: bool, least_ms: u64| {
+        pullers.iter_mut().for_each(|one| one.is_at_end = false);
+        let start = world.now_ms();
+        loop {
+            let now = world.now_ms();
+            let is_settled = now > start + least_ms
+                && producers.iter().all(Producer::is_quiet)
+                && pullers.iter().all(|one| one.is_at_end)
+                && now > popper.nothing_since + 3 * INVISIBLE_MS.unsigned_abs();
+            if is_settled || now > start + SETTLE_MS_MAX {
+                return;
+            }
+            cluster.deliver();
+            if decides {
+                producers.iter_mut().for_each(|one| one.step(&mut cluster, false));
+            }
+            pullers.iter_mut().for_each(|one| one.step(&mut cluster));
+            popper.step(&mut cluster, true);
+            world.run_ms(50);
         }
-        cluster.deliver();
-        producers.iter_mut().for_each(|one| one.step(&mut cluster, false));
-        pullers.iter_mut().for_each(|one| one.step(&mut cluster));
-        popper.step(&mut cluster, true);
-        world.run_ms(50);
-    }
+    };
+    settle(true, SETTLE_MS_MIN);
+    settle(false, 0);
 
     // Once from memory as it is, once as a new process finds it on the disk.
     drain(&mut cluster, Reader(100), 32);
