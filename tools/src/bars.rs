@@ -82,7 +82,8 @@ const STYLE: &str = "text{font:12px system-ui,sans-serif;fill:#1c2430}.title{fon
                      @media(prefers-color-scheme:dark){text{fill:#dde3ea}.bar{fill:#5f6b78}.ours{fill:#6aa5ef}\
                      .page{fill:#14181d}}";
 
-fn escape(text: &str) -> String {
+/// `text` as it stands in XML and HTML.
+pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

@@ -7,6 +7,7 @@ mod advice;
 mod chart;
 mod error;
 mod measure;
+mod page;
 mod plan;
 mod progress;
 mod report;
@@ -47,6 +48,9 @@ pub(crate) struct Options {
     /// Also draw the charts into this file
     #[arg(long, value_name = "FILE.svg")]
     chart: Option<PathBuf>,
+    /// Also write all of it as a page: one file, no script, no network
+    #[arg(long, value_name = "FILE.html")]
+    html: Option<PathBuf>,
     /// Measure although a broker runs there
     #[arg(long)]
     beside_broker: bool,
@@ -86,6 +90,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     if let Some(path) = &options.chart {
         let title = format!("ringmq io-probe {}", options.dir.display());
         write(path, &chart::svg(&title, &chart::charts(&findings.samples)))?;
+    }
+    if let Some(path) = &options.html {
+        write(path, &report.page())?;
     }
     if options.record {
         write(&options.dir.join(RECORD), &Record::new(&facts, conclusions.measured.clone()).render())?;

@@ -225,7 +225,6 @@ pub fn facts(store: &Path) -> Value {
             .collect::<serde_json::Map<_, _>>(),
         "devices": disks,
         "filesystem": mount_of(store),
-        "tune_check": Value::Null,
     })
 }
 

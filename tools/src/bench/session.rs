@@ -38,7 +38,7 @@ pub struct Outcome {
     pub local: bool,
     /// When the run began, Unix ms.
     pub started_at_ms: i64,
-    /// The flush mode of the brokers, as the first says.
+    /// The flush mode of the brokers, as they say.
     pub flush: Option<String>,
     /// With `--server-metrics`: file names and what the URL answered.
     pub server_metrics: Vec<(String, String)>,

@@ -140,16 +140,25 @@ impl Stage {
         Ok(offsets)
     }
 
-    /// `SYNC_FLUSH` or `ASYNC_FLUSH`, as the first broker says.
+    /// `SYNC_FLUSH` or `ASYNC_FLUSH`, as the brokers say; both, if they do not agree.
     pub(crate) fn flush_mode(&mut self) -> Option<String> {
-        self.setting("flushDiskType")
+        let addresses: Vec<String> = self.brokers.iter().map(|broker| broker.address.clone()).collect();
+        let mut modes: Vec<String> =
+            addresses.iter().filter_map(|address| self.setting_of(address, "flushDiskType")).collect();
+        modes.sort();
+        modes.dedup();
+        (!modes.is_empty()).then(|| modes.join(" and "))
     }
 
     /// A setting of the first broker.
     pub(crate) fn setting(&mut self, key: &str) -> Option<String> {
         let address = self.brokers.first()?.address.clone();
+        self.setting_of(&address, key)
+    }
+
+    fn setting_of(&mut self, address: &str, key: &str) -> Option<String> {
         let answer =
-            self.cluster.ask(&address, &GetBrokerConfig {}, &[], "asking for the configuration").ok()?;
+            self.cluster.ask(address, &GetBrokerConfig {}, &[], "asking for the configuration").ok()?;
         let pairs = settings::parse_properties(&String::from_utf8_lossy(&answer.body)).ok()?;
         pairs.into_iter().find(|pair| pair.key == key).map(|pair| pair.value)
     }

@@ -40,7 +40,7 @@ pub(crate) fn conclude(facts: &Facts, findings: &Findings) -> Conclusions {
         Advice { key: "flush.method", value: method.word().to_owned(), why: method_why },
         Advice { key: "flush.chunk_kib", value: chunk.to_string(), why: chunk_why },
     ];
-    let mut notes = Vec::new();
+    let mut notes: Vec<String> = doubtful_filesystem(&facts.filesystem).into_iter().collect();
     notes.extend(commits(samples, method));
     notes.extend(suspicious_flush(facts, samples));
     notes.extend(preparation(samples));
@@ -53,6 +53,22 @@ pub(crate) fn conclude(facts: &Facts, findings: &Findings) -> Conclusions {
         ));
     }
     Conclusions { advice, notes, measured }
+}
+
+/// What to know of a filesystem that a store should not lie on, if it is one.
+fn doubtful_filesystem(name: &str) -> Option<String> {
+    let why = match name {
+        _ if name.starts_with("fuse") => {
+            "a daemon in user space stands between a flush and the device: what it promises, only it knows"
+        }
+        "overlayfs" | "overlay" => "a container's layer: give the store a volume of its own",
+        "btrfs" | "zfs" => {
+            "it copies on write: prepared segments do not stay prepared, and direct writes cost more"
+        }
+        "tmpfs" | "ramfs" => "memory: nothing here survives a restart",
+        _ => return None,
+    };
+    Some(format!("{name} is no filesystem for a store: {why}; ext4 and XFS are"))
 }
 
 /// The sample of a cell, whatever its area (a series has one).
@@ -159,6 +175,14 @@ fn read_depth(samples: &[Sample]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn filesystems_that_promise_less_are_named() {
+        for name in ["fuse", "fuse.sshfs", "overlayfs", "btrfs", "zfs", "tmpfs"] {
+            assert!(doubtful_filesystem(name).is_some_and(|note| note.contains(name)), "{name}");
+        }
+        assert!(["ext4", "xfs"].iter().all(|name| doubtful_filesystem(name).is_none()));
+    }
+
     use rt::real::device::BlockDevice;
 
     use super::super::plan::plan;

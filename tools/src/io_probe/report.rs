@@ -59,7 +59,7 @@ impl Report<'_> {
         self.conclusions.notes.iter().try_for_each(|note| line(&format!("- {note}")))
     }
 
-    fn facts(&self) -> Vec<(&'static str, String)> {
+    pub(super) fn facts(&self) -> Vec<(&'static str, String)> {
         let facts = self.facts;
         let direct = match (facts.direct, facts.direct_alignment) {
             (false, _) => "no".to_owned(),
