@@ -100,6 +100,7 @@ impl<E: Env> Shard<E> {
             Request::QueryConsumeTimeSpan(request) => self.consume_time_span(call, request),
             Request::GetBrokerConsumeStats(request) => self.all_consume_stats(call, request),
             Request::QueryConsumeQueue(request) => self.queue_entries(call, request),
+            Request::ViewBrokerStatsData(request) => self.view_statistic(call, request),
 
             Request::CleanExpiredConsumequeue(_) => self.clean_queues(),
             Request::CleanUnusedTopic(_) => self.clean_unused_topics(call.now),
@@ -133,7 +134,6 @@ impl<E: Env> Shard<E> {
             | Request::GetLiteGroupInfo(_)
             | Request::TriggerLiteDispatch(_)
             // Relayed to clients; offsets by administrators; the rest of the inspection.
-            | Request::ViewBrokerStatsData(_)
             | Request::UpdateBrokerConfig(_)
             | Request::UpdateAndCreateStaticTopic(_)
             | Request::UpdateColdDataFlowCtrConfig(_)

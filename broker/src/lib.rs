@@ -17,6 +17,7 @@ mod dedup;
 mod delay;
 mod disk_choice;
 mod dispatch;
+mod figures;
 mod groups;
 mod handlers;
 mod identity;

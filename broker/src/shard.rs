@@ -27,6 +27,7 @@ use crate::clients::Clients;
 use crate::config::BrokerConfig;
 use crate::dedup::Dedup;
 use crate::delay::Delays;
+use crate::figures::Figures;
 use crate::groups::Groups;
 use crate::identity::Identity;
 use crate::locks::QueueLocks;
@@ -70,6 +71,7 @@ pub struct Shard<E: Env> {
     pub(crate) delays: Delays,
     pub(crate) transactions: Transactions,
     pub(crate) timed: Timed,
+    pub(crate) figures: Figures,
     pub(crate) dedup: Option<Box<Dedup>>,
     pub(crate) dedup_floor: PhysicalOffset,
     pub(crate) statistics: Statistics,
@@ -155,6 +157,7 @@ impl<E: Env> Shard<E> {
             delays: Delays::new(&config.delay_levels),
             transactions: Transactions::default(),
             timed: Timed::default(),
+            figures: Figures::default(),
             dedup: None,
             dedup_floor: PhysicalOffset::default(),
             config,

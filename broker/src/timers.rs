@@ -81,6 +81,7 @@ impl<E: Env> Shard<E> {
                 }
                 Timer::Clients => {
                     self.drop_silent_clients(now);
+                    self.sample_figures(now);
                     self.wheel.arm(now.mono.as_ms() + CLIENTS_MS, Timer::Clients);
                 }
             }

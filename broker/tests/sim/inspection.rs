@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use net::RequestCode;
 use net::body::{
-    ConsumeQueueEntries, ConsumeStatsList, ConsumeTimeSpans, ConsumerConnection, ConsumerStatusBody,
-    MessageQueue,
+    BrokerStatsData, ConsumeQueueEntries, ConsumeStatsList, ConsumeTimeSpans, ConsumerConnection,
+    ConsumerStatusBody, MessageQueue,
 };
 use net::json::{self, Style};
 use net::requests::{
     CleanExpiredConsumequeue, CleanUnusedTopic, DeleteExpiredCommitlog, GetBrokerConsumeStats,
     GetConsumerConnectionList, HeartBeat, InvokeBrokerToGetConsumerStatus, QueryConsumeQueue,
-    QueryConsumeTimeSpan, SendMessageV2, SwitchTimerEngine,
+    QueryConsumeTimeSpan, SendMessageV2, SwitchTimerEngine, ViewBrokerStatsData,
 };
 
 use crate::support::{Setup, World, commit, create_topic, heartbeat, message, property, pull, subscription};
@@ -176,4 +176,37 @@ fn members_that_subscribe_differently_are_told_until_they_agree() {
     assert_eq!(conflicts().unwrap(), ["topic T: a wants \"red\", b does not subscribe to it"]);
     a.must(&HeartBeat {}, &heartbeat("a", "g", &[subscription("U", "", 12), retry]));
     assert_eq!(conflicts(), None);
+}
+
+#[test]
+fn numbers_of_topics_groups_and_brokers_are_told_by_minute_hour_and_day() {
+    let world = World::new(8);
+    let host = world.boot(&Setup::default());
+    let mut admin = world.connect_local(&host);
+    admin.must(&create_topic("T", 2), b"");
+    admin.ask(&pull("g", "T", 0, 0), b"");
+    let asked = [("TOPIC_PUT_NUMS", "T"), ("GROUP_GET_NUMS", "T@g"), ("BROKER_PUT_NUMS", "DefaultCluster")];
+    let ask = |(stats_name, stats_key)| ViewBrokerStatsData { stats_name, stats_key };
+    for statistic in asked {
+        let first = admin.ask(&ask(statistic), b"");
+        assert!(first.code == 1 && first.remark.contains("begins with this question"), "{first:?}");
+    }
+    for number in 0..6 {
+        for queue_id in [0, 1] {
+            admin.must(&message("T", queue_id), b"x");
+        }
+        admin.must(&commit("g", "T", 0, number + 1), b"");
+        world.run_ms(10_000);
+        admin = world.connect_local(&host);
+    }
+    for (statistic, sum) in asked.into_iter().zip([12, 6, 12]) {
+        let told: BrokerStatsData = admin.must(&ask(statistic), b"").json();
+        assert_eq!((told.minute.sum, told.hour.sum, told.day.sum), (sum, sum, sum), "{statistic:?}");
+        let expected = sum as f64 / 60.0;
+        assert!((told.minute.tps - expected).abs() < 0.02, "{statistic:?}: {told:?}");
+    }
+    for statistic in [("TOPIC_PUT_SIZE", "T"), ("TOPIC_PUT_NUMS", "nowhere"), ("GROUP_GET_NUMS", "T")] {
+        let answer = admin.ask(&ask(statistic), b"");
+        assert!(answer.code == 1 && answer.remark.contains("not exist"), "{answer:?}");
+    }
 }

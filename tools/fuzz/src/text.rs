@@ -6,6 +6,7 @@ use net::admin_sources::AdminSources;
 use net::batch::{self, Item};
 use net::message_id::{OFFSET_ID_CHARS_MAX, OffsetMessageId};
 use net::{names, properties};
+use store::record::{INNER_BATCH, INNER_MAX, inner_batch, is_light_name, light_names, light_places};
 
 /// What the scan finds is what a lookup finds, and what is dropped is gone while the rest stays in its order.
 pub(crate) fn properties(data: &[u8]) {
@@ -21,6 +22,7 @@ pub(crate) fn properties(data: &[u8]) {
         let kept = entries.iter().filter(|(other, _)| *other != name.as_bytes()).copied();
         assert!(properties::iter(&rest).eq(kept), "the others stay");
     }
+    spread(data);
     if let Ok(text) = str::from_utf8(data) {
         let _any_number = properties::tags_code(text);
         let _may_refuse = (names::check_topic(text), names::check_group(text));
@@ -29,6 +31,20 @@ pub(crate) fn properties(data: &[u8]) {
             assert_eq!(OffsetMessageId::parse(id.format(&mut buffer)).ok(), Some(id));
         }
     }
+}
+
+/// However a record says that it has more entries than one, they are so many, in queues that may be, each asked for once.
+fn spread(data: &[u8]) {
+    assert!((1..=INNER_MAX).contains(&inner_batch("T", INNER_BATCH, data)));
+    assert_eq!(inner_batch("T", 0, data), 1);
+    let names: Vec<&str> = light_names("T", data).collect();
+    for (at, name) in names.iter().enumerate() {
+        assert!(is_light_name(name) && !names[..at].contains(name));
+    }
+    for (name, _offset) in light_places("T", data) {
+        assert!(names.contains(&name), "a place only where it is asked for");
+    }
+    assert_eq!(light_places("%RETRY%g", data).count(), 0);
 }
 
 /// Items that are whole encode to the bytes' meaning again, and their number is bounded by the bytes.

@@ -45,6 +45,8 @@ const SECOND_CHANCES: usize = 3;
 enum Suite {
     /// A client with servers of its own.
     Client(Program),
+    /// A Java client at a broker with light queues and idempotent sends.
+    Kinds(&'static str),
     /// Java's tool.
     Mqadmin,
     /// Our broker and a Java broker at a name server of this make.
@@ -72,6 +74,8 @@ impl Suite {
         all.extend([
             Self::Client(Program::Go),
             Self::Client(Program::Node),
+            Self::Kinds("5.3.3"),
+            Self::Kinds("5.5.0"),
             Self::Mqadmin,
             Self::Cli,
             Self::Hostile,
@@ -87,6 +91,7 @@ impl Suite {
     fn name(self) -> String {
         match self {
             Self::Client(program) => program.name(),
+            Self::Kinds(version) => format!("kinds-{version}"),
             Self::Mqadmin => "mqadmin".to_owned(),
             Self::Mixed(Make::Java) => "mixed-at-java-name-server".to_owned(),
             Self::Mixed(Make::Ours) => "mixed-at-our-name-server".to_owned(),
@@ -104,12 +109,13 @@ impl Suite {
     /// client drops an offset that was set before its first rebalance, Java's loses a heartbeat that meets another).
     /// What proves a promise of ours is never asked twice.
     fn is_a_foreign_program(self) -> bool {
-        matches!(self, Self::Client(_) | Self::Mixed(_) | Self::Mqadmin)
+        matches!(self, Self::Client(_) | Self::Kinds(_) | Self::Mixed(_) | Self::Mqadmin)
     }
 
     fn run(self, it: &Run<'_>) -> Result<(), Trouble> {
         match self {
             Self::Client(program) => it.client(program),
+            Self::Kinds(version) => it.kinds(version),
             Self::Mqadmin => it.mqadmin(),
             Self::Mixed(name_server) => it.mixed(name_server),
             Self::Cli => it.cli(),
@@ -203,6 +209,20 @@ impl Run<'_> {
         let mut cluster = self.start(&Plan::usual(self.selection.name_servers, self.selection.brokers))?;
         let mut command = program.command(self.workshop, &self.home)?;
         self.describe(&mut command, &cluster);
+        self.converse(command, &mut cluster, "client.log")
+    }
+
+    /// One broker: a priority holds within one, and a retry that goes to another is another message.
+    fn kinds(&self, version: &'static str) -> Result<(), Trouble> {
+        let light = "enableLmq=true\nenableMultiDispatch=true\n";
+        let extra = match self.selection.brokers {
+            Make::Ours => format!("{light}dedup.window=10m\n"),
+            Make::Java => light.to_owned(),
+        };
+        let mut cluster = self.start(&self.single(1, &extra))?;
+        let mut command = Program::Java { version, codec: CODECS[0] }.command(self.workshop, &self.home)?;
+        self.describe(&mut command, &cluster);
+        command.args(["--set", "kinds"]);
         self.converse(command, &mut cluster, "client.log")
     }
 

@@ -38,6 +38,11 @@ fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         seed("batch", "two-items", &items),
         seed("properties", "usual", b"KEYS\x01k1 k2\x02UNIQ_KEY\x01U\x02TAGS\x01a\x02KEYS\x01again"),
         seed("properties", "odd", b"\x01v\x02k\x01\x02novalue\x02\x02k\x01v\x01w\x02"),
+        seed(
+            "properties",
+            "light-queues",
+            b"INNER_MULTI_DISPATCH\x01%LMQ%a,plain,%LMQ%b,%LMQ%a\x02INNER_NUM\x0132768\x02INNER_MULTI_QUEUE_OFFSET\x014,,7,9\x02",
+        ),
         seed("properties", "message-id", b"0A00000100002A9F0000000000000076"),
         seed("receipts", "whole", b"17 1700000000000 60000 3 1 broker-a 2 19"),
         seed("receipts", "ordered-without-offset", b"0 1700000000000 60000 999 0 broker-a 0"),

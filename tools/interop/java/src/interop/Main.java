@@ -52,6 +52,8 @@ public final class Main {
         List<Scenario> all = new ArrayList<>();
         if ("mixed".equals(set)) {
             all.addAll(Mixed.ALL);
+        } else if ("kinds".equals(set)) {
+            all.addAll(Kinds.ALL);
         } else {
             Stream.of(Sends.ALL, Messages.ALL, Pushes.ALL, Pulls.ALL, Topics.ALL, Delays.ALL, Pops.ALL, Transactions.ALL, Asks.ALL, Restarts.ALL).forEach(all::addAll);
         }
