@@ -97,6 +97,8 @@ final class Kinds {
     }
 
     private static void check(Context c, String topic, Map<String, List<String>> expected) throws Exception {
+        // A client learns the broker's address with the route of a topic: light queues have none.
+        c.stored(topic, expected.values().stream().mapToInt(List::size).max().orElse(0));
         String broker = c.queues(topic).get(0).getBrokerName();
         for (Map.Entry<String, List<String>> one : expected.entrySet()) {
             MessageQueue queue = new MessageQueue(one.getKey(), broker, 0);
@@ -104,8 +106,6 @@ final class Kinds {
             List<String> bodies = c.drain(queue, 0).stream().map(Context::text).collect(Collectors.toList());
             Check.same(one.getValue(), bodies, "messages in " + queue);
         }
-        int all = expected.values().stream().mapToInt(List::size).max().orElse(0);
-        c.stored(topic, all);
     }
 
     /** RocketMQ stores a message twice that is sent twice; ours with {@code dedup.window} answers the second time as the first. */
