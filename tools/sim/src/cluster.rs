@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use broker::config::Span;
 use history::{Event, History, Queue};
 use namesrv::NameServer;
 use namesrv::config::NamesrvConfig;
@@ -34,6 +35,8 @@ pub(crate) struct Cluster<'w> {
     pub(crate) history: History,
     /// Whether acknowledged means flushed.
     pub(crate) sync: bool,
+    /// Whether a message that is sent again with its unique key is stored once.
+    pub(crate) dedup: bool,
     shards: Vec<ShardPlace>,
     name_server: Option<SimMachine>,
     attempts: u64,
@@ -53,9 +56,11 @@ impl<'w> Cluster<'w> {
     pub(crate) fn start(world: &'w World, seed: u64) -> Self {
         let mut random = Random::new(seed);
         let sync = random.percent(50);
-        let shards = (0..SHARDS).map(|index| ShardPlace::new(index, sync)).collect();
+        let dedup = random.percent(50);
+        let shards = (0..SHARDS).map(|index| ShardPlace::new(index, sync, dedup)).collect();
         let history = History::default();
-        let mut cluster = Self { world, random, history, sync, shards, name_server: None, attempts: 0 };
+        let mut cluster =
+            Self { world, random, history, sync, dedup, shards, name_server: None, attempts: 0 };
         cluster.start_name_server();
         for shard in 0..SHARDS {
             cluster.boot(shard);
@@ -144,10 +149,14 @@ impl<'w> Cluster<'w> {
 }
 
 impl ShardPlace {
-    fn new(index: usize, sync: bool) -> Self {
+    fn new(index: usize, sync: bool, dedup: bool) -> Self {
         let mut setup =
             Setup { ip: SHARD_IPS[index], index: u16::try_from(index).unwrap(), ..Setup::default() };
         setup.config.shards = Some(u16::try_from(SHARDS).unwrap());
+        if dedup {
+            setup.config.dedup_window = Span(Some(600_000));
+            setup.config.dedup_count = 10_000;
+        }
         setup.config.transaction_timeout_ms = 1_000;
         setup.config.transaction_check_ms = 2_000;
         setup.store.shard = setup.index;

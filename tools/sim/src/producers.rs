@@ -1,4 +1,6 @@
 //! Producers: plain messages, batches, levels of delay, times, half messages and what becomes of them.
+//!
+//! Where the broker stores a unique key once, what was not answered is sent again until it is.
 
 use std::collections::BTreeMap;
 
@@ -28,6 +30,8 @@ pub(crate) struct Producer<'w> {
     decisions: BTreeMap<Attempt, bool>,
     /// What it will tell by itself in a moment: the half message's place and offset.
     to_tell: Vec<(Attempt, i64, i64)>,
+    /// What it sends again, where that is harmless.
+    unanswered: Vec<Package>,
 }
 
 struct Waiting {
@@ -37,14 +41,34 @@ struct Waiting {
 }
 
 enum What {
-    Send { attempts: Vec<Attempt>, half: bool },
+    Send(Package),
     End(Attempt),
+}
+
+/// A message or batch, as it is sent once or again.
+#[derive(Clone)]
+struct Package {
+    attempts: Vec<Attempt>,
+    topic: &'static str,
+    queue_id: u32,
+    kind: Kind,
+    /// Of the one message, without its unique key.
+    properties: String,
+    /// Bytes of each body beyond the number.
+    bytes: u64,
 }
 
 impl<'w> Producer<'w> {
     pub(crate) fn new(number: usize) -> Self {
         let line = Line::to(number % SHARDS);
-        Self { line, number, waiting: Vec::new(), decisions: BTreeMap::new(), to_tell: Vec::new() }
+        Self {
+            line,
+            number,
+            waiting: Vec::new(),
+            decisions: BTreeMap::new(),
+            to_tell: Vec::new(),
+            unanswered: Vec::new(),
+        }
     }
 
     /// Takes what came, and sends something if `sends`.
@@ -79,86 +103,111 @@ impl<'w> Producer<'w> {
         if cluster.random.percent(50) {
             self.tell(cluster);
         }
-        if sends && self.waiting.len() < IN_FLIGHT {
-            self.send(cluster);
+        if self.waiting.len() < IN_FLIGHT {
+            if let Some(again) = self.unanswered.pop() {
+                self.transmit(cluster, again);
+            } else if sends {
+                let package = self.think(cluster);
+                for attempt in &package.attempts {
+                    let queue = queue(package.topic, self.line.shard, package.queue_id);
+                    cluster.note(Event::Send { attempt: *attempt, queue, kind: package.kind });
+                }
+                self.transmit(cluster, package);
+            }
         }
     }
 
     /// Nothing is open any more.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.waiting.is_empty() && self.to_tell.is_empty()
+        self.waiting.is_empty() && self.to_tell.is_empty() && self.unanswered.is_empty()
     }
 
     /// The connection is gone: nobody knows what became of what was asked over it.
     fn give_up(&mut self, cluster: &mut Cluster<'w>) {
         for one in self.waiting.drain(..) {
-            if let What::Send { attempts, .. } = one.what {
-                attempts.into_iter().for_each(|attempt| cluster.note(Event::Unknown { attempt }));
+            match one.what {
+                What::Send(package) if cluster.dedup => self.unanswered.push(package),
+                What::Send(package) => unknown(cluster, &package),
+                What::End(_) => {}
             }
         }
     }
 
-    fn send(&mut self, cluster: &mut Cluster<'w>) {
-        let shard = self.line.shard;
-        let id = u32::try_from(cluster.random.below(u64::from(QUEUES))).unwrap();
+    /// What to send next.
+    fn think(&mut self, cluster: &mut Cluster<'w>) -> Package {
         let attempt = cluster.next_attempt();
         let unix_ms = cluster.world.unix_ms();
-        let bytes = cluster.random.below(600);
-        let mut attempts = vec![attempt];
-        let (topic, kind, properties, half) = match cluster.random.below(100) {
-            0..40 => (PULLED, Kind::Plain, String::new(), false),
-            40..50 => (POPPED, Kind::Plain, String::new(), false),
+        let mut package = Package {
+            attempts: vec![attempt],
+            topic: PULLED,
+            queue_id: u32::try_from(cluster.random.below(u64::from(QUEUES))).unwrap(),
+            kind: Kind::Plain,
+            properties: String::new(),
+            bytes: cluster.random.below(600),
+        };
+        match cluster.random.below(100) {
+            0..40 => {}
+            40..50 => package.topic = POPPED,
             50..65 => {
                 let more = cluster.random.below(5);
-                attempts.extend((0..more).map(|_| cluster.next_attempt()));
-                (PULLED, Kind::Plain, String::new(), false)
+                package.attempts.extend((0..more).map(|_| cluster.next_attempt()));
             }
-            65..75 => (POPPED, Kind::Parked { due_ms: unix_ms + 1_000 }, property("DELAY", "1"), false),
+            65..75 => {
+                package.topic = POPPED;
+                package.kind = Kind::Parked { due_ms: unix_ms + 1_000 };
+                package.properties = property("DELAY", "1");
+            }
             75..85 => {
                 let delay_ms = 200 + cluster.random.below(6_000);
-                let due_ms = unix_ms + i64::try_from(delay_ms).unwrap();
-                (POPPED, Kind::Parked { due_ms }, property("TIMER_DELAY_MS", &delay_ms.to_string()), false)
+                package.topic = POPPED;
+                package.kind = Kind::Parked { due_ms: unix_ms + i64::try_from(delay_ms).unwrap() };
+                package.properties = property("TIMER_DELAY_MS", &delay_ms.to_string());
             }
             _ => {
-                let properties = property("TRAN_MSG", "true")
-                    + &property("PGROUP", "producers")
-                    + &property("UNIQ_KEY", &format!("{:032X}", attempt.0));
-                (PULLED, Kind::Half, properties, true)
+                package.kind = Kind::Half;
+                package.properties = property("TRAN_MSG", "true") + &property("PGROUP", "producers");
             }
+        }
+        package
+    }
+
+    fn transmit(&mut self, cluster: &mut Cluster<'w>, package: Package) {
+        let now = cluster.world.now_ms();
+        let born_at_ms = cluster.world.unix_ms();
+        let Some((client, _)) = self.line.get(cluster) else {
+            return unknown(cluster, &package);
         };
-        let bodies: Vec<Vec<u8>> = attempts.iter().map(|attempt| body_of(*attempt, bytes)).collect();
-        let is_batch = attempts.len() > 1;
+        let is_batch = package.attempts.len() > 1;
+        let bodies: Vec<Vec<u8>> =
+            package.attempts.iter().map(|attempt| body_of(*attempt, package.bytes)).collect();
+        let keys: Vec<String> =
+            package.attempts.iter().map(|attempt| property("UNIQ_KEY", &key_of(*attempt))).collect();
+        let properties = if is_batch { String::new() } else { package.properties.clone() + &keys[0] };
         let request = SendMessageV2 {
             properties: Some(&properties),
-            sys_flag: if half { 4 } else { 0 },
-            born_at_ms: unix_ms,
+            sys_flag: if package.kind == Kind::Half { 4 } else { 0 },
+            born_at_ms,
             batch: Some(is_batch),
-            ..message(topic, i32::try_from(id).unwrap())
-        };
-        let items: Vec<(&[u8], &str)> = bodies.iter().map(|body| (body.as_slice(), "")).collect();
-        let body = if is_batch { batch_of(&items) } else { bodies[0].clone() };
-        for attempt in &attempts {
-            cluster.note(Event::Send { attempt: *attempt, queue: queue(topic, shard, id), kind });
-        }
-        let Some((client, _)) = self.line.get(cluster) else {
-            return attempts.into_iter().for_each(|attempt| cluster.note(Event::Unknown { attempt }));
+            ..message(package.topic, i32::try_from(package.queue_id).unwrap())
         };
         let opaque = if is_batch {
-            client.begin_as(RequestCode::SEND_BATCH_MESSAGE, &request, &body, false)
+            let items: Vec<(&[u8], &str)> =
+                bodies.iter().zip(&keys).map(|(body, key)| (body.as_slice(), key.as_str())).collect();
+            client.begin_as(RequestCode::SEND_BATCH_MESSAGE, &request, &batch_of(&items), false)
         } else {
-            client.begin(&request, &body)
+            client.begin(&request, &bodies[0])
         };
-        self.waiting.push(Waiting {
-            opaque,
-            what: What::Send { attempts, half },
-            since: cluster.world.now_ms(),
-        });
+        self.waiting.push(Waiting { opaque, what: What::Send(package), since: now });
     }
 
     fn answered(&mut self, cluster: &mut Cluster<'w>, what: What, answer: &Answer) {
         match what {
-            What::Send { attempts, half } => {
-                for (place, attempt) in attempts.into_iter().enumerate() {
+            What::Send(package) => {
+                // Refused now, but perhaps stored the first time.
+                if cluster.dedup && answer.code != 0 {
+                    return self.unanswered.push(package);
+                }
+                for (place, attempt) in package.attempts.into_iter().enumerate() {
                     let event = match answer.code {
                         0 => {
                             let first = u64::try_from(answer.number("queueOffset")).unwrap();
@@ -168,7 +217,7 @@ impl<'w> Producer<'w> {
                         _ => Event::Unknown { attempt },
                     };
                     cluster.note(event);
-                    if half && answer.code == 0 {
+                    if package.kind == Kind::Half && answer.code == 0 {
                         self.stored_half(cluster, attempt, answer);
                     }
                 }
@@ -205,7 +254,7 @@ impl<'w> Producer<'w> {
     fn end(&mut self, cluster: &mut Cluster<'w>, attempt: Attempt, (offset, place): (i64, i64), asked: bool) {
         let Some(commit) = self.decisions.get(&attempt).copied() else { return };
         let Some((client, _)) = self.line.get(cluster) else { return };
-        let key = format!("{:032X}", attempt.0);
+        let key = key_of(attempt);
         let request = EndTransaction {
             topic: None,
             producer_group: "producers",
@@ -249,6 +298,15 @@ pub(crate) fn first_answer<'w>(cluster: &mut Cluster<'w>, shard: usize, limit_ms
 
 fn ask_within(client: &mut Client<'_>, request: &SendMessageV2<'_>, body: &[u8], ms: u64) -> Option<Answer> {
     client.wait_at_most_ms(request, body, ms)
+}
+
+/// Nobody knows what became of it, and nobody will.
+fn unknown(cluster: &mut Cluster<'_>, package: &Package) {
+    package.attempts.iter().for_each(|attempt| cluster.note(Event::Unknown { attempt: *attempt }));
+}
+
+fn key_of(attempt: Attempt) -> String {
+    format!("{:032X}", attempt.0)
 }
 
 /// A payload names its attempt.
