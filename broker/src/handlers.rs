@@ -25,7 +25,7 @@ mod topics;
 mod transactions;
 
 pub(crate) use clients::NO_SQL;
-pub(crate) use pop_ack::bits as ack_bits;
+pub(crate) use pop_ack::Bits as AckBits;
 pub(crate) use properties::{Asks, SendProperties};
 pub(crate) use recall::RecallHandle;
 pub(crate) use send::Target;

@@ -5,10 +5,13 @@ use net::body::{BatchAck, BatchAckBody};
 use net::json;
 use net::requests::{AckMessage, ChangeInvisibleReply, ChangeMessageInvisibletime};
 use rt::{Env, Now};
+use smallvec::SmallVec;
 use store::OffsetRange;
 
 use crate::call::{Call, Done, Outcome, Refused};
-use crate::pop::{Acked, Checkpoint, CheckpointId, Kind, Messages, ORDER_REVIVE_QUEUE, PopQueueId, Receipt};
+use crate::pop::{
+    Acked, Checkpoint, CheckpointId, Kind, MESSAGES_MAX, Messages, ORDER_REVIVE_QUEUE, PopQueueId, Receipt,
+};
 use crate::shard::Shard;
 
 /// Acknowledgements of one batch request: what one pop of each of many queues can need.
@@ -81,35 +84,46 @@ impl<E: Env> Shard<E> {
         outcome
     }
 
-    /// One entry of a batch: messages of one receipt, by bits. Places that do not exist are skipped, as by RocketMQ.
+    /// One entry of a batch: messages of one receipt, by bits. What is not out is skipped, as by RocketMQ.
     fn ack_bits(&mut self, call: &Call<'_>, one: &BatchAck) -> Result<(), Refused> {
         let kind = Kind::parse(&one.retry)
             .ok_or_else(|| Refused::system("the retry kind of an acknowledgement is not 0, 1 or 2"))?;
-        let bits = bits(&one.bits)
+        let bits = Bits::parse(&one.bits)
             .ok_or_else(|| Refused::system("the bits of an acknowledgement are not Base64"))?;
         let topic = kind.topic_of(&one.group, &one.topic);
         let Ok(queue_id) = u32::try_from(one.queue_id) else { return Ok(()) };
         if self.topics.config(&topic).is_none_or(|config| queue_id >= config.queues()) {
             return Ok(());
         }
-        let queue = self.queue_of(&topic, queue_id);
-        let range = self.store.offsets(queue);
-        let inside = signed(range.min.get())..=signed(range.max.get());
-        let mut outcome = Ok(());
-        for bit in bits {
-            let offset = one.start_offset.saturating_add(bit);
-            let (start, pop_ms) = (one.start_offset, one.pop_time_ms);
-            let ack = Ack { group: &one.group, topic: &topic, queue_id, offset, start, pop_ms };
-            if !inside.contains(&offset) {
-                continue;
-            }
+        let (start, pop_ms) = (one.start_offset, one.pop_time_ms);
+        let ack = |offset| Ack { group: &one.group, topic: &topic, queue_id, offset, start, pop_ms };
+        let out = self.offsets_out(&ack(start), one.revive_queue_id == ORDER_REVIVE_QUEUE);
+        let chosen = |offset: &u64| bits.is_set(signed(*offset).saturating_sub(start));
+        for offset in out.into_iter().filter(chosen) {
             if one.revive_queue_id == ORDER_REVIVE_QUEUE {
-                outcome = self.ack_in_order(call, &ack).and(outcome);
+                self.ack_in_order(call, &ack(signed(offset)))?;
             } else {
-                self.ack(&ack);
+                self.ack(&ack(signed(offset)));
             }
         }
-        outcome
+        Ok(())
+    }
+
+    /// The messages that one receipt can be about: bits beyond them cost nothing, however many were sent.
+    fn offsets_out(&self, ack: &Ack<'_>, in_order: bool) -> SmallVec<[u64; MESSAGES_MAX]> {
+        let checkpoints = &self.pops.checkpoints;
+        let Some(queue) = checkpoints.find(ack.group, ack.topic, ack.queue_id) else {
+            return SmallVec::new();
+        };
+        if in_order {
+            let order = checkpoints.queue(queue).and_then(|queue| queue.order.as_ref());
+            return order
+                .map(|info| info.messages.iter().map(|one| one.offset).collect())
+                .unwrap_or_default();
+        }
+        let start = u64::try_from(ack.start).unwrap_or(u64::MAX);
+        let open = checkpoints.find_open(queue, start, ack.pop_ms).and_then(|id| checkpoints.get(id));
+        open.map(Checkpoint::open_offsets).unwrap_or_default()
     }
 
     /// A message that is no longer out, or never was, is acknowledged without effect.
@@ -155,10 +169,12 @@ impl<E: Env> Shard<E> {
     }
 
     fn ack_batch(&mut self, ack: &Ack<'_>) -> Acked {
-        let after = || u64::try_from(ack.offset).map_or(Acked::Unknown, |offset| Acked::Next(offset + 1));
-        let Some(id) = self.pops.checkpoints.find(ack.group, ack.topic, ack.queue_id) else { return after() };
-        let Some(queue) = self.pops.checkpoints.queue_mut(id) else { return after() };
-        let Some(info) = queue.order.as_mut() else { return after() };
+        // Without a batch RocketMQ moves the offset all the same, and whatever lies before it is lost to a forged receipt.
+        let Some(id) = self.pops.checkpoints.find(ack.group, ack.topic, ack.queue_id) else {
+            return Acked::Stale;
+        };
+        let Some(queue) = self.pops.checkpoints.queue_mut(id) else { return Acked::Stale };
+        let Some(info) = queue.order.as_mut() else { return Acked::Stale };
         let acked = info.ack(u64::try_from(ack.offset).unwrap_or(u64::MAX), ack.pop_ms);
         self.pop_order_changed(id);
         acked
@@ -290,38 +306,52 @@ fn signed(offset: u64) -> i64 {
     i64::try_from(offset).unwrap_or(i64::MAX)
 }
 
-/// The numbers of the bits that are set in a `BitSet` of Java, in Base64.
-pub(crate) fn bits(text: &str) -> Option<Vec<i64>> {
-    let text = text.trim_end_matches('=');
-    if text.len() > BITS_MAX / 3 * 4 {
-        return None;
-    }
-    let mut set = Vec::new();
-    let (mut buffer, mut have, mut at) = (0u32, 0u32, 0i64);
-    for byte in text.bytes() {
-        let value = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            _ => return None,
-        };
-        buffer = (buffer << 6) | u32::from(value);
-        have += 6;
-        if have >= 8 {
-            have -= 8;
-            let whole = (buffer >> have) & 0xff;
-            set.extend((0..8i64).filter(|bit| whole & (1 << bit) != 0).map(|bit| at + bit));
-            at += 8;
+/// A `BitSet` of Java, as it comes in Base64.
+pub(crate) struct Bits(Vec<u8>);
+
+impl Bits {
+    /// Reads the text; `None` if it is none or too long.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let text = text.trim_end_matches('=');
+        if text.len() > BITS_MAX / 3 * 4 {
+            return None;
         }
+        let mut bytes = Vec::with_capacity(text.len() / 4 * 3 + 3);
+        let (mut buffer, mut have) = (0u32, 0u32);
+        for byte in text.bytes() {
+            let value = match byte {
+                b'A'..=b'Z' => byte - b'A',
+                b'a'..=b'z' => byte - b'a' + 26,
+                b'0'..=b'9' => byte - b'0' + 52,
+                b'+' | b'-' => 62,
+                b'/' | b'_' => 63,
+                _ => return None,
+            };
+            buffer = ((buffer << 6) | u32::from(value)) & 0xffff;
+            have += 6;
+            if have >= 8 {
+                have -= 8;
+                bytes.push(((buffer >> have) & 0xff) as u8);
+            }
+        }
+        Some(Self(bytes))
     }
-    Some(set)
+
+    /// Whether bit `number` is set.
+    pub(crate) fn is_set(&self, number: i64) -> bool {
+        let Ok(number) = usize::try_from(number) else { return false };
+        self.0.get(number / 8).is_some_and(|byte| byte & (1 << (number % 8)) != 0)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn bits(text: &str) -> Option<Vec<i64>> {
+        let bits = Bits::parse(text)?;
+        Some((-1..100).filter(|number| bits.is_set(*number)).collect())
+    }
 
     #[test]
     fn bit_sets_are_read_as_java_writes_them() {

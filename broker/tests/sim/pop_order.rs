@@ -103,6 +103,19 @@ fn an_unknown_message_of_the_batch_is_refused() {
     assert_eq!(offset(&mut client), 0);
 }
 
+#[test]
+fn a_forged_receipt_of_an_ordered_pop_moves_nothing() {
+    let world = World::new(9);
+    let host = boot(&world, &Setup::default(), 4);
+    let mut client = world.connect(&host);
+    let batch = client.popped(&PopMessage { max_msg_nums: 1, ..pop() });
+    let forged = Popped { offset: 3, receipt: "3 1 10000 999 0 broker-a 0 3".to_owned(), ..batch[0].clone() };
+    client.must(&forged.ack(), b"");
+    client.must(&forged.change(1), b"");
+    assert_eq!(offset(&mut client), 1);
+    assert_eq!(client.popped_texts(&pop()), ["m1", "m2", "m3"]);
+}
+
 /// since-5.3.md 15, 10.
 #[test]
 fn an_administrators_offset_opens_a_closed_queue() {
