@@ -139,6 +139,7 @@ pub(crate) fn run(mut options: Options) -> io::Result<bool> {
         configurations: Vec::new(),
         took: Vec::new(),
         valid: true,
+        judged: (0, 0, false),
         left_out: Vec::new(),
     };
     side.install(&target);
@@ -168,6 +169,8 @@ struct Side {
     /// How long each scenario took.
     took: Vec<(String, Duration)>,
     valid: bool,
+    /// Runs of a scenario of several loads: how many, how many disturbed, and whether one is worth nothing.
+    judged: (usize, usize, bool),
     /// Rivals that could not be installed, and why.
     left_out: Vec<String>,
 }
@@ -202,17 +205,36 @@ impl Side {
                 self.report.alone(scenario, &ours);
                 Ok(())
             }
-            Plan::Own => match scenario {
-                Scenario::B8 => cold::measure(self),
-                Scenario::B10 => scale::measure(self),
-                Scenario::B11 => crowd::measure(self),
-                Scenario::B12 => recovery::measure(self),
-                Scenario::B13 => knobs::measure(self),
-                Scenario::B14 => shards::measure(self),
-                Scenario::Timers => timers::measure(self),
-                _ => footprint::measure(self),
-            },
+            Plan::Own => {
+                self.judged = (0, 0, false);
+                let done = self.own(scenario);
+                let (runs, disturbed, invalid) = self.judged;
+                self.report.judge(scenario, runs, disturbed, invalid);
+                done
+            }
         }
+    }
+
+    fn own(&mut self, scenario: Scenario) -> io::Result<()> {
+        match scenario {
+            Scenario::B8 => cold::measure(self),
+            Scenario::B10 => scale::measure(self),
+            Scenario::B11 => crowd::measure(self),
+            Scenario::B12 => recovery::measure(self),
+            Scenario::B13 => knobs::measure(self),
+            Scenario::B14 => shards::measure(self),
+            Scenario::Timers => timers::measure(self),
+            _ => footprint::measure(self),
+        }
+    }
+
+    /// Takes a run of a scenario of several loads into account.
+    fn judge(&mut self, kind: Kind, figures: &Figures) {
+        let invalid = !figures.faults.is_empty() || kind == Kind::Ours && figures.overloaded;
+        self.judged.0 += 1;
+        self.judged.1 += usize::from(figures.is_disturbed());
+        self.judged.2 |= invalid;
+        self.valid &= !invalid;
     }
 
     /// One scenario beside one rival.
@@ -439,7 +461,7 @@ fn room_mib(dir: &Path) -> u64 {
     // As `df` and the brokers reckon: what only root may use is no room.
     let used = facts.f_blocks - facts.f_bfree;
     let limit = (used + facts.f_bavail) / 100 * FULL_PERCENT;
-    let room = limit.saturating_sub(used) * facts.f_frsize >> 20;
+    let room = (limit.saturating_sub(used) * facts.f_frsize) >> 20;
     (room / 4 * 3).min(12 << 10)
 }
 

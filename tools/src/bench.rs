@@ -29,6 +29,7 @@ pub mod keys;
 pub mod options;
 pub mod payload;
 pub mod plan;
+pub mod popper;
 pub mod random;
 pub mod receiver;
 pub mod recorder;
@@ -70,6 +71,7 @@ pub(crate) fn command(command: BenchCommand) -> Result<(), Failure> {
         BenchCommand::RmqProducer(alias) => alias_command(Tool::Producer, &alias.arguments),
         BenchCommand::RmqBatch(alias) => alias_command(Tool::Batch, &alias.arguments),
         BenchCommand::RmqConsumer(alias) => alias_command(Tool::Consumer, &alias.arguments),
+        BenchCommand::Pop(load) => load_command(Kind::Pop, &load),
         BenchCommand::Tx(load) => load_command(Kind::Tx, &load),
         BenchCommand::Delay(load) => load_command(Kind::Delay, &load),
         BenchCommand::Mixed(load) => load_command(Kind::Mixed, &load),

@@ -100,7 +100,8 @@ fn one(side: &mut Side, kind: Kind, mode: &str) -> io::Result<Beside> {
         kind.name(),
         scanned.scan_mib_per_second
     ));
-    side.valid &= alone.faults.is_empty() && scanned.faults.is_empty();
+    side.judge(kind, &alone);
+    side.judge(kind, &scanned);
     Ok(Beside { alone, scanned, device })
 }
 

@@ -63,7 +63,7 @@ fn beside(side: &mut Side, kind: Kind, count: usize, rate: &str) -> io::Result<(
     server.stop()?;
     let each = all.anonymous.saturating_sub(few.anonymous) as f64 / (count - count / 5) as f64;
     side.report.say(&format!("B11 {} {count} connections: {each:.0} bytes each; {figures}", kind.name()));
-    side.valid &= figures.faults.is_empty();
+    side.judge(kind, &figures);
     Ok((each, figures))
 }
 

@@ -75,7 +75,7 @@ fn rolled(side: &mut Side, kind: Kind, setup: &Setup, rate: &str) -> io::Result<
     let figures = super::scenario::load(Load::Produce, &server, run, &["--inflight=1024", rate])?;
     server.stop()?;
     side.report.say(&format!("B12 rolls, {}: {figures}", kind.name()));
-    side.valid &= figures.faults.is_empty();
+    side.judge(kind, &figures);
     Ok(figures)
 }
 

@@ -126,6 +126,17 @@ impl Report {
         }
     }
 
+    /// Says of the rows of `scenario` how many runs were behind them and what they were worth.
+    pub(crate) fn judge(&mut self, scenario: Scenario, runs: usize, disturbed: usize, invalid: bool) {
+        let word = scenario.word();
+        for row in self.rows.iter_mut().filter(|row| row.scenario == word && runs > 0) {
+            (row.runs, row.disturbed) = (runs, disturbed);
+            if invalid {
+                row.met = INVALID.to_owned();
+            }
+        }
+    }
+
     /// Adds a row from the values of single runs; neighbours are compared.
     pub(crate) fn row(&mut self, about: About<'_>, figure: Figure<'_>, theirs: &[f64], ours: &[f64]) {
         let ratios = theirs.iter().zip(ours).map(

@@ -113,7 +113,7 @@ fn one(side: &mut Side, kind: Kind, queues: usize, more: &[&str]) -> io::Result<
         "B10 {} {queues} queues: {resident:.0} MiB, {descriptors} files, recovered in {recovery:?}; {figures}",
         kind.name()
     ));
-    side.valid &= figures.faults.is_empty();
+    side.judge(kind, &figures);
     Ok(Sized { figures, resident, descriptors, recovery })
 }
 

@@ -81,6 +81,8 @@ pub(crate) enum Scenario {
     Delay,
     /// How late delayed messages are delivered: ours at 50,000/s due, theirs at 5,000/s.
     Lateness,
+    /// Pops of 32, each message acknowledged.
+    Pop,
     /// Pulls through a filter of SQL92 that one message in a hundred passes.
     Filter,
     /// A million and ten million pending timers.
@@ -172,6 +174,7 @@ impl Scenario {
             Self::Tx => "transactions, half and end, 4 x 64, 1 KiB",
             Self::Delay => "delayed sends (due in an hour), 4 x 64, 1 KiB",
             Self::Lateness => "delayed delivery, due in 5 s, ours 50,000/s, theirs 5,000/s",
+            Self::Pop => "pop of 32 and an acknowledgement for each, 4 consumers, 128 B",
             Self::Filter => "SQL92 filter, 1 of 101 of 100,000 messages passes",
             Self::Timers => "pending timers over a week",
             Self::Footprint => "footprint",
@@ -279,6 +282,12 @@ impl Scenario {
                 Kind::Delay,
                 &["--connections=4", "--consumers=4", "--rate=5000/s", "--delay=5s", "--pull=64", "--verify"],
             ),
+            Self::Pop if ours => {
+                (Kind::Pop, &["--consumers=4", "--pull=32", "--size=128", "--backlog=1000000", "--warmup=1s"])
+            }
+            Self::Pop => {
+                (Kind::Pop, &["--consumers=4", "--pull=32", "--size=128", "--backlog=200000", "--warmup=1s"])
+            }
             Self::Filter => (
                 Kind::Consume,
                 &[
@@ -335,7 +344,8 @@ pub(crate) fn load(kind: Kind, server: &Server, run: Run, own: &[&str]) -> io::R
         "--timeout=10000".to_owned(),
     ];
     // Pulls read the same messages again and again: no disk fills.
-    let wanted = |text: &&str| kind != Kind::Consume || !text.starts_with("--messages");
+    let reads = matches!(kind, Kind::Consume | Kind::Pop);
+    let wanted = |text: &&str| !reads || !text.starts_with("--messages");
     let ours = ours.iter().map(String::as_str).filter(wanted).filter(|text| !named(text));
     let all: Vec<&str> = ours.chain(own.iter().copied()).collect();
     measure(kind, &all)

@@ -51,6 +51,6 @@ fn with(side: &mut Side, shards: usize) -> io::Result<Figures> {
     let figures = super::scenario::load(Load::Produce, &server, side.run_of(Scenario::B14), &own)?;
     server.stop()?;
     side.report.say(&format!("B14 {shards} shards: {figures}"));
-    side.valid &= figures.faults.is_empty();
+    side.judge(Kind::Ours, &figures);
     Ok(figures)
 }

@@ -20,6 +20,7 @@ use super::engine::{Control, Engine};
 use super::host::{self, Usage};
 use super::keys;
 use super::plan::Plan;
+use super::popper::{Popper, PopperPlan};
 use super::receiver::{Assignment, Reading, Receiver, ReceiverPlan};
 use super::recorder::{Interval, Kept, Phase, Times};
 use super::sender::{SendLine, Sender, SenderPlan, Undecided};
@@ -36,6 +37,8 @@ pub struct Part {
     pub sender: Option<SenderPlan>,
     /// What it receives.
     pub receiver: Option<ReceiverPlan>,
+    /// What it pops.
+    pub popper: Option<PopperPlan>,
 }
 
 /// How long what goes on.
@@ -151,7 +154,7 @@ pub fn sending_parts(plan: &Plan, brokers: &[Broker], queues: &[Queue]) -> Vec<P
             };
             let addresses = mine.iter().map(|line| brokers[line % brokers.len()].socket).collect();
             let place = Place { lines: addresses, cpu: plan.cpus[thread], spin: plan.spin };
-            Part { place, sender: Some(sender), receiver: None }
+            Part { place, sender: Some(sender), receiver: None, popper: None }
         })
         .collect()
 }
@@ -168,7 +171,7 @@ pub fn add_consumers(
     let threads = plan.cpus.len().max(parts.len()).min(consumers.max(parts.len())).max(1);
     while parts.len() < threads {
         let place = Place { lines: Vec::new(), cpu: plan.cpus[parts.len()], spin: plan.spin };
-        parts.push(Part { place, sender: None, receiver: None });
+        parts.push(Part { place, sender: None, receiver: None, popper: None });
     }
     for consumer in 0..consumers {
         let mine: Vec<&(Queue, Reading)> = if consumers <= queues.len() {
@@ -208,6 +211,36 @@ pub fn add_consumers(
         }
         receiver.lines.end = part.place.lines.len();
     }
+}
+
+/// The parts of a run that pops: consumers dealt to threads in turn, each with a connection to each broker.
+#[must_use]
+pub fn popping_parts(
+    plan: &Plan,
+    brokers: &[Broker],
+    names: &[String],
+    topics: &[String],
+    consumers: usize,
+) -> Vec<Part> {
+    let threads = plan.cpus.len().min(consumers).max(1);
+    (0..threads)
+        .map(|thread| {
+            let mine = || (thread..consumers).step_by(threads).flat_map(|_| brokers.iter().zip(names));
+            let popper = PopperPlan {
+                brokers: mine().map(|(_, name)| name.clone()).collect(),
+                first_line: 0,
+                topics: topics.to_vec(),
+                codec: plan.shape.codec,
+                group: plan.group.clone(),
+                count: plan.pull,
+                inflight: plan.inflight,
+                timeout_ns: nanos(plan.timeout),
+            };
+            let lines = mine().map(|(broker, _)| broker.socket).collect();
+            let place = Place { lines, cpu: plan.cpus[thread], spin: plan.spin };
+            Part { place, sender: None, receiver: None, popper: Some(popper) }
+        })
+        .collect()
 }
 
 /// How consumers read.
@@ -443,6 +476,11 @@ impl Crew {
             self.faults.extend(receiver.faults);
             self.clock_gap_ms = self.clock_gap_ms.into_iter().chain(receiver.clock_gap_ms).min();
         }
+        if let Some(popper) = engine.popper {
+            self.received_ever += popper.popped_ever;
+            self.failed_ever += popper.failed_ever;
+            self.faults.extend(popper.faults);
+        }
         if let Some(failure) = failure {
             self.failure.get_or_insert(failure.to_string());
         }
@@ -460,7 +498,9 @@ fn start(
     let name = format!("bench-{at}");
     std::thread::Builder::new().name(name.clone()).spawn(move || {
         let pair = (part.sender.map(Sender::new), part.receiver.map(Receiver::new));
-        let engine = Engine::new(control.clone(), pair, (senders, span.copies), nanos(span.drain), out);
+        let popper = part.popper.map(Popper::new);
+        let engine =
+            Engine::new(control.clone(), pair, popper, (senders, span.copies), nanos(span.drain), out);
         let outcome = driver::run(&name, &part.place, engine);
         if !matches!(outcome, Ok((_, None))) {
             control.stop.store(true, Ordering::Relaxed);

@@ -8,6 +8,7 @@ use net::Header;
 use rt::{Env, Mono, Now};
 
 use super::driver::{Lines, Next, Work};
+use super::popper::Popper;
 use super::receiver::Receiver;
 use super::recorder::{Interval, Phase, Recorder, Times};
 use super::sender::Sender;
@@ -51,6 +52,8 @@ pub struct Engine {
     pub sender: Option<Sender>,
     /// Consuming part.
     pub receiver: Option<Receiver>,
+    /// Popping part.
+    pub popper: Option<Popper>,
     /// What was sent and seen.
     pub ledger: Ledger,
     out: mpsc::Sender<Interval>,
@@ -70,6 +73,7 @@ impl Engine {
     pub fn new(
         control: Arc<Control>,
         (sender, receiver): (Option<Sender>, Option<Receiver>),
+        popper: Option<Popper>,
         (senders, copies): (usize, u64),
         drain_ns: u64,
         out: mpsc::Sender<Interval>,
@@ -80,6 +84,7 @@ impl Engine {
             copies,
             sender,
             receiver,
+            popper,
             ledger: Ledger::default(),
             out,
             recorder: None,
@@ -92,7 +97,10 @@ impl Engine {
 
     fn inflight(&self) -> u64 {
         let sending = self.sender.as_ref().map(Sender::inflight);
-        sending.or_else(|| self.receiver.as_ref().map(Receiver::inflight)).unwrap_or(0)
+        sending
+            .or_else(|| self.receiver.as_ref().map(Receiver::inflight))
+            .or_else(|| self.popper.as_ref().map(Popper::inflight))
+            .unwrap_or(0)
     }
 
     fn begin(&mut self) -> Option<Next> {
@@ -118,7 +126,7 @@ impl Engine {
             // A number of messages is measured to its last answer.
             (Some(sender), _) => sender.is_spent() && sender.inflight() == 0,
             (None, Some(receiver)) => receiver.is_spent() || receiver.is_through(),
-            (None, None) => true,
+            (None, None) => self.popper.as_ref().is_none_or(Popper::is_through),
         };
         let inflight = self.inflight();
         let recorder = self.recorder.as_mut().expect("the run has begun");
@@ -133,6 +141,9 @@ impl Engine {
             self.control.over.store(true, Ordering::Relaxed);
             if let Some(sender) = &mut self.sender {
                 sender.stop(now);
+            }
+            if let Some(popper) = &mut self.popper {
+                popper.stop();
             }
             // The consumers of an end-to-end run go on until everything came.
             if let (None, Some(receiver)) = (&self.sender, &mut self.receiver)
@@ -156,6 +167,9 @@ impl Engine {
                 self.control.visible.fetch_add(sender.visible_ever, Ordering::Relaxed);
                 self.control.senders_done.fetch_add(1, Ordering::Release);
             }
+        }
+        if let Some(popper) = &self.popper {
+            return popper.inflight() == 0 || !patient;
         }
         let Some(receiver) = &self.receiver else { return true };
         if self.senders == 0 {
@@ -186,6 +200,12 @@ impl<E: Env> Work<E> for Engine {
 
     fn answer(&mut self, line: usize, header: &Header<'_>, body: &[u8], lines: &mut Lines<E>, now: Now) {
         let Some(recorder) = &mut self.recorder else { return };
+        if let Some(popper) = &mut self.popper
+            && popper.line_range().contains(&line)
+        {
+            popper.answer(line, (header, body), lines, recorder, now);
+            return;
+        }
         match (&mut self.sender, &mut self.receiver) {
             (Some(sender), _) if line < sender.line_count() => {
                 sender.answer(line, header, lines, (recorder, &mut self.ledger), now);
@@ -225,6 +245,10 @@ impl<E: Env> Work<E> for Engine {
             receiver.expire(recorder, now.mono.0);
             until = until.min(receiver.pump(lines));
         }
+        if let Some(popper) = &mut self.popper {
+            popper.expire(recorder, now.mono.0);
+            until = until.min(popper.pump(lines));
+        }
         Next::Until(Mono(until))
     }
 
@@ -237,6 +261,9 @@ impl<E: Env> Work<E> for Engine {
         }
         if let Some(receiver) = &mut self.receiver {
             receiver.abandon(recorder, now);
+        }
+        if let Some(popper) = &mut self.popper {
+            popper.abandon(recorder);
         }
         self.ended_at.get_or_insert(now);
         recorder.stop(now, 0);

@@ -68,6 +68,12 @@ impl Flight {
         self.slots.len() - self.free.len()
     }
 
+    /// Requests that may be in flight.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.slots.len()
+    }
+
     /// None is.
     #[must_use]
     pub fn is_empty(&self) -> bool {

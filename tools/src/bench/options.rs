@@ -22,6 +22,8 @@ pub enum BenchCommand {
     E2e(Box<Load>),
     /// Send batches
     Batch(Box<Load>),
+    /// Pop what is stored and acknowledge each message, until nothing is left
+    Pop(Box<Load>),
     /// Send transactions: half messages and their ends
     Tx(Box<Load>),
     /// Send delayed messages and receive them: how late they are delivered
@@ -160,7 +162,7 @@ pub struct Load {
     /// Messages per pull at most
     #[arg(long, default_value_t = 32)]
     pub pull: u32,
-    /// consume: messages stored first in each queue, then read again and again
+    /// consume: messages stored first in each queue, then read again and again; pop: popped once
     #[arg(long, default_value_t = 4096)]
     pub backlog: u64,
 

@@ -32,6 +32,8 @@ pub enum Kind {
     Consume,
     /// Sends and long polls.
     E2e,
+    /// Pops and acknowledgements.
+    Pop,
     /// Transactions.
     Tx,
     /// Delayed messages, and long polls for them.
@@ -222,7 +224,11 @@ impl Plan {
             filter: load.filter.clone(),
             pull: load.pull,
             backlog: load.backlog,
-            inflight: inflight(load, rate),
+            inflight: if kind == Kind::Pop {
+                load.inflight.unwrap_or(POPS) as usize
+            } else {
+                inflight(load, rate)
+            },
             cpus: cores(load)?,
             spin: match load.spin {
                 Some(0) => Spin::Off,
@@ -289,7 +295,7 @@ impl Plan {
         match self.kind {
             Kind::E2e => true,
             Kind::Delay | Kind::Mixed => self.consumers != Some(0),
-            Kind::Produce | Kind::Batch | Kind::Consume | Kind::Tx => false,
+            Kind::Produce | Kind::Batch | Kind::Consume | Kind::Tx | Kind::Pop => false,
         }
     }
 
@@ -365,6 +371,7 @@ impl Kind {
             Self::Batch => "batch",
             Self::Consume => "consume",
             Self::E2e => "e2e",
+            Self::Pop => "pop",
             Self::Tx => "tx",
             Self::Delay => "delay",
             Self::Mixed => "mixed",
@@ -395,6 +402,8 @@ pub fn size_text(size: &Size) -> String {
 const BODY_BYTES_MAX: usize = 4 << 20;
 /// Producer and consumer group unless told.
 const GROUP: &str = "ringmq_bench";
+/// Pops in flight per connection.
+const POPS: u32 = 4;
 const BATCH: u32 = 32;
 const BATCH_MAX: u64 = 4096;
 const WARMUP: Duration = Duration::from_secs(10);

@@ -75,6 +75,7 @@ pub(crate) fn run(
     let (crew, verdict, trouble) = match plan.kind {
         Kind::Produce | Kind::Batch | Kind::Tx => session.produce(each)?,
         Kind::Consume => session.consume(each)?,
+        Kind::Pop => session.pop(each)?,
         Kind::E2e => session.end_to_end(each)?,
         Kind::Delay | Kind::Mixed if plan.has_consumers() || plan.scanners > 0 => session.end_to_end(each)?,
         Kind::Delay | Kind::Mixed => session.send_only(each)?,
@@ -194,6 +195,20 @@ impl Session<'_> {
         let mut parts = Vec::new();
         let plan = Plan { verify: false, ..self.plan.clone() };
         crew::add_consumers(&mut parts, &plan, readers, &self.stage.brokers, &readings);
+        let crew = self.crew(parts, self.span(), each)?;
+        Ok((crew, None, Vec::new()))
+    }
+
+    /// Pops what is stored.
+    fn pop(&mut self, each: &mut dyn FnMut(&Interval)) -> Ran {
+        if !self.plan.topic_exists {
+            self.fill()?;
+        }
+        let names: Vec<String> =
+            (0..self.stage.brokers.len()).map(|broker| self.stage.name_of(broker)).collect();
+        let topics = self.stage.topics().to_vec();
+        let consumers = self.plan.consumers.map_or(CONSUMERS, |count| count as usize);
+        let parts = crew::popping_parts(self.plan, &self.stage.brokers, &names, &topics, consumers);
         let crew = self.crew(parts, self.span(), each)?;
         Ok((crew, None, Vec::new()))
     }

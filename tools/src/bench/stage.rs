@@ -156,6 +156,12 @@ impl Stage {
         self.setting_of(&address, key)
     }
 
+    /// The broker's name: receipts carry it.
+    pub(crate) fn name_of(&mut self, broker: usize) -> String {
+        let Broker { name, address, .. } = self.brokers[broker].clone();
+        if name.is_empty() { self.setting_of(&address, "brokerName").unwrap_or_default() } else { name }
+    }
+
     fn setting_of(&mut self, address: &str, key: &str) -> Option<String> {
         let answer =
             self.cluster.ask(address, &GetBrokerConfig {}, &[], "asking for the configuration").ok()?;
@@ -289,7 +295,7 @@ impl Stage {
             let Some(address) = place.master() else { continue };
             let queues = match kind {
                 Kind::Produce | Kind::Batch | Kind::Tx => place.write_queues,
-                Kind::Consume => place.read_queues,
+                Kind::Consume | Kind::Pop => place.read_queues,
                 Kind::E2e | Kind::Delay | Kind::Mixed => place.write_queues.min(place.read_queues),
             };
             if queues == 0 {
@@ -302,7 +308,7 @@ impl Stage {
         if self.queues.is_empty() {
             let what = match kind {
                 Kind::Produce | Kind::Batch | Kind::Tx => "written",
-                Kind::Consume => "read",
+                Kind::Consume | Kind::Pop => "read",
                 Kind::E2e | Kind::Delay | Kind::Mixed => "written and read",
             };
             return Err(Failure::Partly {

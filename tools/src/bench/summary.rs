@@ -296,7 +296,7 @@ pub fn headline<'i>(plan: &Plan, interval: &'i Interval) -> &'i Latencies {
         Kind::Tx if plan.is_open() => &interval.transaction,
         Kind::Tx => &interval.transaction_service,
         Kind::Consume if plan.follow => &interval.born_to_client,
-        Kind::Consume => &interval.delivery_service,
+        Kind::Consume | Kind::Pop => &interval.delivery_service,
         Kind::Produce | Kind::Batch | Kind::Delay | Kind::Mixed if plan.is_open() => &interval.response,
         Kind::Produce | Kind::Batch | Kind::Delay | Kind::Mixed => &interval.service,
     }
@@ -307,7 +307,7 @@ pub fn headline<'i>(plan: &Plan, interval: &'i Interval) -> &'i Latencies {
 pub fn service<'i>(plan: &Plan, interval: &'i Interval) -> &'i Latencies {
     match plan.kind {
         Kind::Consume if plan.follow => &interval.store_to_client,
-        Kind::E2e | Kind::Consume => &interval.delivery_service,
+        Kind::E2e | Kind::Consume | Kind::Pop => &interval.delivery_service,
         Kind::Mixed if plan.has_consumers() => &interval.delivery_service,
         Kind::Tx => &interval.transaction_service,
         Kind::Produce | Kind::Batch | Kind::Delay | Kind::Mixed => &interval.service,

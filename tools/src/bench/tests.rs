@@ -399,7 +399,7 @@ fn run_until(
     control.times.set(Times { start, measured, end, interval: nanos(plan.interval) }).unwrap();
     let (out, intervals) = mpsc::channel();
     let pair = (part.sender.map(Sender::new), part.receiver.map(Receiver::new));
-    let engine = Engine::new(control, pair, (1, 1), nanos(plan.timeout + plan.longest_delay()), out);
+    let engine = Engine::new(control, pair, None, (1, 1), nanos(plan.timeout + plan.longest_delay()), out);
     let client = sim.machine([10, 0, 0, 2], SimDisk::new());
     let env = client.env();
     let driver = Rc::new(RefCell::new(Driver::connect(env.clone(), &part.place.lines, engine)));

@@ -73,7 +73,16 @@ pub(super) fn topic(load: &Load) -> Result<(), Failure> {
 impl Plan {
     /// What single options do not tell: whether they go together.
     pub(super) fn check_together(&self, load: &Load) -> Result<(), Failure> {
-        let sends = self.kind != Kind::Consume;
+        let sends = !matches!(self.kind, Kind::Consume | Kind::Pop);
+        if self.kind == Kind::Pop && (self.shape.stamped || self.messages.is_some()) {
+            return Err(usage(
+                "pop takes each stored message once: --verify and --messages mean nothing to it",
+                "leave them out; --backlog says how many there are",
+            ));
+        }
+        if self.kind == Kind::Pop && self.pull > 32 {
+            return Err(usage("a pop takes at most 32 messages", "give --pull 32 or less"));
+        }
         if load.oneway && self.rate.is_none() {
             return Err(usage(
                 "nothing limits --oneway at --rate max: no answer says when to send on",
@@ -88,7 +97,7 @@ impl Plan {
         }
         if !sends && load.rate.is_some_and(|rate| rate != Rate::Max) {
             return Err(usage(
-                "consume reads as fast as answers come; --rate is for sends",
+                "consume and pop read as fast as answers come; --rate is for sends",
                 "leave out --rate, or use `bench e2e --rate ...`",
             ));
         }

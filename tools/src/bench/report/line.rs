@@ -26,6 +26,7 @@ pub fn progress(kind: Kind, row: &Row) -> String {
             format!("{} sent  {} ack", per(row.sent), per(row.acknowledged))
         }
         Kind::Consume => format!("{} read", per(row.received)),
+        Kind::Pop => format!("{} popped  {} ack", per(row.received), per(row.acknowledged)),
         Kind::E2e | Kind::Delay | Kind::Mixed => {
             format!("{} sent  {} ack  {} got", per(row.sent), per(row.acknowledged), per(row.received))
         }

@@ -35,7 +35,7 @@ impl Lines {
             Kind::Delay if plan.shape.level.is_some() => Self::Producer,
             Kind::Delay => Self::TimerProducer,
             Kind::Consume if plan.shape.due_property.is_some() => Self::TimerConsumer,
-            Kind::Consume | Kind::E2e | Kind::Mixed => Self::Consumer,
+            Kind::Consume | Kind::Pop | Kind::E2e | Kind::Mixed => Self::Consumer,
         }
     }
 }

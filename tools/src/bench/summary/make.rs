@@ -141,6 +141,11 @@ fn latency(plan: &Plan, total: &Interval) -> Latency {
             lag,
             ..Latency::default()
         },
+        Kind::Pop => Latency {
+            service: of(&total.delivery_service),
+            decision: of(&total.decision),
+            ..Latency::default()
+        },
         Kind::Tx => Latency {
             response: of(&total.transaction),
             service: of(&total.transaction_service),
