@@ -71,25 +71,25 @@ impl<E: Env> Shard<E> {
         })
     }
 
-    /// The progress of every group in every topic it consumes (317). Without the times of the last messages, which
-    /// would be a read of the disk for each queue of each group.
+    /// The progress of every group in every topic it consumes (317). mqadmin shows only queues of which it hears when
+    /// their last consumed message was stored, so each is read.
     pub(crate) fn all_consume_stats(&mut self, call: &Call<'_>, request: &GetBrokerConsumeStats) -> Outcome {
         let groups: Vec<String> =
             self.groups.sorted().into_iter().map(|config| config.group_name.clone()).collect();
         let mut list =
             ConsumeStatsList { broker_addr: Some(self.identity.address.to_string()), ..Default::default() };
-        for group in groups {
-            let topics: Vec<String> = self.offsets.topics_of(&group).into_iter().map(str::to_owned).collect();
+        let mut reads = Vec::new();
+        for (at, group) in groups.into_iter().enumerate() {
             let mut all = Vec::new();
-            for topic in topics {
-                let Some(config) = self.topics.config(&topic) else { continue };
+            for topic in self.offsets.topics_of(&group) {
+                let Some(config) = self.topics.config(topic) else { continue };
                 if request.is_order && !config.order {
                     continue;
                 }
                 let mut queues = BTreeMap::new();
                 for queue_id in 0..config.read_queues {
-                    let end = signed(self.range(&topic, queue_id).max);
-                    let consumed = self.offsets.get(&group, &topic, queue_id).unwrap_or(0);
+                    let end = signed(self.range(topic, queue_id).max);
+                    let consumed = self.offsets.get(&group, topic, queue_id).unwrap_or(0);
                     list.total_diff += (end - consumed).max(0);
                     let wrapper = OffsetWrapper {
                         broker_offset: end,
@@ -97,13 +97,29 @@ impl<E: Env> Shard<E> {
                         last_timestamp: 0,
                         pull_offset: consumed,
                     };
-                    queues.insert(self.message_queue(&topic, queue_id), wrapper);
+                    let queue = self.message_queue(topic, queue_id);
+                    if let Some(read) = self.last_consumed(topic, queue_id, consumed) {
+                        reads.push(((at, group.clone(), all.len(), queue.clone()), read));
+                    }
+                    queues.insert(queue, wrapper);
                 }
                 all.push(ConsumeStats { tps: 0.0, queues });
             }
             list.stats.push(BTreeMap::from([(group, all)]));
         }
-        self.answer_body(call.conn, call.reply, &json::to_vec(&list, Style::Raw))
+        let work = async move {
+            for ((at, group, topic, queue), read) in reads {
+                let Ok((_, batch)) = read.await else { continue };
+                let stats = list.stats[at].get_mut(&group).and_then(|all| all.get_mut(topic));
+                if let Some(wrapper) = stats.and_then(|stats| stats.queues.get_mut(&queue)) {
+                    wrapper.last_timestamp = store_time(&batch).unwrap_or(0);
+                }
+            }
+            list
+        };
+        self.answer_later(call, Class::Admin, work, |shard, conn, to, list, _| {
+            shard.answer_body(conn, to, &json::to_vec(&list, Style::Raw))
+        })
     }
 
     /// Entries of a queue, and which of them a group's filter lets through (321).

@@ -98,6 +98,7 @@ fn the_progress_of_all_groups_is_told_at_once() {
     let stats = all.stats.iter().find_map(|group| group.get("g")).unwrap();
     let queue = stats[0].queues.values().next().unwrap();
     assert_eq!((queue.broker_offset, queue.consumer_offset), (5, 2));
+    assert!(queue.last_timestamp > 0, "mqadmin leaves out what has no time: {queue:?}");
     let ordered: ConsumeStatsList = admin.must(&GetBrokerConsumeStats { is_order: true }, b"").json();
     assert_eq!(ordered.total_diff, 0, "no topic is ordered");
 }

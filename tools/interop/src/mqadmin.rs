@@ -40,7 +40,7 @@ pub(crate) fn run(
 type Scenario = fn(&mut Fixture) -> Result<(), Trouble>;
 
 /// In this order: the last ones change what the earlier ones look at.
-const SCENARIOS: [(&str, Scenario); 16] = [
+const SCENARIOS: [(&str, Scenario); 21] = [
     ("clusterList", Fixture::cluster_list),
     ("updateTopic", Fixture::update_topic),
     ("topicList", Fixture::topic_list),
@@ -54,6 +54,11 @@ const SCENARIOS: [(&str, Scenario); 16] = [
     ("producerConnection", Fixture::producer_connection),
     ("getBrokerConfig", Fixture::broker_config),
     ("brokerStatus", Fixture::broker_status),
+    ("queryCq", Fixture::query_queue),
+    ("brokerConsumeStats", Fixture::broker_consume_stats),
+    ("statsAll", Fixture::stats_all),
+    ("updateSubGroup", Fixture::update_group),
+    ("cleanup", Fixture::cleanup),
     ("wipeWritePerm", Fixture::wipe_write_permission),
     ("addWritePerm", Fixture::add_write_permission),
     ("deleteTopic", Fixture::delete_topic),
@@ -229,6 +234,45 @@ impl Fixture {
             .last()
             .and_then(|n| n.parse::<i64>().ok());
         expect(put.is_some_and(|n| n >= 1), "putMessageTimesTotal is a number above 0", &said)
+    }
+
+    fn query_queue(&mut self) -> Result<(), Trouble> {
+        let address = self.addresses[0].clone();
+        let said = self.shell.run(&format!("queryCq -t {TOPIC} -q 2 -i 0 -c 5 -b {address} -g {GROUP}"))?;
+        expect(said.contains("max: 1, min: 0"), "the bounds of the queue", &said)?;
+        expect(said.contains("physicOffset"), "its entry", &said)
+    }
+
+    fn broker_consume_stats(&mut self) -> Result<(), Trouble> {
+        let said = self.shell.run(&format!("brokerConsumeStats -b {} -o false", self.addresses[0]))?;
+        row(&said, &[TOPIC, GROUP]).map(|_| ())?;
+        expect(said.contains("Diff Total: 0"), "nothing left to consume", &said)
+    }
+
+    fn stats_all(&mut self) -> Result<(), Trouble> {
+        let said = self.shell.run(&format!("statsAll -t {TOPIC}"))?;
+        row(&said, &[TOPIC, GROUP]).map(|_| ())
+    }
+
+    fn update_group(&mut self) -> Result<(), Trouble> {
+        let address = self.addresses[0].clone();
+        let said = self
+            .shell
+            .run(&format!("updateSubGroup -b {address} -g MqadminNew --attributes +priority.factor=7"))?;
+        expect(said.contains("success"), "success", &said)?;
+        let said = self
+            .shell
+            .run(&format!("updateSubGroup -b {address} -g MqadminNew --attributes +priority.factor=700"))?;
+        expect(!said.contains("success"), "a refusal of a factor above 100", &said)
+    }
+
+    /// There is nothing to clean, and saying so is no failure.
+    fn cleanup(&mut self) -> Result<(), Trouble> {
+        for command in ["cleanExpiredCQ", "cleanUnusedTopic", "deleteExpiredCommitLog"] {
+            let said = self.shell.run(&format!("{command} -b {}", self.addresses[0]))?;
+            expect(said.contains("success"), "success", &said)?;
+        }
+        Ok(())
     }
 
     fn wipe_write_permission(&mut self) -> Result<(), Trouble> {
