@@ -66,6 +66,8 @@ settings::settings! {
         cluster_topic: bool = "true", "topics.cluster_topic", "clusterTopicEnable", "", Restart, ANY;
         /// Have a topic named like the broker, for probes.
         broker_topic: bool = "true", "topics.broker_topic", "brokerTopicEnable", "", Restart, ANY;
+        /// When a topic is deleted, delete with it the retry topics that pop consumers of it made.
+        clear_retries: bool = "true", "topics.clear_retries", "clearRetryTopicWhenDeleteTopic", "", Hot, ANY;
         /// Have light queues: queues without a topic, named %LMQ%NAME, that messages lie in besides their own.
         light_queues: bool = "false", "topics.light_queues", "enableLmq", "", Restart, ANY;
         /// Put messages into the light queues that they name (INNER_MULTI_DISPATCH).

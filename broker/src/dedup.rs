@@ -221,6 +221,21 @@ mod tests {
     }
 
     #[test]
+    fn neither_looking_up_nor_remembering_allocates() {
+        let mut dedup = Dedup::new(1_000, 64, [1, 2]);
+        let info = allocation_counter::measure(|| {
+            // Many times the ring, so that places are given back and taken again.
+            for number in 0..1_000i64 {
+                let print = dedup.print("T", &number.to_be_bytes());
+                assert_eq!(dedup.find(print, number), None);
+                dedup.remember(print, first(number, number), number);
+            }
+        });
+        assert_eq!(info.count_total, 0);
+        assert_eq!(dedup.len(), 64);
+    }
+
+    #[test]
     fn the_oldest_makes_room() {
         let mut dedup = Dedup::new(1_000, 3, [1, 2]);
         let prints: Vec<Print> = (0..5u8).map(|number| dedup.print("T", &[number])).collect();

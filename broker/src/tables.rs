@@ -91,12 +91,20 @@ impl<E: Env> Shard<E> {
         self.topics_changed();
     }
 
-    /// Removes the retry topics of the groups that popped a topic.
+    /// Removes the retry topics of the groups that popped a topic, unless the operator keeps them.
     fn remove_pop_retry_topics(&mut self, topic: &str, now: Now) {
+        if !self.config.clear_retries {
+            return;
+        }
         let groups: Vec<String> = self.offsets.groups_of(topic).into_iter().map(str::to_owned).collect();
         for group in groups {
             for kind in [Kind::RetryV1, Kind::RetryV2] {
-                self.remove_topic(&kind.topic_of(&group, topic), now);
+                let retry = kind.topic_of(&group, topic);
+                // The retry topic of a group whose own name ends like this topic is no pop's.
+                let owner = net::names::retry_group(&retry).and_then(|owner| self.groups.get(owner));
+                if owner.is_none() {
+                    self.remove_topic(&retry, now);
+                }
             }
         }
     }

@@ -254,8 +254,8 @@ impl<E: Env> Shard<E> {
     ) -> Result<store::Appended, StoreError> {
         const COMMITTED: i32 = 0x8;
         let mut stored = Vec::with_capacity(record.properties().len());
-        // Place and mark of the half stay in the record, as RocketMQ's do.
-        copy_without(&mut stored, record.properties(), &[]);
+        // The mark of the half stays, its place goes: as in RocketMQ since 5.4.
+        copy_without(&mut stored, record.properties(), &[keys::REAL_TOPIC, keys::REAL_QID]);
         let again = Again {
             sys_flag: record.sys_flag() | COMMITTED,
             prepared_at: i64::try_from(record.physical_offset().get()).unwrap_or(i64::MAX),

@@ -4,11 +4,12 @@ use net::body::{TopicConfig, TopicConfigList, TopicConfigSerializeWrapper, Topic
 use net::json::{self, Style};
 use net::requests::{
     DeleteTopicInBroker, DeleteTopicInBrokerList, GetAllTopicConfig, GetSystemTopicListFromBroker,
-    GetTopicConfig, GetTopicStatsInfo, QueryConsumerOffset, UpdateAndCreateTopic, UpdateAndCreateTopicList,
+    GetTopicConfig, GetTopicStatsInfo, QueryConsumerOffset, UpdateAndCreateSubscriptiongroup,
+    UpdateAndCreateTopic, UpdateAndCreateTopicList,
 };
 use rt::sim::Crash;
 
-use crate::support::{Client, Setup, World, commit, create_topic, message, offset_query, pull};
+use crate::support::{Client, Setup, World, commit, create_topic, group_config, message, offset_query, pull};
 
 const ALL: GetAllTopicConfig<'_> =
     GetAllTopicConfig { topic_seq: None, data_version: None, max_topic_num: None };
@@ -172,4 +173,29 @@ fn the_statistics_of_a_topic_are_its_queues() {
     assert_eq!(queues, [("broker-a", 0, 0), ("broker-a", 1, 1)]);
     let updated: Vec<i64> = table.queues.values().map(|offsets| offsets.updated_at_ms).collect();
     assert!(updated[0] == 0 && (stored - 100..=stored).contains(&updated[1]), "{updated:?}");
+}
+
+#[test]
+fn a_deleted_topic_takes_the_retry_topics_of_its_pops_with_it() {
+    let world = World::new(20);
+    let host = world.boot(&Setup::default());
+    let mut admin = world.connect_local(&host);
+    for topic in ["T", "%RETRY%g_T", "%RETRY%h_T", "%RETRY%g_U"] {
+        admin.must(&create_topic(topic, 1), b"");
+    }
+    admin.must(&UpdateAndCreateSubscriptiongroup {}, &group_config("h_T", |_| {}));
+    for group in ["g", "h"] {
+        admin.must(&message("T", 0), b"x");
+        admin.ask(&pull(group, "T", 0, 0), b"");
+        admin.must(&commit(group, "T", 0, 1), b"");
+    }
+    admin.must(&DeleteTopicInBroker { topic: "T" }, b"");
+    let is_there = |admin: &mut Client<'_>, topic: &str| {
+        admin.ask(&GetTopicConfig { topic, logical: None }, b"").code == 0
+    };
+    let left: Vec<&str> = ["T", "%RETRY%g_T", "%RETRY%h_T", "%RETRY%g_U"]
+        .into_iter()
+        .filter(|topic| is_there(&mut admin, topic))
+        .collect();
+    assert_eq!(left, ["%RETRY%h_T", "%RETRY%g_U"], "the retry topic of group h_T, and another topic's");
 }

@@ -72,10 +72,12 @@ fn a_half_message_is_seen_when_it_is_committed_and_never_when_it_is_rolled_back(
     let came = client.ask(&pull("g", "T", 0, 0), b"").messages();
     assert_eq!(came.len(), 1);
     assert_eq!((came[0].body.as_slice(), came[0].topic.as_str()), (&b"kept"[..], "T"));
-    for (name, value) in [("TAGS", "red"), ("UNIQ_KEY", "U"), ("__transactionId__", "U"), ("REAL_TOPIC", "T")]
+    for (name, value) in
+        [("TAGS", "red"), ("UNIQ_KEY", "U"), ("__transactionId__", "U"), ("TRAN_MSG", "true")]
     {
         assert_eq!(came[0].property(name), Some(value), "{name}");
     }
+    assert_eq!((came[0].property("REAL_TOPIC"), came[0].property("REAL_QID")), (None, None));
 }
 
 #[test]
