@@ -28,14 +28,15 @@ mod revive;
 mod saved;
 mod serve;
 mod waits;
+mod wish;
 
 pub(crate) use checkpoints::{Checkpoint, CheckpointId, MESSAGES_MAX, Messages, PopQueueId};
 pub(crate) use modes::RequestModes;
 pub(crate) use order::{Acked, OrderInfo};
 pub(crate) use receipt::{Kind, ORDER_REVIVE_QUEUE, Receipt, origin_topic};
 pub(crate) use saved::rows_of;
-pub(crate) use serve::{Want, Wish};
 pub(crate) use waits::PopWaits;
+pub(crate) use wish::{Want, Wish};
 
 use checkpoints::Checkpoints;
 
@@ -185,9 +186,10 @@ impl<E: Env> Shard<E> {
 
     /// A topic is about to go: its checkpoints and those of its retry topics go with it.
     pub(crate) fn remove_pops_of_topic(&mut self, name: &str, now: Now) {
+        // First, since those who wait get what there is.
+        self.release_pops_of_topic(name, now);
         self.remove_pops(|group, topic| topic == name || origin_topic(topic, group) == Some(name));
         self.pops.modes.remove_topic(name);
-        self.release_pops_of_topic(name, now);
     }
 
     /// A group goes: what it popped is nobody's.

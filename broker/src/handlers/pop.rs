@@ -96,8 +96,10 @@ impl<E: Env> Shard<E> {
         let born_ms = if request.born_at_ms == 0 { now_ms } else { request.born_at_ms };
         let waits = request.poll_time_ms > 0 && self.phase == Phase::Serving;
         let until_ms = born_ms.saturating_add(request.poll_time_ms).min(now_ms.saturating_add(WAIT_MS_MAX));
+        let filter = self.pop_filter(request.exp_type, request.exp)?;
         let wish = Wish {
             want: Want::Notify,
+            filter,
             until_ms: if waits { until_ms } else { 0 },
             order: request.order,
             attempt_id: request.attempt_id.filter(|id| !id.is_empty()).map(Into::into),

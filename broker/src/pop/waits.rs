@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use store::QueueRef;
 
 use super::receipt::Kind;
-use super::serve::{Want, Wish};
+use super::wish::{Want, Wish};
 use super::{PopQueueId, origin_topic};
 use crate::long_poll::{LongPolls, ParkedId};
 use crate::shard::{Phase, Shard};

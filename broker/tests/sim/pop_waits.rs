@@ -193,3 +193,21 @@ fn a_stop_and_the_deletion_of_the_topic_answer_those_who_wait() {
     host.stop(&world);
     assert_eq!(client.take(three).map(|answer| answer.code), Some(210));
 }
+
+#[test]
+fn a_notification_with_a_filter_is_about_what_matches() {
+    let world = World::new(10);
+    let host = boot(&world, &Setup::default(), 1);
+    let mut client = world.connect(&host);
+    let mut producer = world.connect(&host);
+    let opaque = client.begin(&Notification { exp: Some("red"), ..notification() }, b"");
+    for tag in ["blue", "red"] {
+        world.run_ms(100);
+        assert!(!client.has(opaque), "nothing red so far");
+        let properties = property("TAGS", tag);
+        producer.must(&SendMessageV2 { properties: Some(&properties), ..message("T", 0) }, b"x");
+    }
+    assert_eq!(client.wait(opaque).text("hasMsg"), "true");
+    let green = Notification { exp: Some("green"), poll_time_ms: 0, ..notification() };
+    assert_eq!(client.must(&green, b"").text("hasMsg"), "false");
+}
