@@ -108,6 +108,7 @@ impl<E: Env> Shard<E> {
             Request::SwitchTimerEngine(request) => self.switch_timer_engine(request),
 
             Request::GetBrokerRuntimeInfo(_) => self.runtime_info(call),
+            Request::GetBrokerHaStatus(_) => self.ha_status(call),
             Request::GetBrokerConfig(_) => self.broker_config(call),
 
             Request::PopMessage(request) => self.pop_message(call, request),
@@ -143,7 +144,6 @@ impl<E: Env> Shard<E> {
             | Request::CheckRocksdbCqWriteProgress(_)
             | Request::ExportRocksdbConfigToJson(_)
             // Replication.
-            | Request::GetBrokerHaStatus(_)
             | Request::GetAllDelayOffset(_)
             | Request::GetTimerCheckPoint(_)
             | Request::GetTimerMetrics(_)

@@ -3,6 +3,8 @@
 
 #[path = "servers/admin_messages.rs"]
 mod admin_messages;
+#[path = "servers/idempotent_sends.rs"]
+mod idempotent_sends;
 mod ringmq;
 #[path = "ringmq/server.rs"]
 mod server;

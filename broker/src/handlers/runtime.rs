@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use net::body::KvTable;
+use net::body::{HaRuntimeInfo, KvTable};
 use net::json::{self, Style};
 use net::names::SCHEDULE_TOPIC;
 use net::requests::GetBrokerConfigReply;
@@ -40,6 +40,16 @@ impl<E: Env> Shard<E> {
             reply::with_body(out, to, ResponseCode::SUCCESS, None, &header, text.as_bytes());
         }
         Ok(Done::Answered)
+    }
+
+    /// Replication as it is: a master whose log nobody copies (907).
+    pub(crate) fn ha_status(&mut self, call: &Call<'_>) -> Outcome {
+        let info = HaRuntimeInfo {
+            master: true,
+            max_offset: i64::try_from(self.store.end().get()).expect("a log below 2^63 bytes"),
+            ..HaRuntimeInfo::default()
+        };
+        self.answer_body(call.conn, call.reply, &json::to_vec(&info, Style::Raw))
     }
 
     /// The configuration of this shard as Java properties: the node's, with the shard's own name and port.

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use net::RequestCode;
 use net::body::{
     BrokerStatsData, ConsumeQueueEntries, ConsumeStatsList, ConsumeTimeSpans, ConsumerConnection,
-    ConsumerStatusBody, MessageQueue,
+    ConsumerStatusBody, HaRuntimeInfo, MessageQueue,
 };
 use net::json::{self, Style};
 use net::requests::{
     CleanExpiredConsumequeue, CleanUnusedTopic, DeleteExpiredCommitlog, GetBrokerConsumeStats,
-    GetConsumerConnectionList, HeartBeat, InvokeBrokerToGetConsumerStatus, QueryConsumeQueue,
-    QueryConsumeTimeSpan, SendMessageV2, SwitchTimerEngine, ViewBrokerStatsData,
+    GetBrokerHaStatus, GetConsumerConnectionList, HeartBeat, InvokeBrokerToGetConsumerStatus,
+    QueryConsumeQueue, QueryConsumeTimeSpan, SendMessageV2, SwitchTimerEngine, ViewBrokerStatsData,
 };
 
 use crate::support::{Setup, World, commit, create_topic, heartbeat, message, property, pull, subscription};
@@ -210,4 +210,16 @@ fn numbers_of_topics_groups_and_brokers_are_told_by_minute_hour_and_day() {
         let answer = admin.ask(&ask(statistic), b"");
         assert!(answer.code == 1 && answer.remark.contains("not exist"), "{answer:?}");
     }
+}
+
+#[test]
+fn a_master_without_slaves_says_so() {
+    let world = World::new(9);
+    let host = world.boot(&Setup::default());
+    let mut admin = world.connect_local(&host);
+    let sent = admin.must(&message("T", 0), b"x");
+    let info: HaRuntimeInfo = admin.must(&GetBrokerHaStatus {}, b"").json();
+    assert!(info.master && info.connections.is_empty() && info.in_sync == 0, "{info:?}");
+    let at = i64::from_str_radix(&sent.text("msgId")[16..], 16).unwrap();
+    assert!(info.max_offset > at, "{info:?}");
 }
