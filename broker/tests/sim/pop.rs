@@ -381,3 +381,52 @@ fn a_deleted_topic_takes_its_retry_topics_and_what_is_out_along() {
     client.must(&message("T", 0), b"new");
     assert_eq!(client.popped_texts(&pop()), ["new"]);
 }
+
+#[test]
+fn a_topic_with_priorities_is_popped_from_its_highest_queue_down() {
+    for highest_first in [true, false] {
+        let world = World::new(17);
+        let setup = Setup::with(|config| config.priority_highest_first = highest_first);
+        let host = world.boot(&setup);
+        let mut admin = world.connect_local(&host);
+        let attributes = Some("+message.type=PRIORITY");
+        admin.must(&net::requests::UpdateAndCreateTopic { attributes, ..create_topic("T", 4) }, b"");
+        let mut client = world.connect(&host);
+        for _ in 0..3 {
+            for queue_id in [1, 3, 0, 2] {
+                client.must(&message("T", queue_id), queue_id.to_string().as_bytes());
+            }
+        }
+        let mut came: Vec<String> = Vec::new();
+        for _ in 0..12 {
+            came.extend(client.popped_texts(&PopMessage { max_msg_nums: 1, ..pop() }));
+        }
+        let mut expected: Vec<&str> = "3 3 3 2 2 2 1 1 1 0 0 0".split(' ').collect();
+        if !highest_first {
+            expected.reverse();
+        }
+        assert_eq!(came, expected);
+    }
+}
+
+#[test]
+fn the_retry_topic_comes_first_as_often_as_configured() {
+    for (percent, first) in [(100, "m000"), (0, "new")] {
+        let world = World::new(18);
+        let host = boot(&world, &Setup::with(|config| config.pop_retry_percent = percent), 1);
+        let mut client = world.connect(&host);
+        for _ in 0..5 {
+            client.must(&message("T", 0), b"m000");
+            client.popped(&PopMessage { invisible_time_ms: 1_000, ..pop() });
+            world.run_ms(1_100);
+            client.must(&message("T", 0), b"new");
+            let one = PopMessage { max_msg_nums: 1, ..pop() };
+            let came = client.popped(&one);
+            assert_eq!(came[0].text(), first, "{percent} %");
+            client.must(&came[0].ack(), b"");
+            for rest in client.popped(&pop()) {
+                client.must(&rest.ack(), b"");
+            }
+        }
+    }
+}

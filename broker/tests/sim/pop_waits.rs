@@ -2,7 +2,7 @@
 
 use net::requests::{Notification, PollingInfo, PopMessage, SendMessageV2};
 
-use crate::support::{Client, Host, Setup, World, create_topic, message, pop, popped, property};
+use crate::support::{Client, Host, Setup, World, batch_of, create_topic, message, pop, popped, property};
 
 fn boot(world: &World, setup: &Setup, queues: i32) -> Host {
     let host = world.boot(setup);
@@ -210,4 +210,32 @@ fn a_notification_with_a_filter_is_about_what_matches() {
     assert_eq!(client.wait(opaque).text("hasMsg"), "true");
     let green = Notification { exp: Some("green"), poll_time_ms: 0, ..notification() };
     assert_eq!(client.must(&green, b"").text("hasMsg"), "false");
+}
+
+#[test]
+fn what_is_out_of_a_queue_is_bounded_and_an_ack_makes_room() {
+    const BOUND: usize = 20_000;
+    let world = World::new(11);
+    let mut setup = Setup::default();
+    setup.store.window_bytes = 8 << 20;
+    let host = boot(&world, &setup, 1);
+    let mut client = world.connect(&host);
+    let items: Vec<(&[u8], &str)> = vec![(b"x", ""); 100];
+    for _ in 0..=BOUND / 100 {
+        client.must(&SendMessageV2 { batch: Some(true), ..message("T", 0) }, &batch_of(&items));
+    }
+    let one = PopMessage { max_msg_nums: 1, invisible_time_ms: 3_600_000, ..pop() };
+    let first = client.popped(&one);
+    for _ in 0..BOUND + 5 {
+        client.begin(&one, b"");
+    }
+    world.run_ms(5_000);
+    let answers = client.rest();
+    assert_eq!(answers.iter().filter(|answer| answer.code == 0).count(), BOUND - 1);
+    assert_eq!(answers.iter().filter(|answer| answer.code == 210).count(), 6);
+    let waiting = client.begin(&PopMessage { poll_time_ms: 15_000, ..one }, b"");
+    world.run_ms(100);
+    assert!(!client.has(waiting));
+    client.must(&first[0].ack(), b"");
+    assert_eq!(client.wait(waiting).messages().len(), 1);
 }
