@@ -120,8 +120,8 @@ pub(crate) fn run(mut options: Options) -> io::Result<bool> {
         heap_mib: options.heap_mib,
     };
     fs::create_dir_all(&workshop.dir)?;
-    let room = room_mib(&workshop.dir);
-    if room < ROOM_MIB_MIN {
+    let room = left_mib(&workshop.dir);
+    if room < ROOM_MIB_MIN && !options.quick {
         return Err(io::Error::other(format!(
             "{}: {room} MiB before brokers delete or refuse for lack of space ({FULL_PERCENT} % full): make room, or \
              choose another --dir",
@@ -455,14 +455,18 @@ fn build(target: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// MiB of bodies a run may store: three quarters of what is left before brokers begin to delete, at most 12 GiB.
+/// MiB of bodies a run may store: three quarters of what is left, at most 12 GiB.
 fn room_mib(dir: &Path) -> u64 {
+    (left_mib(dir) / 4 * 3).clamp(ROOM_MIB_MIN / 4, 12 << 10)
+}
+
+/// MiB before brokers begin to delete.
+fn left_mib(dir: &Path) -> u64 {
     let Ok(facts) = rustix::fs::statvfs(dir) else { return 0 };
     // As `df` and the brokers reckon: what only root may use is no room.
     let used = facts.f_blocks - facts.f_bfree;
     let limit = (used + facts.f_bavail) / 100 * FULL_PERCENT;
-    let room = (limit.saturating_sub(used) * facts.f_frsize) >> 20;
-    (room / 4 * 3).min(12 << 10)
+    (limit.saturating_sub(used) * facts.f_frsize) >> 20
 }
 
 /// Brokers delete the oldest segments by force beyond 85 % and refuse messages beyond 90 %.

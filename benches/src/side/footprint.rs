@@ -60,7 +60,7 @@ pub(super) fn measure(side: &mut Side) -> io::Result<()> {
         Some(0.5),
     );
 
-    let connection = connections(&server, if quick { 2_000 } else { 20_000 }, both.report)?;
+    let connection = connections(&server, if quick { 2_000 } else { 12_000 }, both.report)?;
     both.row("idle connection", "bytes of user memory", None, connection, Some(8_192.0));
     let parked = parked(&server, if quick { 10_000 } else { 50_000 }, both.report)?;
     both.row("parked pull", "bytes of user memory", None, parked, Some(200.0));

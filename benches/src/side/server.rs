@@ -111,7 +111,7 @@ impl Workshop {
         fs::write(&namesrv_file, kind.namesrv_configuration(&dir, names))?;
         let configuration = kind.broker_configuration(&dir, at, names, setup, self.cpu);
         fs::write(dir.join(kind.broker_file()), &configuration)?;
-        let command = self.namesrv_command(kind, &dir, &namesrv_file);
+        let command = self.namesrv_command(kind, &dir, &namesrv_file, names);
         let namesrv = Process::start("the name server", command, &dir.join("namesrv.log"))?;
         wait_for(kind.look_every(), || TcpStream::connect(names).is_ok())?;
         let (broker, started_in) = self.start_broker((kind, setup), &dir, names, at)?;
@@ -142,7 +142,7 @@ impl Workshop {
         Ok((broker, (listening, registered)))
     }
 
-    fn namesrv_command(&self, kind: Kind, dir: &Path, file: &Path) -> Command {
+    fn namesrv_command(&self, kind: Kind, dir: &Path, file: &Path, names: SocketAddr) -> Command {
         let mut command = self.pinned(1);
         match kind {
             Kind::Java => {
@@ -150,7 +150,10 @@ impl Workshop {
                 command.arg("org.apache.rocketmq.namesrv.NamesrvStartup").arg("-c").arg(file);
             }
             Kind::Rust => {
-                command.arg(self.rust.join("rocketmq-namesrv-rust")).arg("-c").arg(file);
+                // Its configuration files have rules of their own; flags do.
+                command.arg(self.rust.join("rocketmq-namesrv-rust"));
+                command.args(["--bindAddress", "127.0.0.1", "--listenPort", &names.port().to_string()]);
+                command.env("ROCKETMQ_HOME", dir).env("HOME", dir);
                 command.env("ROCKETMQ_HOME", dir).env("HOME", dir);
             }
             Kind::Ours => {
