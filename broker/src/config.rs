@@ -100,6 +100,8 @@ settings::settings! {
         /// Log window per shard: staging buffer, DMA buffer and cache of the hot tail at once. On a dedicated host a
         /// quarter of the memory over all shards keeps a long tail hot.
         window_mib: u32 = "64", "store.window_mib", "", "MiB", Restart, within(16, 1_048_576);
+        /// Where the windows lie: a directory on tmpfs or hugetlbfs. Auto takes `/run/ringmq` or `/dev/shm`.
+        window_dir: Option<PathBuf> = "auto", "store.window_dir", "", "", Restart, ANY;
         /// Bytes of one commitlog segment. Prepared (zeroed) ahead and recycled.
         segment_bytes: u64 = "1073741824", "store.segment_bytes", "mappedFileSizeCommitLog", "bytes", Restart, within(1_048_576, 1_099_511_627_776);
         /// Largest message body, and largest batch.

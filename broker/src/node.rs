@@ -243,7 +243,10 @@ impl Plan {
             path: config.store_dir.clone(),
             source,
         })?;
-        let window = crate::window_place::find(window_bytes * shards as u64);
+        let asked = config.window_dir.as_deref();
+        let window = crate::window_place::choose(asked, window_bytes * shards as u64).map_err(|source| {
+            NodeError::Io { op: "use", path: asked.map(PathBuf::from).unwrap_or_default(), source }
+        })?;
         let layout = match &config.cpus {
             Some(cpus) => Layout::place(Some(shards), &cpus.0),
             None => Layout::place(Some(shards), &cpus::usable().map_err(NodeError::Thread)?),

@@ -1,6 +1,7 @@
 //! Where the log windows live: a file system in memory that outlives the process, so that ASYNC_FLUSH may answer at
 //! memory speed (performance.md 3, "Log window").
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, StatFs, access, statfs};
@@ -31,8 +32,23 @@ impl WindowPlace {
     }
 }
 
-/// Finds a memory file system with room for `bytes`.
-pub(crate) fn find(bytes: u64) -> WindowPlace {
+/// The directory that was asked for, or a memory file system with room for `bytes`.
+///
+/// # Errors
+/// What was asked for is none, or is full.
+pub(crate) fn choose(asked: Option<&Path>, bytes: u64) -> io::Result<WindowPlace> {
+    let Some(asked) = asked else { return Ok(find(bytes)) };
+    let problem = if !is_memory(asked) {
+        "store.window_dir is no writable directory on tmpfs or hugetlbfs".to_owned()
+    } else if !has_room(asked, bytes) {
+        format!("store.window_dir has no room for the windows of {} MiB", bytes >> 20)
+    } else {
+        return Ok(WindowPlace { directory: Some(asked.to_owned()), reason: "" });
+    };
+    Err(io::Error::new(io::ErrorKind::InvalidInput, problem))
+}
+
+fn find(bytes: u64) -> WindowPlace {
     if std::process::id() == 1 {
         let reason = "process 1 of a container: its memory files die with it";
         return WindowPlace { directory: None, reason };

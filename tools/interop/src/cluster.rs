@@ -229,8 +229,19 @@ struct Server {
     masters: Vec<String>,
     home: PathBuf,
     log: PathBuf,
+    /// Folder of the log windows.
+    windows: Option<PathBuf>,
     launch: Launch,
     process: Option<Process>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.process = None; // dropping kills
+        if let Some(windows) = &self.windows {
+            let _ = fs::remove_dir_all(windows); // memory that nobody needs; the next start of the machine takes it, too
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -260,7 +271,8 @@ impl Server {
                 args: vec!["org.apache.rocketmq.namesrv.NamesrvStartup".into(), "-c".into(), config],
             },
         };
-        Ok(Self { name, port, masters: vec![], log: home.join("log"), home, launch, process: None })
+        let log = home.join("log");
+        Ok(Self { name, port, masters: vec![], log, home, windows: None, launch, process: None })
     }
 
     fn broker(
@@ -283,8 +295,13 @@ impl Server {
             home.join("store").display()
         );
         let mut masters = vec![name.clone()];
+        let mut windows = None;
         if plan.make == Make::Ours {
-            text += &format!("shards={}\n", plan.shards);
+            // Killed brokers leave their windows behind, and nobody starts these again.
+            let memory = PathBuf::from(format!("/dev/shm/ringmq-interop-{}-{port}", std::process::id()));
+            fs::create_dir_all(&memory).map_err(Trouble::io("make a folder for log windows"))?;
+            text += &format!("shards={}\nstore.window_dir={}\n", plan.shards, memory.display());
+            windows = Some(memory);
             masters.extend((1..plan.shards).map(|shard| format!("{name}-{shard}")));
         } else {
             // A JVM that is still cold, on a busy machine, would refuse half of what it is sent.
@@ -303,7 +320,7 @@ impl Server {
                 Launch::Java { classpath: workshop.server_classpath()?, args }
             }
         };
-        Ok(Self { name, port, masters, log: home.join("log"), home, launch, process: None })
+        Ok(Self { name, port, masters, log: home.join("log"), home, windows, launch, process: None })
     }
 
     fn spawn(&mut self) -> Result<(), Trouble> {

@@ -80,6 +80,7 @@ impl World {
     }
 
     /// As [`World::connect`], if anybody answers there.
+    #[allow(dead_code, reason = "for the simulated cluster, tools/sim")]
     pub(crate) fn try_connect(&self, to: SocketAddr) -> Option<Client<'_>> {
         Client::try_connect(&self.sim, &self.clients.env(), to, Codec::Json).ok()
     }
@@ -177,10 +178,12 @@ impl Host {
     }
 
     /// Stops its threads until [`Host::resume`].
+    #[allow(dead_code, reason = "for the simulated cluster, tools/sim")]
     pub(crate) fn pause(&self) {
         self.machine.pause();
     }
 
+    #[allow(dead_code, reason = "for the simulated cluster, tools/sim")]
     pub(crate) fn resume(&self) {
         self.machine.resume();
     }

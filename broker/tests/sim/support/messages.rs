@@ -9,6 +9,7 @@ pub(crate) struct Message {
     pub(crate) queue_id: u32,
     pub(crate) queue_offset: u64,
     pub(crate) physical_offset: u64,
+    #[allow(dead_code, reason = "for the simulated cluster, tools/sim")]
     pub(crate) stored_at_ms: i64,
     pub(crate) flag: i32,
     pub(crate) reconsume_times: i32,
