@@ -99,19 +99,19 @@ impl<E: Env> Shard<E> {
         self.append_plain(call, request, body, target, scanned, properties)
     }
 
-    /// Appends a message as it is.
-    pub(crate) fn append_plain(
-        &mut self,
+    /// What a send asks to be stored in a queue.
+    #[inline]
+    pub(crate) fn message_of<'a>(
+        &self,
         call: &Call<'_>,
-        request: &SendMessageV2<'_>,
-        body: &[u8],
-        target: Target,
-        scanned: &SendProperties,
-        properties: &[u8],
-    ) -> Outcome {
-        let message = NewMessage {
+        request: &SendMessageV2<'a>,
+        queue_id: u32,
+        body: &'a [u8],
+        (scanned, properties): (&SendProperties, &'a [u8]),
+    ) -> NewMessage<'a> {
+        NewMessage {
             topic: request.topic,
-            queue_id: target.queue_id,
+            queue_id,
             body,
             properties,
             flag: request.flag,
@@ -124,7 +124,20 @@ impl<E: Env> Shard<E> {
             tags_code: scanned.tags_code,
             keys: scanned.keys(properties),
             unique_key: scanned.unique_key(properties),
-        };
+        }
+    }
+
+    /// Appends a message as it is.
+    pub(crate) fn append_plain(
+        &mut self,
+        call: &Call<'_>,
+        request: &SendMessageV2<'_>,
+        body: &[u8],
+        target: Target,
+        scanned: &SendProperties,
+        properties: &[u8],
+    ) -> Outcome {
+        let message = self.message_of(call, request, target.queue_id, body, (scanned, properties));
         let appended = self
             .store
             .append(target.queue, &message, call.now.unix_ms)
@@ -156,22 +169,8 @@ impl<E: Env> Shard<E> {
             return self.append_inner_once(call, request, body, target, (common.unique_key(header), wait));
         }
         let items = batch_items(body)?;
-        let shared = NewMessage {
-            topic: request.topic,
-            queue_id: target.queue_id,
-            body: &[],
-            properties: &[],
-            flag: request.flag,
-            sys_flag: request.sys_flag,
-            born_at_ms: request.born_at_ms,
-            born_host: call.peer,
-            store_host: self.identity.store_host,
-            reconsume_times: request.reconsume_times.unwrap_or(0),
-            prepared_transaction_offset: 0,
-            tags_code: 0,
-            keys: "",
-            unique_key: "",
-        };
+        let nothing = SendProperties::default();
+        let shared = self.message_of(call, request, target.queue_id, &[], (&nothing, &[]));
         let unique_key = common.unique_key(header);
         let wait = properties::find(header, "WAIT") != Some(b"false");
         if self.dedup.is_some() {

@@ -95,22 +95,7 @@ impl<E: Env> Shard<E> {
             return Err(refusals::properties_too_large(stored.len()));
         }
         let scanned = SendProperties::scan(&stored);
-        let message = NewMessage {
-            topic: request.topic,
-            queue_id: target.queue_id,
-            body: sent.body,
-            properties: &stored,
-            flag: request.flag,
-            sys_flag: request.sys_flag,
-            born_at_ms: request.born_at_ms,
-            born_host: call.peer,
-            store_host: self.identity.store_host,
-            reconsume_times: request.reconsume_times.unwrap_or(0),
-            prepared_transaction_offset: 0,
-            tags_code: scanned.tags_code,
-            keys: scanned.keys(&stored),
-            unique_key: scanned.unique_key(&stored),
-        };
+        let message = self.message_of(call, request, target.queue_id, sent.body, (&scanned, &stored));
         let appended = self
             .store
             .append_spread(target.queue, &message, count, &[], call.now.unix_ms)
