@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use net::ResponseCode;
+
 use crate::failure::Failure;
 
 use super::act::{Delays, Shares};
@@ -289,9 +291,33 @@ impl Session<'_> {
         Ok((0..scanners).map(of).collect())
     }
 
-    /// Stores the backlog of a consume run.
+    /// Stores the backlog of a consume run. A broker that asks for patience gets what it refused again.
     fn fill(&mut self) -> Result<(), Failure> {
-        let messages = self.plan.backlog * self.stage.queues.len() as u64;
+        let wanted = self.plan.backlog * self.stage.queues.len() as u64;
+        let before = self.stage.offsets()?;
+        let (mut stored, mut tries) = (0, 0);
+        while stored < wanted {
+            let crew = self.fill_with(wanted - stored)?;
+            stored += crew.acked_ever;
+            tries += 1;
+            let worst = crew.total.errors.iter().find(|(code, _)| **code != ResponseCode::SYSTEM_BUSY.0);
+            let failed = crew.failure.clone().or_else(|| {
+                let (code, (count, remark)) =
+                    worst.or_else(|| crew.total.errors.iter().next().filter(|_| tries == FILLS_MAX))?;
+                Some(format!("{count} sends were refused with code {code}: {remark}"))
+            });
+            if let Some(why) = failed {
+                return Err(Failure::Partly { what: format!("storing the messages to be read: {why}") });
+            }
+            if self.interrupted.load(std::sync::atomic::Ordering::Relaxed) {
+                return Err(Failure::Interrupted);
+            }
+        }
+        self.stage.offsets_with(&before, stored)?;
+        Ok(())
+    }
+
+    fn fill_with(&mut self, messages: u64) -> Result<Crew, Failure> {
         let batch = (FILL_BYTES / (self.plan.mean_body() as usize + 128)).clamp(1, 32);
         let plan = Plan {
             kind: Kind::Produce,
@@ -313,20 +339,7 @@ impl Session<'_> {
             drain: plan.timeout,
             copies: 1,
         };
-        let before = self.stage.offsets()?;
-        let crew = self.crew(parts, span, &mut |_| {})?;
-        let failed = crew.failure.clone().or_else(|| {
-            let (code, (count, remark)) = crew.total.errors.iter().next()?;
-            Some(format!("{count} sends were refused with code {code}: {remark}"))
-        });
-        if let Some(why) = failed {
-            return Err(Failure::Partly { what: format!("storing the messages to be read: {why}") });
-        }
-        self.stage.offsets_with(&before, crew.acked_ever)?;
-        if self.interrupted.load(std::sync::atomic::Ordering::Relaxed) {
-            return Err(Failure::Interrupted);
-        }
-        Ok(())
+        self.crew(parts, span, &mut |_| {})
     }
 
     /// Reads everything stored since `before`, once.
@@ -447,5 +460,7 @@ const CONSUMERS: usize = 4;
 const READERS: usize = 4;
 /// How long a broker may hold a pull of an end-to-end run.
 const SUSPEND_MS: i64 = 15_000;
+/// How often a backlog is topped up with what a busy broker refused.
+const FILLS_MAX: usize = 50;
 /// Bodies in a request that stores a backlog.
 const FILL_BYTES: usize = 128 << 10;
