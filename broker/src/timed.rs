@@ -29,6 +29,8 @@ const SLOTS: u32 = 2_881;
 const LEAD_MS: i64 = 30_000;
 /// Messages delivered in one go; the rest has its turn a millisecond later.
 const BATCH: usize = 512;
+/// Name of the deliveries among those who read the log in order; queues have numbers below 2^32.
+const COLD_READER: u64 = 1 << 32;
 /// Entries read at once from a slot.
 const LOAD: usize = 8_192;
 /// What the store refused or could not read is tried again after this time.
@@ -299,9 +301,10 @@ impl<E: Env> Shard<E> {
 
     fn deliver_cold(&mut self, mut dues: Vec<Due>) {
         self.timed.reading = true;
-        // In log order: neighbours come with one read.
+        // In log order: neighbours come with one read, and the extents behind them are read ahead.
         dues.sort_unstable_by_key(|due| due.at);
-        let reads: Vec<_> = dues.iter().map(|due| self.store.record_at(due.at)).collect();
+        let reads: Vec<_> =
+            dues.iter().map(|due| self.store.record_of(due.at, due.bytes, COLD_READER)).collect();
         let work = async move {
             let mut found = Vec::with_capacity(reads.len());
             for read in reads {
@@ -322,6 +325,11 @@ impl<E: Env> Shard<E> {
                             at = due.at.get(),
                             "a delayed message expired before it was due: its segment was deleted"
                         );
+                        Ok(())
+                    }
+                    // It will never be read: those behind it shall not wait for it.
+                    Err(error @ StoreError::Corrupt { .. }) => {
+                        tracing::error!(at = due.at.get(), %error, "a delayed message is lost: its record is damaged");
                         Ok(())
                     }
                     Err(error) => Err(error),

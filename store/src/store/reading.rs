@@ -213,6 +213,22 @@ impl<E: Env> Store<E> {
         }
     }
 
+    /// The record of `bytes` bytes that an entry of a queue places at `at`, through the cache of cold extents; `None` if
+    /// the log does not hold it any more. Whoever reads many in ascending order gives a `reader` of its own, and is
+    /// read ahead for.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`], [`StoreError::Corrupt`].
+    pub fn record_of(
+        &self,
+        at: PhysicalOffset,
+        bytes: u32,
+        reader: u64,
+    ) -> impl Future<Output = Result<Option<SharedSlice>, StoreError>> + 'static {
+        let log = self.log.clone();
+        async move { log.fetch(at.get(), bytes as usize, Some(reader)).await }
+    }
+
     /// The queue offset for a store time; the nearer end of the queue if there is none.
     ///
     /// # Errors

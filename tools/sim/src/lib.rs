@@ -1,7 +1,7 @@
 //! A cluster on one thread from one seed: a name server, the two shards of a node, producers and consumers of every
 //! kind, and whatever can happen to them (reliability.md 4).
 //!
-//! [`run`] lives through one seed and has its [`history`] judged. A seed says which faults there are, how the disk and
+//! [`run()`] lives through one seed and has its [`history`] judged. A seed says which faults there are, how the disk and
 //! the network behave, and who does what when; the same seed is the same run, to the hash of its trace.
 //!
 //! ```text

@@ -34,7 +34,9 @@ fn a_probe_says_what_the_disk_does_and_what_follows_and_leaves_nothing() {
     assert_eq!(probe.err, "", "progress is for terminals and long probes");
     assert_eq!(names(&dir), [""; 0]);
     let chart = fs::read_to_string(place.dir.join("chart.svg")).unwrap();
-    assert!(chart.starts_with("<svg") && chart.ends_with("</svg>\n") && chart.contains("class=\"bar\""));
+    assert!(
+        chart.starts_with("<svg") && chart.ends_with("</svg>\n") && chart.contains("<rect class=\"ours\"")
+    );
 }
 
 #[test]

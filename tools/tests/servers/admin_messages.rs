@@ -34,7 +34,14 @@ impl Node {
     }
 
     fn run(&self, arguments: &[&str]) -> Said {
-        said(self.place.ringmq().args(arguments).args(["-n", &self.namesrv]).output().unwrap())
+        said(
+            self.place
+                .ringmq()
+                .args(arguments)
+                .args(["-n", &self.namesrv, "--timeout", "30000"])
+                .output()
+                .unwrap(),
+        )
     }
 
     /// The rows of an admin command that must succeed.
