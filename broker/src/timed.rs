@@ -401,10 +401,10 @@ impl<E: Env> Shard<E> {
         }
         let first = self.timed.watermark.div_euclid(SLOT_MS);
         self.timed.watermark = reached;
-        // Minutes that are over now: their entries need not be looked at again. One round of slots less one, for the
-        // next is that of the minute that runs.
+        // Minutes that are over now: their entries need not be looked at again. Not so far back that their slots are
+        // those of minutes that run or are loaded already.
         let last = reached.div_euclid(SLOT_MS);
-        for minute in first.max(last - i64::from(SLOTS) + 1)..last {
+        for minute in first.max(self.timed.loaded.max(last) - i64::from(SLOTS) + 1)..last {
             let slot = Timed::slot(minute);
             if self.timed.consumed.contains_key(&slot) && !self.timed.changed.contains(&slot) {
                 self.timed.changed.push(slot);

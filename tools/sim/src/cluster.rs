@@ -55,6 +55,8 @@ impl<'w> Cluster<'w> {
     /// Starts everything and makes the topics.
     pub(crate) fn start(world: &'w World, seed: u64) -> Self {
         let mut random = Random::new(seed);
+        // Any second of a minute: slots of timers end with it.
+        world.run_ms(random.below(60_000));
         let sync = random.percent(50);
         let dedup = random.percent(50);
         let shards = (0..SHARDS).map(|index| ShardPlace::new(index, sync, dedup)).collect();

@@ -83,7 +83,9 @@ impl Waiting {
                 Some(_) if Instant::now() < end => sleep(Duration::from_millis(20)),
                 Some(missing) => {
                     let all = self.promised.len();
-                    return Err(Trouble::Answer(format!("{missing} of {all} that must come did not")));
+                    return Err(Trouble::Answer(format!(
+                        "message {missing}, one of {all} at {address} that must come, did not"
+                    )));
                 }
             }
         }
