@@ -290,7 +290,7 @@ impl Window {
 
     /// Memory to be allocated ahead of the cursor, if any; at most one job exists at a time.
     ///
-    /// Call it at the end of a turn and run the job on another thread; a window of at most one piece (16 MiB) never
+    /// Call it at the end of a turn and run the steps of the job between turns; a window of at most one piece (16 MiB) never
     /// has any.
     #[must_use]
     pub fn ensure_ahead(&self) -> Option<AllocationJob> {

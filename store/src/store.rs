@@ -290,11 +290,18 @@ impl<E: Env> Store<E> {
         if self.allocating.get() {
             return;
         }
-        let Some(job) = self.log.window.ensure_ahead() else { return };
+        let Some(mut job) = self.log.window.ensure_ahead() else { return };
         self.allocating.set(true);
         let (log, allocating) = (self.log.clone(), self.allocating.clone());
         log.env.clone().spawn(Class::Housekeeping, async move {
-            if let Err(error) = job.run() {
+            let outcome = loop {
+                match job.step() {
+                    Ok(false) => log.env.yield_now().await,
+                    done => break done,
+                }
+            };
+            drop(job);
+            if let Err(error) = outcome {
                 tracing::warn!(shard = log.config.shard, "no memory for the log window: {error}");
                 // Sends are refused at the edge meanwhile; do not ask in every turn.
                 log.env.sleep(ALLOCATION_PAUSE).await;

@@ -1,7 +1,7 @@
 //! Which pieces of a window's memory are allocated.
 //!
 //! A window has address space for all of it from the start and memory for little: pieces of 16 MiB are allocated
-//! ahead of the cursor on another thread, so that start is fast and a quiet broker stays small.
+//! ahead of the cursor, in steps between the turns of the shard, so that start is fast and a quiet broker stays small.
 
 use std::io;
 use std::sync::Arc;
@@ -30,17 +30,33 @@ pub struct AllocationJob {
 }
 
 impl AllocationJob {
-    /// Does it, on any thread; takes some milliseconds. The window finds out by itself.
+    /// Does all of it at once; takes tens of milliseconds.
+    ///
+    /// # Errors
+    /// As [`AllocationJob::step`].
+    pub fn run(mut self) -> io::Result<()> {
+        while !self.step()? {}
+        Ok(())
+    }
+
+    /// Does a tenth of a millisecond's part of it; true when all is done. For the thread of the shard, which lets its
+    /// turns run between the steps. The window finds out by itself.
     ///
     /// # Errors
     /// ENOSPC if the filesystem is full, for whoever logs it. The window refuses appends at its edge meanwhile.
-    pub fn run(self) -> io::Result<()> {
-        if let Some((position, len)) = self.give_back {
+    pub fn step(&mut self) -> io::Result<bool> {
+        if let Some((position, len)) = self.give_back.take() {
             self.mapping.give_back(position, len)?;
         }
-        self.mapping.allocate(self.wanted.0, self.wanted.1)?;
-        self.state.store(DONE, Ordering::Release);
-        Ok(())
+        let (position, len) = self.wanted;
+        let part = len.min(STEP_BYTES);
+        self.mapping.allocate(position, part)?;
+        self.wanted = (position + part, len - part);
+        let is_done = part == len;
+        if is_done {
+            self.state.store(DONE, Ordering::Release);
+        }
+        Ok(is_done)
     }
 }
 
@@ -163,6 +179,8 @@ impl Allocation {
 
 /// At 2 GiB/s a piece lasts 8 ms, about as long as allocating one takes.
 const PIECES_AHEAD: usize = 2;
+/// Allocated in one step.
+const STEP_BYTES: u64 = 128 << 10;
 pub(super) const PIECE_BYTES: u64 = 16 << 20;
 
 const RUNNING: u8 = 0;

@@ -82,18 +82,14 @@ impl Mapping {
     /// Allocates `len` bytes of data at `position`, so that touching them cannot fail, and maps the pages.
     pub(super) fn allocate(&self, position: u64, len: u64) -> io::Result<()> {
         let at = self.header_bytes as u64 + position;
-        let (start, bytes) =
-            (usize::try_from(position).expect("mapped"), usize::try_from(len).expect("mapped"));
         rustix::fs::fallocate(&self.file, FallocateFlags::empty(), at, len)?;
-        // SAFETY: inside the first data mapping.
-        let place = unsafe { self.data.as_ptr().add(start) }.cast::<c_void>();
+        let (position, len) =
+            (usize::try_from(position).expect("mapped"), usize::try_from(len).expect("mapped"));
         // Only saves the page faults of the first lap; kernels before 5.14 do not know it.
-        // SAFETY: mapped and allocated; populating changes no byte.
-        let _unknown = unsafe { rustix::mm::madvise(place, bytes, Advice::LinuxPopulateWrite) };
-        // Huge pages, whatever the filesystem was mounted with: the kernel pins the window's pages for each direct write,
-        // and finds 512 at once. Kernels before 6.1 do not know it, and one without free huge pages leaves it.
-        // SAFETY: as above; moving bytes to other pages changes none.
-        let _refused = unsafe { libc::madvise(place, bytes, libc::MADV_COLLAPSE) };
+        // SAFETY: inside the first data mapping; populating changes no byte.
+        let _unknown = unsafe {
+            rustix::mm::madvise(self.data.as_ptr().add(position).cast(), len, Advice::LinuxPopulateWrite)
+        };
         Ok(())
     }
 
@@ -106,15 +102,13 @@ impl Mapping {
 
     fn map(file: OwnedFd, page: usize, bytes: usize) -> io::Result<Self> {
         let used = page + 2 * bytes;
-        // A huge page of the file must lie at a huge page's address, so the file begins at one.
-        let alignment = page.max(HUGE_PAGE);
-        let reserved_bytes = used + alignment;
+        let reserved_bytes = used + page; // room to align to huge pages
         // SAFETY: a fresh range that nobody else knows.
         let reserved = unsafe {
             rustix::mm::mmap_anonymous(null_mut(), reserved_bytes, ProtFlags::empty(), MapFlags::PRIVATE)?
         };
-        let skip = reserved.align_offset(alignment);
-        // SAFETY: `skip` is below the alignment, and so much more than used is reserved.
+        let skip = reserved.align_offset(page);
+        // SAFETY: `skip` is below one page, and a page more than used is reserved.
         let header = unsafe { reserved.add(skip) }.cast::<u8>();
         // SAFETY: behind the header, still inside.
         let data = unsafe { header.add(page) };
@@ -177,7 +171,5 @@ fn page_bytes(file: &OwnedFd) -> io::Result<usize> {
     Ok(BLOCK)
 }
 
-/// A huge page of x86-64, and of arm64 with small pages of 4 KiB.
-const HUGE_PAGE: usize = 2 << 20;
 /// `linux/magic.h`.
 const HUGETLBFS_MAGIC: rustix::fs::FsWord = 0x958458f6;
