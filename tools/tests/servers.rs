@@ -12,8 +12,29 @@ mod server;
 use std::io::Write;
 use std::process::Stdio;
 
+use net::requests::SendMessageV2;
 use ringmq::{Place, Said, said};
 use server::{Server, dev, ports};
+
+/// A message in one of four queues, as a client of RocketMQ would send it.
+fn message<'a>(topic: &'a str, queue_id: i32, properties: &'a str) -> SendMessageV2<'a> {
+    SendMessageV2 {
+        producer_group: "p",
+        topic,
+        default_topic: "TBW102",
+        default_queues: 4,
+        queue_id,
+        sys_flag: 0,
+        born_at_ms: 1_700_000_000_000,
+        flag: 0,
+        properties: Some(properties),
+        reconsume_times: Some(0),
+        unit_mode: Some(false),
+        max_reconsume_times: None,
+        batch: Some(false),
+        broker_name: None,
+    }
+}
 
 fn produce(place: &Place, namesrv: &str, arguments: &[&str], input: &str) -> Said {
     let mut command = place.ringmq();

@@ -30,15 +30,6 @@ pub struct AllocationJob {
 }
 
 impl AllocationJob {
-    /// Does all of it at once; takes tens of milliseconds.
-    ///
-    /// # Errors
-    /// As [`AllocationJob::step`].
-    pub fn run(mut self) -> io::Result<()> {
-        while !self.step()? {}
-        Ok(())
-    }
-
     /// Does a tenth of a millisecond's part of it; true when all is done. For the thread of the shard, which lets its
     /// turns run between the steps. The window finds out by itself.
     ///

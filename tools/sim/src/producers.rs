@@ -10,7 +10,7 @@ use net::requests::{EndTransaction, HeartBeat, SendMessageV2};
 
 use crate::cluster::{Cluster, POPPED, PULLED, QUEUES, SHARDS, queue};
 use crate::line::Line;
-use crate::support::{Answer, Client, batch_of, heartbeat, message, property};
+use crate::support::{Answer, batch_of, heartbeat, message, property};
 
 /// Longest wait for an answer, ms.
 const PATIENCE_MS: u64 = 3_000;
@@ -279,7 +279,7 @@ pub(crate) fn first_answer<'w>(cluster: &mut Cluster<'w>, shard: usize, limit_ms
         let attempt = cluster.next_attempt();
         if let Some((client, _)) = line.get(cluster) {
             cluster.history.push(Event::Send { attempt, queue: queue(PULLED, shard, 0), kind: Kind::Plain });
-            let answer = ask_within(client, &message(PULLED, 0), &body_of(attempt, 0), 2_000);
+            let answer = client.wait_at_most_ms(&message(PULLED, 0), &body_of(attempt, 0), 2_000);
             let event = match answer {
                 Some(answer) if answer.code == 0 => {
                     let offset = u64::try_from(answer.number("queueOffset")).unwrap();
@@ -294,10 +294,6 @@ pub(crate) fn first_answer<'w>(cluster: &mut Cluster<'w>, shard: usize, limit_ms
         cluster.world.run_ms(50);
     }
     None
-}
-
-fn ask_within(client: &mut Client<'_>, request: &SendMessageV2<'_>, body: &[u8], ms: u64) -> Option<Answer> {
-    client.wait_at_most_ms(request, body, ms)
 }
 
 /// Nobody knows what became of it, and nobody will.

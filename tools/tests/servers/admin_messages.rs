@@ -1,8 +1,6 @@
 //! `ringmq admin message` and `dlq`, and half messages of `ringmq produce`, against a node.
 
-use std::io::Write;
 use std::net::SocketAddr;
-use std::process::Stdio;
 
 use net::body::{ConsumerData, HeartbeatData, SubscriptionData, SubscriptionGroupConfig};
 use net::client::{Client, ClientOptions};
@@ -12,6 +10,7 @@ use net::properties;
 use net::requests::{ConsumerSendMsgBack, HeartBeat, SendMessageV2, UpdateAndCreateSubscriptiongroup};
 use serde_json::Value;
 
+use crate::message;
 use crate::ringmq::{Place, Said, said};
 use crate::server::{Server, dev, ports};
 
@@ -52,20 +51,12 @@ impl Node {
     }
 
     fn produce(&self, arguments: &[&str], input: &str) -> Said {
-        let mut command = self.place.ringmq();
-        command.arg("produce").args(arguments).args(["-n", &self.namesrv]);
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        said(child.wait_with_output().unwrap())
+        crate::produce(&self.place, &self.namesrv, arguments, input)
     }
 
     fn consume(&self, topic: &str) -> Vec<String> {
-        let run = self.run(&["consume", topic, "--from", "earliest", "--no-follow"]);
-        assert_eq!(run.code, Some(0), "{}", run.err);
-        let mut lines: Vec<String> = run.out.lines().map(str::to_owned).collect();
-        lines.sort();
-        lines
+        let patient = ["--from", "earliest", "--no-follow", "--timeout", "30000"];
+        crate::consume(&self.place, &self.namesrv, &[&[topic], &patient[..]].concat())
     }
 
     fn send(&mut self, topic: &str, properties: &[(&str, &str)], body: &[u8]) -> OffsetMessageId {
@@ -74,22 +65,7 @@ impl Node {
             properties::append(&mut stored, 0, name, value.as_bytes());
         }
         let text = String::from_utf8(stored).unwrap();
-        let request = SendMessageV2 {
-            producer_group: "p",
-            topic,
-            default_topic: "TBW102",
-            default_queues: 1,
-            queue_id: 0,
-            sys_flag: 0,
-            born_at_ms: 1_700_000_000_000,
-            flag: 0,
-            properties: Some(&text),
-            reconsume_times: Some(0),
-            unit_mode: Some(false),
-            max_reconsume_times: None,
-            batch: Some(false),
-            broker_name: None,
-        };
+        let request = SendMessageV2 { default_queues: 1, ..message(topic, 0, &text) };
         let answer = self.client.call(&request, body).unwrap().success().unwrap();
         OffsetMessageId::parse(&answer.ext("msgId").unwrap()).unwrap()
     }
@@ -241,22 +217,7 @@ fn a_waiting_message_is_recalled_by_its_handle() {
     }
     let text = String::from_utf8(properties).unwrap();
     node.send("T", &[], b"first");
-    let request = SendMessageV2 {
-        producer_group: "p",
-        topic: "T",
-        default_topic: "TBW102",
-        default_queues: 1,
-        queue_id: 0,
-        sys_flag: 0,
-        born_at_ms: 0,
-        flag: 0,
-        properties: Some(&text),
-        reconsume_times: Some(0),
-        unit_mode: Some(false),
-        max_reconsume_times: None,
-        batch: Some(false),
-        broker_name: None,
-    };
+    let request = SendMessageV2 { default_queues: 1, born_at_ms: 0, ..message("T", 0, &text) };
     let handle = node.client.call(&request, b"later").unwrap().ext("recallHandle").unwrap();
     let rows = node.rows(&["message", "recall", &handle]);
     assert_eq!((&rows[0]["topic"], &rows[0]["msg_id"]), (&"T".into(), &"U1".into()));

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use net::client::{Client, ClientOptions};
 use net::message_id::OffsetMessageId;
 use net::properties;
-use net::requests::SendMessageV2;
 
+use crate::message;
 use crate::ringmq::Place;
 use crate::server::{dev, ports};
 
@@ -15,22 +15,7 @@ fn send(client: &mut Client, queue_id: i32, key: &str) -> (u64, String, String) 
     let mut stored = Vec::new();
     properties::append(&mut stored, 0, "UNIQ_KEY", key.as_bytes());
     let text = String::from_utf8(stored).unwrap();
-    let request = SendMessageV2 {
-        producer_group: "p",
-        topic: "T",
-        default_topic: "TBW102",
-        default_queues: 4,
-        queue_id,
-        sys_flag: 0,
-        born_at_ms: 1_700_000_000_000,
-        flag: 0,
-        properties: Some(&text),
-        reconsume_times: Some(0),
-        unit_mode: Some(false),
-        max_reconsume_times: None,
-        batch: Some(false),
-        broker_name: None,
-    };
+    let request = message("T", queue_id, &text);
     let answer = client.call(&request, b"once").unwrap().success().unwrap();
     let at = OffsetMessageId::parse(&answer.ext("msgId").unwrap()).unwrap().offset;
     (at, answer.ext("queueId").unwrap(), answer.ext("queueOffset").unwrap())
