@@ -1,9 +1,11 @@
 //! What has to be fetched and built before a suite can run: class paths, classes, the Go and the Node program.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     process::Command,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -18,6 +20,8 @@ pub struct Workshop {
     pub products: PathBuf,
     /// The binary under test.
     pub ringmq: PathBuf,
+    /// Names of the products that this run has made.
+    pub made: Arc<Mutex<BTreeSet<String>>>,
 }
 
 /// The Java server release that resolves whole, used as oracle and for `mqadmin`.
@@ -102,36 +106,51 @@ impl Workshop {
         fs::create_dir_all(&home).map_err(Trouble::io("make a Maven folder"))?;
         let (pom, result) = (home.join("pom.xml"), home.join("classpath"));
         let text = pom_text(name, version, modules);
-        if fs::read_to_string(&pom).ok().as_ref() == Some(&text)
-            && let Ok(known) = fs::read_to_string(&result)
-            && known.split(':').all(|jar| Path::new(jar).is_file())
-        {
-            return Ok(known);
-        }
-        fs::write(&pom, text).map_err(Trouble::io("write a pom"))?;
-        let mut command = Command::new("mvn");
-        command
-            .args(["-q", "-B", RESOLVER])
-            .arg(format!("-Dmdep.outputFile={}", result.display()))
-            .current_dir(&home);
-        output(command, FETCH)?;
+        self.once(&format!("{name}-{version}"), || {
+            if fs::read_to_string(&pom).ok().as_ref() == Some(&text)
+                && let Ok(known) = fs::read_to_string(&result)
+                && known.split(':').all(|jar| Path::new(jar).is_file())
+            {
+                return Ok(());
+            }
+            fs::write(&pom, &text).map_err(Trouble::io("write a pom"))?;
+            let mut command = Command::new("mvn");
+            command
+                .args(["-q", "-B", RESOLVER])
+                .arg(format!("-Dmdep.outputFile={}", result.display()))
+                .current_dir(&home);
+            output(command, FETCH).map(drop)
+        })?;
         fs::read_to_string(&result).map_err(Trouble::io("read a class path"))
     }
 
     fn javac(&self, name: &str, libraries: &str, folders: &[&str]) -> Result<PathBuf, Trouble> {
         packages::need("javac")?;
         let classes = self.products.join(name);
-        let mut command = Command::new("javac");
-        command.args(["-nowarn", "-encoding", "UTF-8", "-cp", libraries, "-d"]).arg(&classes);
-        for folder in folders {
-            let folder = self.sources.join(folder).join("interop");
-            let entries = fs::read_dir(&folder).map_err(Trouble::io(format!("list {}", folder.display())))?;
-            for entry in entries {
-                command.arg(entry.map_err(Trouble::io("list Java sources"))?.path());
+        self.once(name, || {
+            let mut command = Command::new("javac");
+            command.args(["-nowarn", "-encoding", "UTF-8", "-cp", libraries, "-d"]).arg(&classes);
+            for folder in folders {
+                let folder = self.sources.join(folder).join("interop");
+                let entries =
+                    fs::read_dir(&folder).map_err(Trouble::io(format!("list {}", folder.display())))?;
+                for entry in entries {
+                    command.arg(entry.map_err(Trouble::io("list Java sources"))?.path());
+                }
             }
-        }
-        output(command, COMPILE)?;
+            output(command, COMPILE).map(drop)
+        })?;
         Ok(classes)
+    }
+
+    /// Makes a product that two suites may want at the same time: one makes it, the other finds it whole.
+    fn once(&self, name: &str, make: impl FnOnce() -> Result<(), Trouble>) -> Result<(), Trouble> {
+        let mut made = self.made.lock().expect("no holder panics");
+        if !made.contains(name) {
+            make()?;
+            made.insert(name.to_owned());
+        }
+        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@ use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
+    sync::Arc,
 };
 
 use interop::{Make, Tally, Workshop};
@@ -131,6 +132,7 @@ fn workshop(arguments: &Arguments) -> Workshop {
         sources: root().join("tools/interop"),
         products: target().join("interop"),
         ringmq: arguments.binary.clone().unwrap_or_else(|| target().join(folder).join("ringmq")),
+        made: Arc::default(),
     }
 }
 
