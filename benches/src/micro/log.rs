@@ -31,8 +31,8 @@ fn window(bench: &Bench) -> io::Result<()> {
     let window = Window::create(Backing::Private, WINDOW, WindowIdentity { store_id: [1; 16], shard: 0 }, 0)?;
     let body = [7; BODY];
     let append = || {
-        while let Some(job) = window.ensure_ahead() {
-            job.run().expect("memory for the window");
+        while let Some(mut job) = window.ensure_ahead() {
+            while !job.step().expect("memory for the window") {}
         }
         window.release(window.end());
         let placed = window.append(BODY, |to| to.copy_from_slice(black_box(&body)));
