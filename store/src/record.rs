@@ -5,6 +5,7 @@
 //! record; a record without it is not ours and is treated as damage.
 
 mod encode;
+mod joined;
 mod parse;
 mod properties;
 mod spread;

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crc32fast::Hasher;
 
+use super::joined::joined;
 use super::*;
 use crate::{BatchItem, NewMessage, PhysicalOffset, QueueOffset};
 
@@ -149,10 +150,9 @@ impl<'a> Draft<'a> {
         pen.bytes(&[SEPARATOR; 2][..self.separators]);
 
         let out = pen.out;
-        let crc = body_crc.clone().finalize() & CRC_MASK;
-        out[BODY_CRC..BODY_CRC + 4].copy_from_slice(&crc.to_be_bytes());
+        out[BODY_CRC..BODY_CRC + 4].copy_from_slice(&(body_crc & CRC_MASK).to_be_bytes());
         let (covered, cover) = out.split_at_mut(self.bytes - COVER_BYTES);
-        let whole = whole_crc(covered, body_at, body_end, &body_crc);
+        let whole = whole_crc(covered, body_at, body_end, body_crc);
         write_cover(cover, whole);
     }
 }
@@ -164,17 +164,16 @@ pub(crate) fn write_blank(out: &mut [u8], left: u32) {
     out[8..].fill(0);
 }
 
-/// CRC of everything before the cover. Joining the body's own CRC costs about as much as 8 KiB of hashing, so short
-/// bodies are simply hashed again: they are still in the first-level cache.
-fn whole_crc(covered: &[u8], body_at: usize, body_end: usize, body_crc: &Hasher) -> u32 {
-    let mut whole = Hasher::new();
-    if body_end - body_at <= COMBINE_FROM {
-        whole.update(covered);
+/// CRC of everything before the cover. A short body is hashed again, sooner than joined.
+fn whole_crc(covered: &[u8], body_at: usize, body_end: usize, body_crc: u32) -> u32 {
+    let (head, behind) = if body_end - body_at < JOIN_FROM {
+        (crc32fast::hash(&covered[..body_end]), &covered[body_end..])
     } else {
-        whole.update(&covered[..body_at]);
-        whole.combine(body_crc);
-        whole.update(&covered[body_end..]);
-    }
+        let head = crc32fast::hash(&covered[..body_at]);
+        (joined(head, body_crc, body_end - body_at), &covered[body_end..])
+    };
+    let mut whole = Hasher::new_with_initial(head);
+    whole.update(behind);
     whole.finalize() & CRC_MASK
 }
 
@@ -250,7 +249,7 @@ impl Pen<'_> {
     }
 
     /// Copies piece by piece, hashing each piece while it is in the first-level cache.
-    fn copy_with_crc(&mut self, body: &[u8]) -> Hasher {
+    fn copy_with_crc(&mut self, body: &[u8]) -> u32 {
         let mut crc = Hasher::new();
         for piece in body.chunks(PIECE) {
             let to = &mut self.out[self.at..self.at + piece.len()];
@@ -258,11 +257,12 @@ impl Pen<'_> {
             crc.update(to);
             self.at += piece.len();
         }
-        crc
+        crc.finalize()
     }
 }
 
 /// Longer topics need version 2: version 1 readers take the length byte as signed.
 const V1_TOPIC_MAX: usize = 127;
 const PIECE: usize = 8 << 10;
-const COMBINE_FROM: usize = 8 << 10;
+/// Joining costs as much as hashing this many bytes.
+const JOIN_FROM: usize = 256;
