@@ -64,6 +64,13 @@ impl QueueLocks {
         self.groups.get(group).is_some_and(|locks| locks.values().any(|lock| !lock.is_expired(now)))
     }
 
+    /// Queues of which the group holds a lock that has not expired.
+    #[must_use]
+    pub(crate) fn held(&self, group: &str, now: Mono) -> u32 {
+        let held = |locks: &HashMap<_, Lock>| locks.values().filter(|lock| !lock.is_expired(now)).count();
+        u32::try_from(self.groups.get(group).map_or(0, held)).unwrap_or(u32::MAX)
+    }
+
     /// Forgets expired locks, so that the table is bounded by what lives.
     pub(crate) fn drop_expired(&mut self, now: Mono) {
         self.groups.retain(|_, locks| {

@@ -37,6 +37,7 @@ impl<E: Env> Shard<E> {
             consume_type: live.mode.consume_type,
             message_model: live.mode.message_model,
             conflicts: Some(live.conflicts()).filter(|all| !all.is_empty()),
+            locked_queues: Some(self.locks.held(group, call.now.mono)).filter(|count| *count > 0),
             subscriptions: live
                 .subscriptions
                 .iter()

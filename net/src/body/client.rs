@@ -91,6 +91,8 @@ bodies! {
         message_model: MessageModel = "messageModel",
         /// Ours, absent without conflicts: how members subscribe differently, in sentences.
         conflicts: Option<Vec<String>> = "subscriptionConflicts",
+        /// Ours, absent if there is none: queues that members have locked, because they consume in order.
+        locked_queues: Option<u32> = "lockedQueues",
         subscriptions: BTreeMap<String, SubscriptionData> = "subscriptionTable",
     }
 

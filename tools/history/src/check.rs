@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 
+use crate::order::Ordered;
+use crate::retries::Retries;
 use crate::{Attempt, Event, History, Kind, Queue, Reader};
 
 /// How a promise was broken.
@@ -32,6 +34,16 @@ pub enum Verdict {
     NotReceived,
     /// Two drains of one queue differ.
     DrainsDiffer,
+    /// A queue was granted to somebody else while its owner could still believe in its lock.
+    TwoOwners,
+    /// Consumption in order went back under one ownership, or went on under one when a later one had begun.
+    Swap,
+    /// Consumption in order passed over a message.
+    Gap,
+    /// A message given back and acknowledged neither comes again nor is a dead letter.
+    RetryLost,
+    /// A message is tried again more often than it was given back, or is a dead letter too soon or too late.
+    Miscounted,
     /// Nothing was acknowledged in time after healing.
     Liveness,
 }
@@ -71,7 +83,7 @@ pub struct Summary {
 /// After healing, a broker acknowledges something within this time.
 const LIVE_WITHIN_MS: u64 = 10_000;
 /// Parked messages come at most this early (spec/behaviour.md, timers).
-const EARLY_MS: i64 = 1_000;
+pub(crate) const EARLY_MS: i64 = 1_000;
 
 #[derive(Clone, Debug)]
 struct Sent {
@@ -99,6 +111,9 @@ struct State {
     steps: HashSet<(Queue, u64, u64)>,
     max: HashMap<Queue, u64>,
     drains: BTreeMap<Reader, BTreeMap<(Queue, u64), Attempt>>,
+    ordered: Ordered,
+    retries: Retries,
+    retries_max: u32,
     healed: Option<u64>,
     findings: Vec<Finding>,
 }
@@ -106,7 +121,7 @@ struct State {
 /// Judges a history.
 #[must_use]
 pub fn check(history: &History) -> Summary {
-    let mut state = State::default();
+    let mut state = State { retries_max: history.retries_max, ..State::default() };
     for event in &history.events {
         state.take(event);
     }
@@ -162,6 +177,22 @@ impl State {
                     self.find(Verdict::Watermark, format!("{queue:?} reached {before}, then {offset}"));
                 }
             }
+            Event::Owned { tenure, queue, life, at_ms, until_ms } => {
+                let finding = self.ordered.owned(tenure, queue, life, (at_ms, until_ms));
+                self.findings.extend(finding);
+            }
+            Event::Disowned { tenure } => self.ordered.disowned(tenure),
+            Event::Consumed { tenure, offset } => {
+                self.findings.extend(self.ordered.consumed(tenure, offset));
+            }
+            Event::GiveBack { attempt, times, due_ms } => self.retries.asked(attempt, times, due_ms),
+            Event::GivenBack { attempt, times } => self.retries.given_back(attempt, times),
+            Event::Again { attempt, times, at_ms } => {
+                self.findings.extend(self.retries.found((attempt, times), at_ms, false, self.retries_max));
+            }
+            Event::Dead { attempt, times } => {
+                self.findings.extend(self.retries.found((attempt, times), 0, true, self.retries_max));
+            }
             Event::Healed { at_ms } => self.healed = Some(at_ms),
             Event::Alive { at_ms } => {
                 let healed = self.healed.unwrap_or(0);
@@ -171,6 +202,7 @@ impl State {
             }
             Event::Drain { reader } => {
                 self.drains.insert(reader, BTreeMap::new());
+                self.retries.forget_where();
                 self.last_read.retain(|(other, _), _| *other != reader);
             }
         }
@@ -238,6 +270,8 @@ impl State {
         }
         self.judge_places(&drain);
         self.judge_attempts(&drain, consumed);
+        self.findings.extend(self.ordered.gaps(&drain));
+        self.findings.extend(self.retries.lost());
         let steps: Vec<_> = std::mem::take(&mut self.steps).into_iter().collect();
         for (queue, from, to) in steps {
             let passed = drain.range((queue, from + 1)..(queue, to)).next();

@@ -6,6 +6,8 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod order;
+mod retries;
 
 pub use check::{Finding, Summary, Verdict, check};
 
@@ -20,6 +22,11 @@ pub struct Queue(pub u32);
 /// Somebody who reads a queue in ascending order, beginning anew now and then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Reader(pub u32);
+
+/// One member's ownership of a queue of a group that consumes in order: from a lock that it had not, until it gives the
+/// queue up, dies, or its lock is not renewed in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tenure(pub u64);
 
 /// What a message is, as far as promises differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +101,63 @@ pub enum Event {
         /// Which.
         attempt: Attempt,
     },
+    /// A broker granted a queue to a member of a group that consumes in order, or renewed that.
+    Owned {
+        /// Under which ownership.
+        tenure: Tenure,
+        /// Which queue.
+        queue: Queue,
+        /// Which life of the broker this was asked in: locks of different lives may overlap if the broker forgets them.
+        life: u64,
+        /// When the member was told, milliseconds.
+        at_ms: u64,
+        /// It believes in it so long, if it is not renewed.
+        until_ms: u64,
+    },
+    /// The owner gave the queue up, or died.
+    Disowned {
+        /// Which ownership is over.
+        tenure: Tenure,
+    },
+    /// The owner of a queue consumed a message of it.
+    Consumed {
+        /// Under which ownership.
+        tenure: Tenure,
+        /// At this offset.
+        offset: u64,
+    },
+    /// A consumer asks for a message to be tried again.
+    GiveBack {
+        /// Which.
+        attempt: Attempt,
+        /// How often it was tried again before.
+        times: u32,
+        /// It must not come again earlier: wall clock of the broker, milliseconds since 1970.
+        due_ms: i64,
+    },
+    /// The broker acknowledged that.
+    GivenBack {
+        /// Which.
+        attempt: Attempt,
+        /// How often it was tried again before.
+        times: u32,
+    },
+    /// A message is in the retry topic of its group.
+    Again {
+        /// Which.
+        attempt: Attempt,
+        /// How often it is tried again, with this time.
+        times: u32,
+        /// Wall clock of the broker, milliseconds since 1970.
+        at_ms: i64,
+    },
+    /// A message is among the dead letters of its group.
+    Dead {
+        /// Which.
+        attempt: Attempt,
+        /// How often it was given back.
+        times: u32,
+    },
     /// A queue said how far it reaches.
     Max {
         /// Which.
@@ -125,6 +189,8 @@ pub struct History {
     pub events: Vec<Event>,
     /// Queues of a topic whose every acknowledged message some group must receive ([`Event::Received`]).
     pub consumed: Vec<Queue>,
+    /// How often a message is tried again before it is a dead letter.
+    pub retries_max: u32,
 }
 
 impl History {

@@ -222,6 +222,9 @@ fn plant(history: &mut History, verdict: Verdict, random: &mut Random) -> bool {
             let Some(at) = pick(&second.collect::<Vec<_>>(), random) else { return false };
             history.events.remove(at);
         }
+        Verdict::TwoOwners | Verdict::Swap | Verdict::Gap | Verdict::RetryLost | Verdict::Miscounted => {
+            unreachable!("planted in tests/groups.rs")
+        }
         Verdict::Liveness => {
             for event in &mut history.events {
                 if let Event::Alive { at_ms } = event {

@@ -7,21 +7,28 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use broker::config::Span;
+use broker::config::{DelayLevels, Span};
 use history::{Event, History, Queue};
 use namesrv::NameServer;
 use namesrv::config::NamesrvConfig;
 use rt::sim::{Crash, SimDisk, SimMachine};
 use store::FlushMode;
 
+use crate::life::Life;
 use crate::random::Random;
 use crate::support::{Host, Setup, WindowFile, World, create_topic};
 
 /// Plain messages and half messages; a group consumes all of it by pulling.
 pub(crate) const PULLED: &str = "P";
+/// Plain messages; a group consumes them in order.
+pub(crate) const ORDERED: &str = "O";
 /// Parked and plain messages; a group consumes all of it on the first shard by popping.
 pub(crate) const POPPED: &str = "T";
-/// Queues of either, on every shard.
+/// How often a message is tried again.
+pub(crate) const RETRIES_MAX: u32 = 3;
+/// Waiting times of the delay levels; a message that is tried again begins with the third.
+pub(crate) const DELAYS_MS: [u64; 6] = [1_000, 1_000, 1_000, 2_000, 4_000, 8_000];
+/// Queues of each, on every shard.
 pub(crate) const QUEUES: u32 = 2;
 pub(crate) const SHARDS: usize = 2;
 
@@ -33,6 +40,7 @@ pub(crate) struct Cluster<'w> {
     pub(crate) world: &'w World,
     pub(crate) random: Random,
     pub(crate) history: History,
+    pub(crate) life: Life,
     /// Whether acknowledged means flushed.
     pub(crate) sync: bool,
     /// Whether a message that is sent again with its unique key is stored once.
@@ -40,6 +48,7 @@ pub(crate) struct Cluster<'w> {
     shards: Vec<ShardPlace>,
     name_server: Option<SimMachine>,
     attempts: u64,
+    tenures: u64,
 }
 
 /// Where a shard runs, or may run again.
@@ -49,32 +58,44 @@ struct ShardPlace {
     host: Option<Host>,
     /// What the next boot finds.
     disk: Option<SimDisk>,
+    boots: u64,
 }
 
 impl<'w> Cluster<'w> {
     /// Starts everything and makes the topics.
-    pub(crate) fn start(world: &'w World, seed: u64) -> Self {
+    pub(crate) fn start(world: &'w World, seed: u64, life: Life) -> Self {
         let mut random = Random::new(seed);
         // Any second of a minute: slots of timers end with it.
         world.run_ms(random.below(60_000));
         let sync = random.percent(50);
         let dedup = random.percent(50);
-        let shards = (0..SHARDS).map(|index| ShardPlace::new(index, sync, dedup)).collect();
-        let history = History::default();
-        let mut cluster =
-            Self { world, random, history, sync, dedup, shards, name_server: None, attempts: 0 };
+        let shards = (0..SHARDS).map(|index| ShardPlace::new(index, sync, dedup, life)).collect();
+        let history = History { retries_max: RETRIES_MAX, ..History::default() };
+        let mut cluster = Self {
+            world,
+            random,
+            history,
+            life,
+            sync,
+            dedup,
+            shards,
+            name_server: None,
+            attempts: 0,
+            tenures: 0,
+        };
         cluster.start_name_server();
         for shard in 0..SHARDS {
             cluster.boot(shard);
             let host = cluster.shards[shard].host.as_ref().unwrap();
             let mut admin = world.connect_local(host);
-            for topic in [PULLED, POPPED] {
+            for topic in life.topics() {
                 admin.must(&create_topic(topic, i32::try_from(QUEUES).unwrap()), b"");
             }
             admin.close();
-            cluster.history.consumed.extend((0..QUEUES).map(|id| queue(PULLED, shard, id)));
         }
-        cluster.history.consumed.extend((0..QUEUES).map(|id| queue(POPPED, 0, id)));
+        let is_consumed = |(topic, shard, _): &(&str, usize, u32)| *topic != POPPED || *shard == 0;
+        let consumed = every_queue(life).filter(is_consumed);
+        cluster.history.consumed.extend(consumed.map(|(topic, shard, id)| queue(topic, shard, id)));
         cluster
     }
 
@@ -86,6 +107,23 @@ impl<'w> Cluster<'w> {
     pub(crate) fn next_attempt(&mut self) -> history::Attempt {
         self.attempts += 1;
         history::Attempt(self.attempts)
+    }
+
+    /// An ownership that nobody had yet.
+    pub(crate) fn next_tenure(&mut self) -> history::Tenure {
+        self.tenures += 1;
+        history::Tenure(self.tenures)
+    }
+
+    /// How often a shard was started.
+    pub(crate) fn boots(&self, shard: usize) -> u64 {
+        self.shards[shard].boots
+    }
+
+    /// The name of a shard, as clients call it.
+    pub(crate) fn broker_name(&self, shard: usize) -> String {
+        let place = &self.shards[shard];
+        place.setup.config.shard_name(place.setup.index)
     }
 
     /// Where clients find a shard that runs.
@@ -100,6 +138,7 @@ impl<'w> Cluster<'w> {
     pub(crate) fn boot(&mut self, shard: usize) {
         let place = &mut self.shards[shard];
         assert!(place.host.is_none(), "it runs");
+        place.boots += 1;
         let setup = place.setup.clone().window(&place.window);
         place.host = Some(self.world.boot_from(place.disk.take().unwrap_or_default(), &setup));
     }
@@ -151,7 +190,7 @@ impl<'w> Cluster<'w> {
 }
 
 impl ShardPlace {
-    fn new(index: usize, sync: bool, dedup: bool) -> Self {
+    fn new(index: usize, sync: bool, dedup: bool, life: Life) -> Self {
         let mut setup =
             Setup { ip: SHARD_IPS[index], index: u16::try_from(index).unwrap(), ..Setup::default() };
         setup.config.shards = Some(u16::try_from(SHARDS).unwrap());
@@ -159,25 +198,29 @@ impl ShardPlace {
             setup.config.dedup_window = Span(Some(600_000));
             setup.config.dedup_count = 10_000;
         }
+        if life == Life::Groups {
+            setup.config.delay_levels = DelayLevels(DELAYS_MS.to_vec());
+        }
         setup.config.transaction_timeout_ms = 1_000;
         setup.config.transaction_check_ms = 2_000;
         setup.store.shard = setup.index;
         setup.store.shards = u16::try_from(SHARDS).unwrap();
         setup.store.flush_mode = if sync { FlushMode::Sync } else { FlushMode::Async };
         setup.name_servers = vec![SocketAddr::from((NAME_SERVER, 9876))];
-        Self { setup, window: WindowFile::new(), host: None, disk: None }
+        Self { setup, window: WindowFile::new(), host: None, disk: None, boots: 0 }
     }
 }
 
 /// The number of a queue in the history.
 pub(crate) fn queue(topic: &str, shard: usize, id: u32) -> Queue {
-    let topic = u32::from(topic == POPPED);
-    Queue((topic * SHARDS as u32 + shard as u32) * QUEUES + id)
+    let topics = [PULLED, POPPED, ORDERED];
+    let topic = topics.iter().position(|one| *one == topic).expect("a topic of ours");
+    Queue(((topic * SHARDS + shard) * QUEUES as usize) as u32 + id)
 }
 
 /// Every queue: topic, shard, id.
-pub(crate) fn every_queue() -> impl Iterator<Item = (&'static str, usize, u32)> {
-    [PULLED, POPPED]
+pub(crate) fn every_queue(life: Life) -> impl Iterator<Item = (&'static str, usize, u32)> {
+    life.topics()
         .into_iter()
         .flat_map(|topic| (0..SHARDS).flat_map(move |shard| (0..QUEUES).map(move |id| (topic, shard, id))))
 }

@@ -3,6 +3,7 @@
 use history::{Event, Reader};
 
 use crate::cluster::{Cluster, POPPED, PULLED, queue};
+use crate::life::{Actor, Phase};
 use crate::line::Line;
 use crate::producers::attempt_of;
 use crate::support::{Answer, commit, offset_query, pop, popped, pull};
@@ -20,7 +21,7 @@ pub(crate) struct Puller<'w> {
     next: Option<i64>,
     waiting: Option<(i32, u64)>,
     /// The last answer had nothing.
-    pub(crate) is_at_end: bool,
+    is_at_end: bool,
 }
 
 impl<'w> Puller<'w> {
@@ -28,8 +29,14 @@ impl<'w> Puller<'w> {
         let line = Line::to(shard);
         Self { line, queue, reader: Reader(number), next: None, waiting: None, is_at_end: false }
     }
+}
 
-    pub(crate) fn step(&mut self, cluster: &mut Cluster<'w>) {
+impl<'w> Actor<'w> for Puller<'w> {
+    fn enter(&mut self) {
+        self.is_at_end = false;
+    }
+
+    fn step(&mut self, cluster: &mut Cluster<'w>, _phase: Phase) {
         let now = cluster.world.now_ms();
         let Some((client, fresh)) = self.line.get(cluster) else { return };
         if fresh {
@@ -55,6 +62,12 @@ impl<'w> Puller<'w> {
         }
     }
 
+    fn is_quiet(&self, _now: u64) -> bool {
+        self.is_at_end
+    }
+}
+
+impl<'w> Puller<'w> {
     fn answered(&mut self, cluster: &mut Cluster<'w>, answer: &Answer) {
         let id = i32::try_from(self.queue).unwrap();
         let Some(from) = self.next else {
@@ -97,16 +110,18 @@ pub(crate) struct Popper<'w> {
     line: Line<'w>,
     waiting: Option<(i32, u64)>,
     /// Since when it got nothing, ms.
-    pub(crate) nothing_since: u64,
+    nothing_since: u64,
 }
 
 impl<'w> Popper<'w> {
     pub(crate) fn new() -> Self {
         Self { line: Line::to(0), waiting: None, nothing_since: 0 }
     }
+}
 
-    /// Pops and acknowledges; a tenth of the messages only if `is_careful`.
-    pub(crate) fn step(&mut self, cluster: &mut Cluster<'w>, is_careful: bool) {
+impl<'w> Actor<'w> for Popper<'w> {
+    /// Pops and acknowledges, under trouble all but a tenth of the messages.
+    fn step(&mut self, cluster: &mut Cluster<'w>, phase: Phase) {
         let now = cluster.world.now_ms();
         let Some((client, fresh)) = self.line.get(cluster) else { return };
         if fresh {
@@ -130,7 +145,7 @@ impl<'w> Popper<'w> {
         }
         self.nothing_since = now;
         for one in popped(&answer) {
-            if !is_careful && cluster.random.percent(10) {
+            if phase == Phase::Trouble && cluster.random.percent(10) {
                 continue; // it comes again
             }
             if let Some((client, _)) = self.line.get(cluster) {
@@ -141,7 +156,11 @@ impl<'w> Popper<'w> {
             }
         }
     }
+
+    fn is_quiet(&self, now: u64) -> bool {
+        now > self.nothing_since + 3 * INVISIBLE_MS.unsigned_abs()
+    }
 }
 
 /// How long a popped message stays away.
-pub(crate) const INVISIBLE_MS: i64 = 3_000;
+const INVISIBLE_MS: i64 = 3_000;

@@ -43,6 +43,8 @@ pub(crate) struct Faults {
     /// What is broken: the fault, the shard, and when it ends.
     current: Vec<(Fault, usize, u64)>,
     next_at: u64,
+    /// How many times longer faults and the pauses between them are.
+    stretch: u64,
     pub(crate) log: Vec<String>,
 }
 
@@ -50,6 +52,7 @@ impl Faults {
     /// Chooses what may happen, and how disks and cables behave meanwhile.
     pub(crate) fn choose(cluster: &mut Cluster<'_>) -> Self {
         let sync = cluster.sync;
+        let life = cluster.life;
         let random = &mut cluster.random;
         let mut enabled: Vec<Fault> = ALL.into_iter().filter(|_| random.percent(50)).collect();
         enabled.retain(|fault| sync || !matches!(fault, Fault::SystemCrash | Fault::PowerCut));
@@ -57,7 +60,7 @@ impl Faults {
             delay_ns: (10_000, *random.pick(&[100_000, 2_000_000, 20_000_000])),
             piece_bytes_max: *random.pick(&[16 << 10, 700]),
             loss_percent: *random.pick(&[0, 0, 2, 10]),
-            connect_timeout_ns: 500_000_000,
+            connect_timeout_ns: life.connect_timeout_ns(),
             ..NetProfile::default()
         };
         let latency = DiskLatency {
@@ -68,7 +71,7 @@ impl Faults {
         let log = vec![format!("sync {sync}, {enabled:?}, {profile:?}, {latency:?}")];
         cluster.world.sim.network().set_profile(profile);
         (0..SHARDS).filter_map(|shard| cluster.host(shard)).for_each(|host| host.disk().set_latency(latency));
-        Self { enabled, current: Vec::new(), next_at: cluster.world.now_ms(), log }
+        Self { enabled, current: Vec::new(), next_at: cluster.world.now_ms(), stretch: life.stretch(), log }
     }
 
     /// Ends what is over and begins something new now and then.
@@ -78,7 +81,7 @@ impl Faults {
         if now < self.next_at || self.enabled.is_empty() {
             return;
         }
-        self.next_at = now + 300 + cluster.random.below(2_500);
+        self.next_at = now + self.stretch * (300 + cluster.random.below(2_500));
         let fault = *cluster.random.pick(&self.enabled);
         let shard = usize::try_from(cluster.random.below(SHARDS as u64)).unwrap();
         let busy =
@@ -86,7 +89,7 @@ impl Faults {
         if self.current.iter().any(busy) {
             return;
         }
-        let until = now + 100 + cluster.random.below(2_000);
+        let until = now + self.stretch * (100 + cluster.random.below(2_000));
         self.begin(cluster, fault, shard);
         self.log.push(format!("{now} ms: {fault:?} of shard {shard} until {until}"));
         self.current.push((fault, shard, until));

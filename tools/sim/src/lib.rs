@@ -16,7 +16,10 @@ mod cluster;
 mod consumers;
 mod drain;
 mod faults;
+mod life;
 mod line;
+mod member;
+mod ordered;
 mod producers;
 mod random;
 mod run;
@@ -24,5 +27,7 @@ mod run;
 #[path = "../../../broker/tests/sim/support/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "its other users are the tests of the broker")]
 mod support;
+mod triers;
 
-pub use run::{Run, run};
+pub use life::Life;
+pub use run::{Run, run, run_groups};

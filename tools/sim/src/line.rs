@@ -11,9 +11,6 @@ pub(crate) struct Line<'w> {
     dial_at: u64,
 }
 
-/// Pause between two attempts to connect, ms.
-const REDIAL_MS: u64 = 200;
-
 impl<'w> Line<'w> {
     pub(crate) fn to(shard: usize) -> Self {
         Self { client: None, shard, dial_at: 0 }
@@ -27,7 +24,7 @@ impl<'w> Line<'w> {
         let mut fresh = false;
         if self.client.is_none() && cluster.world.now_ms() >= self.dial_at {
             self.client = cluster.address(self.shard).and_then(|at| cluster.world.try_connect(at));
-            self.dial_at = cluster.world.now_ms() + REDIAL_MS;
+            self.dial_at = cluster.world.now_ms() + cluster.life.redial_ms();
             fresh = self.client.is_some();
         }
         Some((self.client.as_mut()?, fresh))

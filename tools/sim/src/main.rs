@@ -9,6 +9,9 @@ use clap::Parser;
 struct Arguments {
     /// Which.
     seed: u64,
+    /// The life of groups whose members come and go.
+    #[arg(long)]
+    groups: bool,
     /// Every event of the history.
     #[arg(long)]
     history: bool,
@@ -16,7 +19,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let run = sim::run(arguments.seed);
+    let run = if arguments.groups { sim::run_groups(arguments.seed) } else { sim::run(arguments.seed) };
     if arguments.history {
         run.history.events.iter().for_each(|event| println!("{event:?}"));
     }

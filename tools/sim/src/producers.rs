@@ -8,7 +8,8 @@ use history::{Attempt, Event, Kind};
 use net::RequestCode;
 use net::requests::{EndTransaction, HeartBeat, SendMessageV2};
 
-use crate::cluster::{Cluster, POPPED, PULLED, QUEUES, SHARDS, queue};
+use crate::cluster::{Cluster, ORDERED, POPPED, PULLED, QUEUES, SHARDS, queue};
+use crate::life::{Actor, Life, Phase};
 use crate::line::Line;
 use crate::support::{Answer, batch_of, heartbeat, message, property};
 
@@ -58,6 +59,19 @@ struct Package {
     bytes: u64,
 }
 
+impl<'w> Actor<'w> for Producer<'w> {
+    fn step(&mut self, cluster: &mut Cluster<'w>, phase: Phase) {
+        if phase != Phase::Reading {
+            self.turn(cluster, phase == Phase::Trouble);
+        }
+    }
+
+    /// Nothing is open any more.
+    fn is_quiet(&self, _now: u64) -> bool {
+        self.waiting.is_empty() && self.to_tell.is_empty() && self.unanswered.is_empty()
+    }
+}
+
 impl<'w> Producer<'w> {
     pub(crate) fn new(number: usize) -> Self {
         let line = Line::to(number % SHARDS);
@@ -72,7 +86,7 @@ impl<'w> Producer<'w> {
     }
 
     /// Takes what came, and sends something if `sends`.
-    pub(crate) fn step(&mut self, cluster: &mut Cluster<'w>, sends: bool) {
+    fn turn(&mut self, cluster: &mut Cluster<'w>, sends: bool) {
         let now = cluster.world.now_ms();
         let Some((client, fresh)) = self.line.get(cluster) else {
             return self.give_up(cluster);
@@ -106,7 +120,7 @@ impl<'w> Producer<'w> {
         if self.waiting.len() < IN_FLIGHT {
             if let Some(again) = self.unanswered.pop() {
                 self.transmit(cluster, again);
-            } else if sends {
+            } else if sends && cluster.random.percent(cluster.life.sends_percent()) {
                 let package = self.think(cluster);
                 for attempt in &package.attempts {
                     let queue = queue(package.topic, self.line.shard, package.queue_id);
@@ -115,11 +129,6 @@ impl<'w> Producer<'w> {
                 self.transmit(cluster, package);
             }
         }
-    }
-
-    /// Nothing is open any more.
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.waiting.is_empty() && self.to_tell.is_empty() && self.unanswered.is_empty()
     }
 
     /// The connection is gone: nobody knows what became of what was asked over it.
@@ -145,6 +154,12 @@ impl<'w> Producer<'w> {
             properties: String::new(),
             bytes: cluster.random.below(600),
         };
+        if cluster.life == Life::Groups {
+            package.topic = if cluster.random.percent(60) { ORDERED } else { PULLED };
+            let more = if cluster.random.percent(20) { cluster.random.below(5) } else { 0 };
+            package.attempts.extend((0..more).map(|_| cluster.next_attempt()));
+            return package;
+        }
         match cluster.random.below(100) {
             0..40 => {}
             40..50 => package.topic = POPPED,

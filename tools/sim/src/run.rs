@@ -5,17 +5,15 @@ use std::fmt;
 use history::{Event, History, Reader, Summary, check};
 
 use crate::cluster::{Cluster, QUEUES, SHARDS};
-use crate::consumers::{INVISIBLE_MS, Popper, Puller};
+use crate::consumers::{Popper, Puller};
 use crate::drain::drain;
 use crate::faults::Faults;
+use crate::life::{Actor, Life, Phase};
+use crate::ordered::OrderedGroup;
 use crate::producers::{Producer, first_answer};
 use crate::support::World;
+use crate::triers::Trier;
 
-/// How long everybody works under faults, in virtual milliseconds.
-const TROUBLE_MS: u64 = 12_000;
-/// After the last send, everything parked is due within this time and everything popped comes again.
-const SETTLE_MS_MAX: u64 = 60_000;
-const SETTLE_MS_MIN: u64 = 12_000;
 /// A healed cluster answers a send within this time; the checker judges what it took.
 const ALIVE_MS_MAX: u64 = 30_000;
 
@@ -51,29 +49,31 @@ impl fmt::Display for Run {
     }
 }
 
-/// Lives through a seed.
+/// Lives through a seed with messages of every kind.
 #[must_use]
 pub fn run(seed: u64) -> Run {
-    let world = World::new(seed);
-    let mut cluster = Cluster::start(&world, seed);
-    let mut faults = Faults::choose(&mut cluster);
-    let mut producers: Vec<_> = (0..3).map(Producer::new).collect();
-    let mut pullers: Vec<_> = (0..SHARDS * QUEUES as usize)
-        .map(|number| {
-            let queue = u32::try_from(number % QUEUES as usize).unwrap();
-            Puller::new(u32::try_from(number).unwrap(), number / QUEUES as usize, queue)
-        })
-        .collect();
-    let mut popper = Popper::new();
+    live(seed, Life::Kinds)
+}
 
-    let end = world.now_ms() + TROUBLE_MS;
+/// Lives through a seed with groups whose members come and go.
+#[must_use]
+pub fn run_groups(seed: u64) -> Run {
+    live(seed, Life::Groups)
+}
+
+fn live(seed: u64, life: Life) -> Run {
+    let world = World::new(seed);
+    let mut cluster = Cluster::start(&world, seed, life);
+    let mut faults = Faults::choose(&mut cluster);
+    let mut everybody = cast(life);
+
+    let end = world.now_ms() + life.trouble_ms();
     while world.now_ms() < end {
         faults.step(&mut cluster);
         cluster.deliver();
-        producers.iter_mut().for_each(|one| one.step(&mut cluster, true));
-        pullers.iter_mut().for_each(|one| one.step(&mut cluster));
-        popper.step(&mut cluster, false);
-        let pause = 5 + cluster.random.below(40);
+        everybody.iter_mut().for_each(|one| one.step(&mut cluster, Phase::Trouble));
+        let (least, more) = life.tick_ms();
+        let pause = least + cluster.random.below(more);
         world.run_ms(pause);
     }
 
@@ -86,29 +86,9 @@ pub fn run(seed: u64) -> Run {
     }
     // First everybody, until what is parked is due and what is undecided was asked about; then the consumers, for
     // something may have become visible behind their backs.
-    let mut settle = |decides: bool, least_ms: u64| {
-        pullers.iter_mut().for_each(|one| one.is_at_end = false);
-        let start = world.now_ms();
-        loop {
-            let now = world.now_ms();
-            let is_settled = now > start + least_ms
-                && producers.iter().all(Producer::is_quiet)
-                && pullers.iter().all(|one| one.is_at_end)
-                && now > popper.nothing_since + 3 * INVISIBLE_MS.unsigned_abs();
-            if is_settled || now > start + SETTLE_MS_MAX {
-                return;
-            }
-            cluster.deliver();
-            if decides {
-                producers.iter_mut().for_each(|one| one.step(&mut cluster, false));
-            }
-            pullers.iter_mut().for_each(|one| one.step(&mut cluster));
-            popper.step(&mut cluster, true);
-            world.run_ms(50);
-        }
-    };
-    settle(true, SETTLE_MS_MIN);
-    settle(false, 0);
+    let (least_ms, most_ms) = life.settle_ms();
+    settle(&mut cluster, &mut everybody, Phase::Settling, (least_ms, most_ms));
+    settle(&mut cluster, &mut everybody, Phase::Reading, (0, most_ms));
 
     // Once from memory as it is, once as a new process finds it on the disk.
     drain(&mut cluster, Reader(100), 32);
@@ -120,4 +100,46 @@ pub fn run(seed: u64) -> Run {
     let history = std::mem::take(&mut cluster.history);
     let summary = check(&history);
     Run { seed, trace_hash: world.sim.trace_hash(), summary, history, faults: faults.log }
+}
+
+/// Everybody there is, in the order in which they are looked at.
+fn cast<'w>(life: Life) -> Vec<Box<dyn Actor<'w> + 'w>> {
+    let mut everybody: Vec<Box<dyn Actor<'w> + 'w>> = Vec::new();
+    everybody.extend((0..3).map(|number| Box::new(Producer::new(number)) as _));
+    match life {
+        Life::Kinds => {
+            everybody.extend((0..SHARDS * QUEUES as usize).map(|number| {
+                let queue = u32::try_from(number % QUEUES as usize).unwrap();
+                let reader = u32::try_from(number).unwrap();
+                Box::new(Puller::new(reader, number / QUEUES as usize, queue)) as _
+            }));
+            everybody.push(Box::new(Popper::new()));
+        }
+        Life::Groups => {
+            everybody.extend((0..SHARDS).map(|shard| Box::new(Trier::new(shard)) as _));
+            everybody.push(Box::new(OrderedGroup::new()));
+        }
+    }
+    everybody
+}
+
+/// Until nobody has anything more to do, at least and at most so long.
+fn settle<'w>(
+    cluster: &mut Cluster<'w>,
+    everybody: &mut [Box<dyn Actor<'w> + 'w>],
+    phase: Phase,
+    (least_ms, most_ms): (u64, u64),
+) {
+    everybody.iter_mut().for_each(|one| one.enter());
+    let start = cluster.world.now_ms();
+    loop {
+        let now = cluster.world.now_ms();
+        let is_settled = now > start + least_ms && everybody.iter().all(|one| one.is_quiet(now));
+        if is_settled || now > start + most_ms {
+            return;
+        }
+        cluster.deliver();
+        everybody.iter_mut().for_each(|one| one.step(cluster, phase));
+        cluster.world.run_ms(cluster.life.calm_tick_ms());
+    }
 }

@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use net::ResponseCode;
-use net::body::TopicStatsTable;
+use net::body::{ConsumerConnection, TopicStatsTable};
 use net::names::{AUTO_CREATE_TOPIC, DLQ_PREFIX, RETRY_PREFIX};
 use net::properties::{self, keys};
 use net::requests::{
-    GetAllTopicListFromNameserver, GetTopicStatsInfo, OffsetReply, PullMessage, PullReply,
-    QueryConsumerOffset, SendMessageV2, UpdateConsumerOffset,
+    GetAllTopicListFromNameserver, GetConsumerConnectionList, GetTopicStatsInfo, OffsetReply, PullMessage,
+    PullReply, QueryConsumerOffset, SendMessageV2, UpdateConsumerOffset,
 };
 use serde_json::Value;
 use store::record::Record;
@@ -57,8 +57,8 @@ pub(crate) enum DlqCommand {
 pub(crate) struct Replay {
     /// Consumer group
     group: String,
-    /// Where to: retry reaches this group alone; origin every group of the topic it came from. A group that consumes in
-    /// order, or by pop, reads only origin
+    /// Where to: retry reaches this group alone; origin every group of the topic it came from. Pop consumers read only
+    /// origin; to a group whose members hold queue locks, because they consume in order, retry is refused
     #[arg(long, value_enum, default_value_t = To::Retry)]
     to: To,
     /// At most so many in all
@@ -213,7 +213,11 @@ fn replay(wanted: &Replay) -> Result<(), Failure> {
     let mut pace = Pace::new(wanted.rate, interrupted);
     let mut room = wanted.count.unwrap_or(u64::MAX);
     let mut trouble = None;
-    for (queue, _) in queues(&mut cluster, &format!("{DLQ_PREFIX}{}", wanted.group))? {
+    let letters = queues(&mut cluster, &format!("{DLQ_PREFIX}{}", wanted.group))?;
+    if wanted.to == To::Retry {
+        letters.iter().try_for_each(|(queue, _)| refuse_in_order(&mut cluster, queue, &wanted.group))?;
+    }
+    for (queue, _) in letters {
         let before = if wanted.again { None } else { progress(&mut cluster, &queue)? };
         let from = before.unwrap_or(queue.min).clamp(queue.min, queue.end);
         let (mut next, mut sent) = (from, 0u64);
@@ -251,6 +255,32 @@ fn replay(wanted: &Replay) -> Result<(), Failure> {
             Err(failure)
         }
     }
+}
+
+/// An error if members of the group hold queue locks at the broker of `queue`. It stores what is sent to their retry topic
+/// as dead letters (behaviour.md 15.3): each replay would only make copies of them.
+fn refuse_in_order(cluster: &mut Cluster, queue: &Letters, group: &str) -> Result<(), Failure> {
+    let doing = "asking how the group consumes";
+    let answer =
+        cluster.call(&queue.address, &GetConsumerConnectionList { consumer_group: group }, &[], doing)?;
+    if answer.code == ResponseCode::CONSUMER_NOT_ONLINE {
+        return Ok(());
+    }
+    if answer.code != ResponseCode::SUCCESS {
+        return Err(refused(&queue.address, doing, &answer));
+    }
+    let live: ConsumerConnection = parsed(&queue.address, doing, &answer.body)?;
+    let Some(locked) = live.locked_queues else { return Ok(()) };
+    Err(Failure::Usage {
+        what: format!(
+            "{group} consumes in order: its members hold {locked} queue locks at {}, and while they do, what is sent to \
+             {RETRY_PREFIX}{group} becomes a dead letter again",
+            queue.broker
+        ),
+        fix:
+            "--to origin, which reaches every group of the topic; or stop the members, replay, and start them"
+                .to_owned(),
+    })
 }
 
 /// Sends a dead letter again, to the broker on which it lies.

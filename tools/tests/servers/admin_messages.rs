@@ -2,12 +2,18 @@
 
 use std::net::SocketAddr;
 
-use net::body::{ConsumerData, HeartbeatData, SubscriptionData, SubscriptionGroupConfig};
+use net::body::{
+    ConsumerData, HeartbeatData, LockBatch, LockBatchReply, MessageQueue, SubscriptionData,
+    SubscriptionGroupConfig,
+};
 use net::client::{Client, ClientOptions};
 use net::json::{self, Style};
 use net::message_id::OffsetMessageId;
 use net::properties;
-use net::requests::{ConsumerSendMsgBack, HeartBeat, SendMessageV2, UpdateAndCreateSubscriptiongroup};
+use net::requests::{
+    ConsumerSendMsgBack, HeartBeat, LockBatchMq, SendMessageV2, UnlockBatchMq,
+    UpdateAndCreateSubscriptiongroup,
+};
 use serde_json::Value;
 
 use crate::message;
@@ -85,12 +91,46 @@ impl Node {
         self.client.call(&back, b"").unwrap().success().unwrap();
     }
 
+    /// The name of the only broker.
+    fn broker(&self) -> String {
+        self.rows(&["dlq", "list"])[0]["broker"].as_str().unwrap().to_owned()
+    }
+
+    /// Makes the node's client a member of a group that has locked these queues.
+    fn join_in_order(&mut self, group: &str, queues: Vec<MessageQueue>) {
+        let consumer = ConsumerData { group_name: group.to_owned(), ..ConsumerData::default() };
+        let beat = HeartbeatData {
+            client_id: "me".to_owned(),
+            consumers: vec![consumer],
+            ..HeartbeatData::default()
+        };
+        self.client.call(&HeartBeat {}, &json::to_vec(&beat, Style::Raw)).unwrap().success().unwrap();
+        let body = locks_of(group, queues);
+        let answer = self.client.call(&LockBatchMq {}, &body).unwrap().success().unwrap();
+        let locked: LockBatchReply = json::from_slice(&answer.body).unwrap();
+        assert_eq!(locked.locked.len(), 1, "it is granted");
+    }
+
+    fn unlock(&mut self, group: &str, queues: Vec<MessageQueue>) {
+        self.client.call(&UnlockBatchMq {}, &locks_of(group, queues)).unwrap().success().unwrap();
+    }
+
     fn group(&mut self, name: &str) {
         let config =
             SubscriptionGroupConfig { group_name: name.to_owned(), ..SubscriptionGroupConfig::default() };
         let body = json::to_vec(&config, Style::Raw);
         self.client.call(&UpdateAndCreateSubscriptiongroup {}, &body).unwrap().success().unwrap();
     }
+}
+
+fn locks_of(group: &str, queues: Vec<MessageQueue>) -> Vec<u8> {
+    let body = LockBatch {
+        client_id: "me".to_owned(),
+        consumer_group: group.to_owned(),
+        queues,
+        only_this_broker: false,
+    };
+    json::to_vec(&body, Style::Raw)
 }
 
 #[test]
@@ -134,6 +174,32 @@ fn dead_letters_are_listed_shown_and_sent_again_once() {
     }
     let nobody = node.run(&["admin", "dlq", "replay", "nobody"]);
     assert_eq!(nobody.code, Some(1), "{}", nobody.err);
+}
+
+#[test]
+fn dead_letters_of_a_group_that_consumes_in_order_are_sent_to_their_topic_only() {
+    let mut node = Node::start("dlq-order", &[]);
+    node.group("g");
+    node.dead_letter("g", "letter");
+    let queue = MessageQueue { broker_name: node.broker(), topic: "Orders".to_owned(), queue_id: 0 };
+    node.join_in_order("g", vec![queue.clone()]);
+    for dry in [&[][..], &["--dry-run"]] {
+        let refused = node.run(&[&["admin", "dlq", "replay", "g"], dry].concat());
+        assert_eq!((refused.code, refused.out.as_str()), (Some(2), ""), "{}", refused.err);
+        assert!(
+            refused.err.contains("consumes in order") && refused.err.contains("--to origin"),
+            "{}",
+            refused.err
+        );
+    }
+    assert_eq!(node.rows(&["dlq", "list"])[0]["messages"], 1, "no copy was made");
+    let done = node.rows(&["dlq", "replay", "g", "--to", "origin"]);
+    assert_eq!((&done[0]["sent"], &done[0]["left"]), (&1.into(), &0.into()));
+    assert_eq!(node.consume("Orders"), ["letter", "letter"]);
+    node.unlock("g", vec![queue]);
+    let done = node.rows(&["dlq", "replay", "g", "--again"]);
+    assert_eq!(done[0]["sent"], 1, "nothing is locked");
+    assert_eq!(node.consume("%RETRY%g"), ["letter"]);
 }
 
 #[test]
