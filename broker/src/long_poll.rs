@@ -1,12 +1,16 @@
 //! Parked pulls: requests that found nothing and wait for their queue to grow.
 //!
-//! A slab of small entries, each on two intrusive lists: the waiters of its queue (first come, first served) and
+//! A table of small entries, each on two intrusive lists: the waiters of its queue (first come, first served) and
 //! the parked pulls of its connection (so that a closed connection drops them). Nothing here knows the clock or the
 //! log: the shard says which queue grew and which deadline passed. PROTOCOL.md "Long polling".
+//!
+//! Memory: an entry and its timer are 200 bytes at most (asserted below), in pieces that are never copied, and given back
+//! when nobody waits any more.
 
-use rt::ConnId;
-use slab::Slab;
+use rt::{Chunks, ConnId, Wheel};
 use store::QueueRef;
+
+use crate::timers::Timer;
 
 /// A parked pull's place in the table. Reused after removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,7 +19,10 @@ pub(crate) struct ParkedId(pub u32);
 /// The pulls that wait, with what is needed to serve them later (`P`).
 #[derive(Debug)]
 pub(crate) struct LongPolls<P> {
-    entries: Slab<Entry<P>>,
+    entries: Chunks<Entry<P>>,
+    /// First of the unused entries, linked by `in_queue.next`.
+    free: u32,
+    len: usize,
     /// Waiters per queue, indexed by `QueueRef`; grows with the highest queue that was ever waited on.
     queues: Vec<List>,
     /// Parked pulls per connection slot.
@@ -24,7 +31,8 @@ pub(crate) struct LongPolls<P> {
 
 #[derive(Debug)]
 struct Entry<P> {
-    pull: P,
+    /// `None` while the entry is unused.
+    pull: Option<P>,
     conn: ConnId,
     queue: QueueRef,
     in_queue: Links,
@@ -52,12 +60,10 @@ enum Chain {
 }
 
 const NIL: u32 = u32::MAX;
-/// Entries by which the table grows at least.
-const GROWTH_MIN: usize = 64;
 
 impl<P> Default for LongPolls<P> {
     fn default() -> Self {
-        Self { entries: Slab::new(), queues: Vec::new(), connections: Vec::new() }
+        Self { entries: Chunks::default(), free: NIL, len: 0, queues: Vec::new(), connections: Vec::new() }
     }
 }
 
@@ -67,14 +73,17 @@ impl<P> LongPolls<P> {
     /// # Panics
     /// At 2^32 - 1 parked pulls; the shard's limit is far below.
     pub(crate) fn park(&mut self, conn: ConnId, queue: QueueRef, pull: P) -> ParkedId {
-        if self.entries.len() == self.entries.capacity() {
-            // By an eighth, not by all: memory per parked pull is a promise.
-            self.entries.reserve_exact((self.entries.len() / 8).max(GROWTH_MIN));
-        }
+        let ParkedId(id) = self.next_id();
         let alone = Links { previous: NIL, next: NIL };
-        let entry = Entry { pull, conn, queue, in_queue: alone, in_connection: alone };
-        let id = u32::try_from(self.entries.insert(entry)).expect("far fewer than 2^32 parked pulls");
-        assert_ne!(id, NIL, "the last number means none");
+        let entry = Entry { pull: Some(pull), conn, queue, in_queue: alone, in_connection: alone };
+        match self.entries.get_mut(id as usize) {
+            Some(unused) => {
+                self.free = unused.in_queue.next;
+                *unused = entry;
+            }
+            None => self.entries.push(entry),
+        }
+        self.len += 1;
         self.append(Chain::Queue, id);
         self.append(Chain::Connection, id);
         ParkedId(id)
@@ -83,7 +92,12 @@ impl<P> LongPolls<P> {
     /// The id that the next parked pull gets, so that its timer can name it.
     #[must_use]
     pub(crate) fn next_id(&self) -> ParkedId {
-        ParkedId(u32::try_from(self.entries.vacant_key()).expect("far fewer than 2^32 parked pulls"))
+        if self.free != NIL {
+            return ParkedId(self.free);
+        }
+        let id = u32::try_from(self.entries.len()).expect("far fewer than 2^32 parked pulls");
+        assert_ne!(id, NIL, "the last number means none");
+        ParkedId(id)
     }
 
     /// Takes a parked pull out: it is answered, expired, or its connection is gone.
@@ -93,19 +107,27 @@ impl<P> LongPolls<P> {
     pub(crate) fn remove(&mut self, id: ParkedId) -> (ConnId, P) {
         self.unlink(Chain::Queue, id.0);
         self.unlink(Chain::Connection, id.0);
-        let entry = self.entries.remove(id.0 as usize);
-        (entry.conn, entry.pull)
+        let entry = &mut self.entries[id.0 as usize];
+        let taken = (entry.conn, entry.pull.take().expect("a parked pull is removed once"));
+        entry.in_queue.next = self.free;
+        self.free = id.0;
+        self.len -= 1;
+        if self.len == 0 {
+            self.entries.clear();
+            self.free = NIL;
+        }
+        taken
     }
 
     /// The parked pull.
     #[must_use]
     pub(crate) fn get(&self, id: ParkedId) -> Option<&P> {
-        self.entries.get(id.0 as usize).map(|entry| &entry.pull)
+        self.entries.get(id.0 as usize)?.pull.as_ref()
     }
 
     /// The parked pull, to move its offset past what did not match.
     pub(crate) fn get_mut(&mut self, id: ParkedId) -> Option<&mut P> {
-        self.entries.get_mut(id.0 as usize).map(|entry| &mut entry.pull)
+        self.entries.get_mut(id.0 as usize)?.pull.as_mut()
     }
 
     /// The longest waiting pull of `queue`.
@@ -117,7 +139,7 @@ impl<P> LongPolls<P> {
     /// The waiter behind `id` on the same queue.
     #[must_use]
     pub(crate) fn next_of_queue(&self, id: ParkedId) -> Option<ParkedId> {
-        some(self.entries.get(id.0 as usize)?.in_queue.next)
+        some(self.entries.get(id.0 as usize).filter(|entry| entry.pull.is_some())?.in_queue.next)
     }
 
     /// A parked pull of `conn`, the oldest first.
@@ -130,13 +152,16 @@ impl<P> LongPolls<P> {
 
     /// All parked pulls, in no useful order.
     pub(crate) fn ids(&self) -> impl Iterator<Item = ParkedId> {
-        self.entries.iter().map(|(index, _)| ParkedId(u32::try_from(index).expect("ids fit")))
+        (0_u32..)
+            .zip(self.entries.iter())
+            .filter(|(_, entry)| entry.pull.is_some())
+            .map(|(id, _)| ParkedId(id))
     }
 
     /// How many pulls are parked.
     #[must_use]
     pub(crate) fn len(&self) -> usize {
-        self.entries.len()
+        self.len
     }
 
     /// Bytes one parked pull takes (performance.md 5: 200 or less).
@@ -192,6 +217,10 @@ impl<P> LongPolls<P> {
     }
 }
 
+// A parked pull together with its timer.
+const _: () =
+    assert!(LongPolls::<crate::pull::ParkedPull>::entry_bytes() + Wheel::<Timer>::entry_bytes() <= 200);
+
 fn some(id: u32) -> Option<ParkedId> {
     (id != NIL).then_some(ParkedId(id))
 }
@@ -201,6 +230,7 @@ mod tests {
     use std::collections::VecDeque;
 
     use proptest::prelude::*;
+    use rt::chunks::CHUNK;
 
     use super::*;
 
@@ -216,6 +246,21 @@ mod tests {
             at = polls.next_of_queue(id);
         }
         seen
+    }
+
+    #[test]
+    fn memory_is_that_of_the_pulls_and_goes_when_they_go() {
+        let mut polls = LongPolls::default();
+        let ids: Vec<ParkedId> = (0..10_000).map(|n| polls.park(conn(n % 7), QueueRef(n % 3), n)).collect();
+        assert!(polls.entries.capacity() < 10_000 + CHUNK);
+        for id in &ids[1..] {
+            polls.remove(*id);
+        }
+        assert_eq!(polls.park(conn(1), QueueRef(1), 1), *ids.last().unwrap(), "what is free is used first");
+        polls.remove(*ids.last().unwrap());
+        polls.remove(ids[0]);
+        assert!(polls.len() == 0 && polls.entries.capacity() <= CHUNK);
+        assert_eq!(polls.park(conn(1), QueueRef(1), 1), ParkedId(0));
     }
 
     proptest! {

@@ -143,7 +143,8 @@ impl<T> Connections<T> {
     #[must_use]
     pub fn new(limits: ConnectionLimits) -> Self {
         Self {
-            slots: Vec::new(),
+            // Address space only: what is not used is not touched, and a list that never moves leaves no copies behind.
+            slots: Vec::with_capacity(limits.total),
             live: 0,
             gate: Gate::new(&limits),
             limits,
@@ -398,6 +399,7 @@ impl<T> Connections<T> {
     pub fn sweep(&mut self, net: &impl Transport, now: Mono) -> Option<Mono> {
         if self.live == 0 {
             self.sweep.cursor = 0;
+            self.pool.give_back();
             return None;
         }
         if now < self.sweep.due {
@@ -417,6 +419,7 @@ impl<T> Connections<T> {
             self.sweep.cursor = end;
             return Some(now);
         }
+        self.pool.give_back();
         self.sweep = Sweep { cursor: 0, due: now.plus_ms(self.limits.sweep_ms()) };
         Some(self.sweep.due)
     }

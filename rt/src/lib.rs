@@ -4,6 +4,7 @@
 //! Nothing outside this crate names glommio, io_uring, a clock or a thread. What a shard does is written as a
 //! [`Reactor`] (run to completion, driven by the pump) plus `async` tasks for slow work, both generic over [`Env`].
 
+pub mod chunks;
 pub mod disk;
 pub mod env;
 pub mod reactor;
@@ -14,6 +15,7 @@ pub mod transport;
 pub mod wheel;
 pub mod window;
 
+pub use chunks::Chunks;
 pub use disk::{DirEntry, Disk, DiskFile, OpenMode, Space};
 pub use env::{Class, Env, Mono, Now};
 pub use reactor::{Reactor, TurnOutcome};

@@ -7,9 +7,11 @@
 //! A deadline lies in the level of the highest digit in which it differs from the present (digits of 8, 8 and 6 bits).
 //! Invariants: no entry lies before the present; a slot's bit is set exactly if its list is not empty.
 
+use crate::Chunks;
+
 /// Timers that carry a `T` each, in whole milliseconds of one monotonic clock.
 pub struct Wheel<T> {
-    entries: Vec<Entry<T>>,
+    entries: Chunks<Entry<T>>,
     /// First of the unused entries, linked by `next`.
     free: u32,
     len: usize,
@@ -44,15 +46,12 @@ struct List {
     last: u32,
 }
 
-/// Entries by which a wheel grows at least.
-const GROWTH_MIN: usize = 64;
-
 impl<T> Wheel<T> {
     /// A wheel without timers at time `now_ms`.
     #[must_use]
     pub fn new(now_ms: u64) -> Self {
         Self {
-            entries: Vec::new(),
+            entries: Chunks::default(),
             free: NONE,
             len: 0,
             present_ms: now_ms,
@@ -72,6 +71,12 @@ impl<T> Wheel<T> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// Bytes one timer takes.
+    #[must_use]
+    pub const fn entry_bytes() -> usize {
+        size_of::<Entry<T>>()
     }
 
     /// Fires `value` at `deadline_ms`; at the next [`Wheel::advance`] if that is past.
@@ -230,10 +235,6 @@ impl<T> Wheel<T> {
     fn claim(&mut self) -> u32 {
         if self.free == NONE {
             let index = u32::try_from(self.entries.len()).expect("fewer than 4 billion timers");
-            if self.entries.len() == self.entries.capacity() {
-                // By an eighth, not by all: a million parked pulls shall not have room for two.
-                self.entries.reserve_exact((self.entries.len() / 8).max(GROWTH_MIN));
-            }
             self.entries.push(Entry {
                 deadline_ms: 0,
                 next: NONE,

@@ -59,7 +59,7 @@ fn beside(side: &mut Side, kind: Kind, count: usize, rate: &str) -> io::Result<(
     let few = memory(&server, &topic, count / 5, 1)?;
     let run = side.run_of(Scenario::B11);
     let load = || super::scenario::load(Load::Produce, &server, run, &["--inflight=1024", rate]);
-    let (all, figures) = standing(&server, &topic, (count, 1), load)?;
+    let (all, figures) = standing(&server, &topic, (count, 1, 1), load)?;
     server.stop()?;
     let each = all.anonymous.saturating_sub(few.anonymous) as f64 / (count - count / 5) as f64;
     side.report.say(&format!("B11 {} {count} connections: {each:.0} bytes each; {figures}", kind.name()));
@@ -69,14 +69,20 @@ fn beside(side: &mut Side, kind: Kind, count: usize, rate: &str) -> io::Result<(
 
 /// The broker's memory while `connections` connections exist, each with `pulls` parked pulls.
 pub(super) fn memory(server: &Server, topic: &Topic, connections: usize, pulls: usize) -> io::Result<Memory> {
-    standing(server, topic, (connections, pulls), || Ok(())).map(|(memory, ())| memory)
+    standing(server, topic, (connections, pulls, 1), || Ok(())).map(|(memory, ())| memory)
+}
+
+/// As many bytes at once as when each of `connections` connections parks `pulls` pulls, but of requests that are answered:
+/// what all connections share (receive buffers) has been used then, and is not taken for memory of a pull.
+pub(super) fn rush(server: &Server, topic: &Topic, connections: usize, pulls: usize) -> io::Result<()> {
+    standing(server, topic, (connections, 0, pulls * ASKS_PER_PULL), || Ok(())).map(|_| ())
 }
 
 /// The broker's memory while they exist, and what `meanwhile` gives after that, while they still do.
 fn standing<T>(
     server: &Server,
     topic: &Topic,
-    (connections, pulls): (usize, usize),
+    (connections, pulls, asks): (usize, usize, usize),
     meanwhile: impl FnOnce() -> io::Result<T>,
 ) -> io::Result<(Memory, T)> {
     let (tell, told) = mpsc::channel();
@@ -86,8 +92,9 @@ fn standing<T>(
         topic: topic.name.clone(),
         ends: topic.max_offsets()?,
         pulls,
+        asks,
         pid: server.pid(),
-        unanswered: connections,
+        unanswered: connections * asks,
         look_at: None,
         tell,
         done: done.clone(),
@@ -111,6 +118,8 @@ struct Crowd {
     /// Where nothing is yet, per queue.
     ends: Vec<i64>,
     pulls: usize,
+    /// Requests of each connection that are answered at once.
+    asks: usize,
     pid: u32,
     unanswered: usize,
     look_at: Option<Mono>,
@@ -126,7 +135,7 @@ impl Work<RealEnv> for Crowd {
         let head =
             RequestHead { codec: Codec::Json, code: GetMaxOffset::CODE, opaque: opaque_of(0), oneway: false };
         for line in 0..lines.len() {
-            encode(lines.out(line), head, &request, &[]);
+            (0..self.asks).for_each(|_| encode(lines.out(line), head, &request, &[]));
         }
     }
 
@@ -190,5 +199,7 @@ pub(super) fn raise_descriptor_limit() -> io::Result<()> {
 
 /// How long a server is left alone before its memory is read.
 pub(super) const SETTLE: Duration = Duration::from_secs(3);
+/// A pull is about twice as long as what is asked instead.
+const ASKS_PER_PULL: usize = 2;
 const PARKED_MS: i64 = 30_000;
 const CONNECTIONS: usize = 10_000;

@@ -151,6 +151,7 @@ fn connections(server: &Server, count: usize, report: &mut Report) -> io::Result
 fn parked(server: &Server, count: usize, report: &mut Report) -> io::Result<f64> {
     let topic = Topic { broker: server.at, name: "BenchParked".into(), queues: 4 };
     topic.create()?;
+    crowd::rush(server, &topic, PARKING_CONNECTIONS, count / PARKING_CONNECTIONS)?;
     slope("parked pulls", count, report, |count| {
         crowd::memory(server, &topic, PARKING_CONNECTIONS, count / PARKING_CONNECTIONS)
     })

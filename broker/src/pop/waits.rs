@@ -8,7 +8,7 @@ use std::rc::Rc;
 use hashbrown::HashMap;
 use net::ReplyTo;
 use rt::wheel::TimerId;
-use rt::{ConnId, Env, Now};
+use rt::{ConnId, Env, Now, Wheel};
 use smallvec::SmallVec;
 use store::QueueRef;
 
@@ -23,6 +23,9 @@ use crate::timers::Timer;
 const LIST_MAX: u32 = 1_024;
 /// Waiters of a shard; RocketMQ's `maxPopPollingSize`.
 const ALL_MAX: usize = 100_000;
+
+// A waiter together with its timer.
+const _: () = assert!(LongPolls::<ParkedPop>::entry_bytes() + Wheel::<Timer>::entry_bytes() <= 200);
 
 /// A request that waits.
 #[derive(Debug)]

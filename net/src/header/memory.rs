@@ -17,7 +17,8 @@ use super::{EXT_FIELDS_MAX, Header, HeaderError, Known, Scratch};
 use crate::fields::{Entry, Ext, Span};
 use crate::{Codec, Language};
 
-/// What the headers of one connection look like. Empty until a second header is worth comparing with a first.
+/// What the headers of one connection look like. Empty until enough came for a next one to be likely: ten thousand
+/// connections that ask one thing and then wait remember nothing.
 #[derive(Debug, Default)]
 pub struct HeaderMemory {
     layout: Option<Box<Layout>>,
@@ -107,6 +108,9 @@ impl HeaderMemory {
         self.misses = self.misses.saturating_add(1);
         // Unlike ever again: look now and then only, so that it costs nothing.
         if self.misses > MISSES_TRIED && !self.misses.is_multiple_of(MISSES_BETWEEN_TRIES) {
+            return;
+        }
+        if self.layout.is_none() && self.misses < MISSES_BEFORE_MEMORY {
             return;
         }
         // One of another kind among many (a heartbeat) changes nothing.
@@ -273,6 +277,8 @@ const VARYING_MAX: usize = 16;
 const DIGITS_MAX: usize = 10;
 /// Decimal digits that always fit an `i64`.
 const DIGITS_OF_I64: usize = 18;
+/// Headers of a connection before the first that is remembered.
+const MISSES_BEFORE_MEMORY: u32 = 3;
 /// Misses in a row after which learning is tried rarely.
 const MISSES_TRIED: u32 = 16;
 const MISSES_BETWEEN_TRIES: u32 = 64;
