@@ -33,7 +33,13 @@ impl Filter {
 
     /// Whether a message matches whose properties `find` looks up. What cannot be evaluated does not match.
     pub fn matches<'m>(&'m self, find: impl Fn(&str) -> Option<&'m str>) -> bool {
-        evaluate::is_true(&self.root, &find)
+        evaluate::is_true(&self.root, &|name| find(name.text()))
+    }
+
+    /// Whether a message with these properties, in wire form, matches. A value that is no text is none.
+    #[must_use]
+    pub fn matches_stored(&self, properties: &[u8]) -> bool {
+        evaluate::is_true(&self.root, &|name| str::from_utf8(name.find(properties)?).ok())
     }
 }
 

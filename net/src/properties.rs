@@ -5,6 +5,10 @@
 
 use std::ops::Range;
 
+mod name;
+
+pub use name::Name;
+
 /// Longest properties of a stored message: the length field is an int16.
 pub const PROPERTIES_BYTES_MAX: usize = 32767;
 /// Between key and value.

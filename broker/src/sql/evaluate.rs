@@ -4,13 +4,15 @@
 
 use std::cmp::Ordering;
 
+use net::properties::Name;
+
 /// One part of a filter.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Node {
     Constant(Value),
-    Property(Box<str>),
+    Property(Box<Name>),
     /// A property where a condition stands: it is a text, so never true.
-    Flag(Box<str>),
+    Flag(Box<Name>),
     Negative(Box<Node>),
     Not(Box<Node>),
     And(Box<(Node, Node)>),
@@ -34,7 +36,7 @@ pub(super) enum Node {
         is_not: bool,
     },
     OneOf {
-        name: Box<str>,
+        name: Box<Name>,
         texts: Vec<Box<str>>,
         is_not: bool,
     },
@@ -98,12 +100,12 @@ impl Value {
     }
 }
 
-pub(super) fn is_true<'m>(root: &'m Node, find: &impl Fn(&str) -> Option<&'m str>) -> bool {
+pub(super) fn is_true<'m>(root: &'m Node, find: &impl Fn(&Name) -> Option<&'m str>) -> bool {
     worth(root, find) == Ok(Worth::Truth(true))
 }
 
-fn worth<'m>(node: &'m Node, find: &impl Fn(&str) -> Option<&'m str>) -> Result<Worth<'m>, Failed> {
-    let text = |name: &str| find(name);
+fn worth<'m>(node: &'m Node, find: &impl Fn(&Name) -> Option<&'m str>) -> Result<Worth<'m>, Failed> {
+    let text = |name: &Name| find(name);
     Ok(match node {
         Node::Constant(value) => match value {
             Value::Null => Worth::Null,
@@ -163,7 +165,7 @@ fn part_of<'m>(of: Worth<'_>, part: &str, is_not: bool, is_in: impl Fn(&str) -> 
 fn either<'m>(
     sides: &'m (Node, Node),
     winner: bool,
-    find: &impl Fn(&str) -> Option<&'m str>,
+    find: &impl Fn(&Name) -> Option<&'m str>,
 ) -> Result<Worth<'m>, Failed> {
     let left = truth(worth(&sides.0, find)?)?;
     if left == Some(winner) {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use net::properties::Name;
+
 use super::TEXT_MAX;
 use super::evaluate::{Node, Order, Value};
 use super::lexer::{Keyword, Symbol, Token, token};
@@ -265,7 +267,7 @@ impl<'t> Parser<'t> {
         self.node(Node::OneOf { name, texts, is_not })
     }
 
-    fn property(&self, node: Node) -> Result<Box<str>, ParseError> {
+    fn property(&self, node: Node) -> Result<Box<Name>, ParseError> {
         match node {
             Node::Property(name) => Ok(name),
             _ => Err(self.error("the left side must be a property")),
@@ -306,7 +308,7 @@ impl<'t> Parser<'t> {
                 self.expect(&Token::Symbol(Symbol::Close), ")")?;
                 return Ok(inner);
             }
-            Token::Name(name) => return self.node(Node::Property(name.into())),
+            Token::Name(name) => return self.node(Node::Property(Box::new(Name::new(name)))),
             Token::Text(text) => Value::Text(text.into()),
             Token::Int(number) => Value::Int(number),
             Token::Long(number) => Value::Long(number),
