@@ -6,9 +6,9 @@
 use std::rc::Rc;
 
 use hashbrown::HashMap;
-use net::properties::{self, tags_code};
+use net::properties::tags_code;
 use smallvec::SmallVec;
-use store::Candidate;
+use store::{Accept, Candidate};
 
 use crate::sql::{self, ParseError};
 
@@ -31,13 +31,27 @@ impl Filter {
     pub(crate) fn accepts(&self, entry: &Candidate<'_>) -> bool {
         match self {
             Self::Tags(tags) => tags.accepts(entry.tags_code),
-            Self::Sql(filter) => entry.record().is_some_and(|record| {
-                let stored = record.properties();
-                filter.matches(|name| {
-                    properties::find(stored, name).and_then(|value| str::from_utf8(value).ok())
-                })
-            }),
+            Self::Sql(filter) => {
+                entry.record().is_some_and(|record| filter.matches_stored(record.properties()))
+            }
         }
+    }
+}
+
+/// What a consumer of messages that left memory wants: everything without a filter.
+#[derive(Clone, Debug)]
+pub(crate) struct Chosen(pub(crate) Option<Rc<Filter>>);
+
+impl Accept for Chosen {
+    fn may_want(&self, tags_code: i64) -> bool {
+        match self.0.as_deref() {
+            Some(Filter::Tags(tags)) => tags.accepts(tags_code),
+            Some(Filter::Sql(_)) | None => true,
+        }
+    }
+
+    fn wants(&mut self, candidate: &Candidate<'_>) -> bool {
+        self.0.as_ref().is_none_or(|filter| filter.accepts(candidate))
     }
 }
 

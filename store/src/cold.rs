@@ -12,12 +12,14 @@ use std::task::{Poll, Waker};
 use rt::{Class, Env, SharedSlice};
 
 mod gate;
+mod held;
 mod read_ahead;
 #[cfg(test)]
 mod tests;
 mod two_queue;
 
 pub use gate::{ReadGate, ReadPermit};
+pub use held::Held;
 use read_ahead::ReadAhead;
 use two_queue::TwoQueue;
 
@@ -145,15 +147,41 @@ impl<E: Env, S: ExtentSource> ColdCache<E, S> {
         reader: Option<u64>,
         check: impl FnOnce(&[u8]) -> Result<(), C>,
     ) -> Result<SharedSlice, ColdError<C>> {
-        let bytes = self.gather(at, len, end, reader).await.map_err(ColdError::Io)?;
+        let bytes = self.hold(at, len, end, reader).await.map_err(ColdError::Io)?.range(at, len);
         if let Err(found) = check(&bytes) {
-            let mut state = self.0.state.borrow_mut();
-            for extent in extents(at, len) {
-                state.extents.remove(extent);
-            }
+            self.distrust(at, len);
             return Err(ColdError::Check(found));
         }
         Ok(bytes)
+    }
+
+    /// As [`ColdCache::read`], but with what came along, and unchecked: whoever reads on finds the next records in it
+    /// without another look-up. Bytes that do not hold what they should are to be given to [`ColdCache::distrust`].
+    ///
+    /// # Errors
+    /// As [`ColdError::Io`].
+    pub async fn hold(&self, at: u64, len: usize, end: u64, reader: Option<u64>) -> io::Result<Held> {
+        if len == 0 || at.checked_add(len as u64).is_none_or(|last| last > end) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let range = extents(at, len);
+        if let Some(reader) = reader {
+            self.read_ahead(reader, *range.end(), end);
+        }
+        let start = *range.start() * EXTENT;
+        if range.start() == range.end() {
+            let need = (at - start) as usize + len;
+            return Ok(Held::new(start, self.extent(*range.start(), need, end).await?));
+        }
+        Ok(Held::new(at, self.gather(at, len, end).await?))
+    }
+
+    /// Forgets the extents of these bytes: they are not what was written.
+    pub fn distrust(&self, at: u64, len: usize) {
+        let mut state = self.0.state.borrow_mut();
+        for extent in extents(at, len) {
+            state.extents.remove(extent);
+        }
     }
 
     /// Forgets extents that begin before `log_min`.
@@ -172,27 +200,13 @@ impl<E: Env, S: ExtentSource> ColdCache<E, S> {
         ColdStatistics { bytes: bytes.sum(), ..state.statistics }
     }
 
-    async fn gather(&self, at: u64, len: usize, end: u64, reader: Option<u64>) -> io::Result<SharedSlice> {
-        if len == 0 || at.checked_add(len as u64).is_none_or(|last| last > end) {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        let range = extents(at, len);
-        if let Some(reader) = reader {
-            self.read_ahead(reader, *range.end(), end);
-        }
-        let inside = |extent: u64| {
-            let start = extent * EXTENT;
-            let from = at.max(start) - start;
-            let to = (at + len as u64).min(start + EXTENT) - start;
-            (from as usize, to as usize)
-        };
-        if range.start() == range.end() {
-            let (from, to) = inside(*range.start());
-            return Ok(self.extent(*range.start(), to, end).await?.range(from, to));
-        }
+    /// A copy of bytes of several extents.
+    async fn gather(&self, at: u64, len: usize, end: u64) -> io::Result<SharedSlice> {
         let mut pieces = Vec::new();
-        for extent in range {
-            let (from, to) = inside(extent);
+        for extent in extents(at, len) {
+            let start = extent * EXTENT;
+            let from = (at.max(start) - start) as usize;
+            let to = ((at + len as u64).min(start + EXTENT) - start) as usize;
             pieces.push(self.extent(extent, to, end).await?.range(from, to));
         }
         Ok(rt::slice::aligned(len, |mut memory| {

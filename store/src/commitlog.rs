@@ -10,14 +10,15 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use rt::{BLOCK, DiskFile, Env, Mono, SharedSlice, Window};
+use rt::{BLOCK, DiskFile, Env, Mono, Window};
 
-use crate::cold::{ColdCache, ColdConfig, ColdError, ReadGate};
+use crate::cold::{ColdCache, ColdConfig, ReadGate};
 use crate::config::{FlushMethod, FlushMode, StoreConfig, WindowBacking};
-use crate::record::{BLANK_BYTES, Cover, Damage, MAGIC_BLANK, Parsed, parse, write_blank};
+use crate::record::{BLANK_BYTES, write_blank};
 use crate::{Canary, PhysicalOffset, Refusal, StoreError};
 
 pub(crate) mod committer;
+mod reading;
 pub(crate) mod segments;
 pub(crate) mod signal;
 
@@ -383,53 +384,6 @@ impl<E: Env> Log<E> {
             },
             _ => file.flush().await,
         }
-    }
-
-    /// The record of `len` bytes at `at`, from memory if it is there, else through the cold cache; `None` if the log
-    /// does not hold it (any more). What came from the disk is verified. `reader` names a consumer that reads in order.
-    pub(crate) async fn fetch(
-        &self,
-        at: u64,
-        len: usize,
-        reader: Option<u64>,
-    ) -> Result<Option<SharedSlice>, StoreError> {
-        if let Some(slice) = self.window.slice(at, len) {
-            return Ok(Some(slice));
-        }
-        let to = at + len as u64;
-        if to > self.written() || to > self.segment_end(at) || at < self.segments.first() {
-            return Ok(None);
-        }
-        let place = PhysicalOffset::new(at);
-        let read = self.cold.read(at, len, self.written(), reader, |bytes| verify(bytes, place)).await;
-        read.map(Some).map_err(|error| match error {
-            ColdError::Check(damage) => StoreError::Corrupt { at: place, damage },
-            ColdError::Io(source) => StoreError::Io { op: "read", path: self.segments.path_of(at), source },
-        })
-    }
-
-    /// The first bytes of whatever starts at `at`, unverified; `None` if the log does not hold them.
-    pub(crate) async fn peek(&self, at: u64, len: usize) -> Result<Option<SharedSlice>, StoreError> {
-        if let Some(slice) = self.window.slice(at, len) {
-            return Ok(Some(slice));
-        }
-        let to = at + len as u64;
-        if to > self.written() || to > self.segment_end(at) || at < self.segments.first() {
-            return Ok(None);
-        }
-        self.segments.read(at, len).await.map(Some)
-    }
-
-    /// Forgets what retention has taken.
-    pub(crate) fn forget_cold(&self) {
-        self.cold.forget_below(self.segments.first());
-    }
-}
-
-fn verify(bytes: &[u8], at: PhysicalOffset) -> Result<(), Damage> {
-    match parse(bytes)? {
-        Parsed::Record(record) => record.verify(at, Cover::Whole),
-        Parsed::Blank { .. } => Err(Damage::Magic(MAGIC_BLANK)),
     }
 }
 

@@ -32,7 +32,7 @@ pub use error::{Refusal, StoreError, Unusable};
 pub use message::{Appended, BatchItem, NewMessage};
 pub use offset::{PhysicalOffset, QueueOffset, QueueRef};
 pub use read::{
-    Boundary, Candidate, OffsetRange, QueueEntry, ReadBatch, ReadLimits, ReadStatus, RecoveryReport,
+    Accept, Boundary, Candidate, OffsetRange, QueueEntry, ReadBatch, ReadLimits, ReadStatus, RecoveryReport,
     StoreStatistics,
 };
 pub use retention::{DeleteWhen, RetentionConfig};

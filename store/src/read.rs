@@ -89,7 +89,8 @@ pub struct Candidate<'s> {
 #[derive(Clone, Copy)]
 pub(crate) enum CandidateBytes<'s> {
     Window(&'s Window),
-    Slice(&'s [u8]),
+    /// Read back, taken apart and verified.
+    Parsed(Record<'s>),
 }
 
 impl<'s> Candidate<'s> {
@@ -98,13 +99,22 @@ impl<'s> Candidate<'s> {
     pub fn record(&self) -> Option<Record<'s>> {
         let bytes = match self.source {
             CandidateBytes::Window(window) => window.peek(self.at.get(), self.bytes as usize)?,
-            CandidateBytes::Slice(bytes) => bytes,
+            CandidateBytes::Parsed(record) => return Some(record),
         };
         match parse(bytes) {
             Ok(Parsed::Record(record)) => Some(record),
             Ok(Parsed::Blank { .. }) | Err(_) => None,
         }
     }
+}
+
+/// What a reader of cold records looks for, if it can refuse some by their entries alone.
+pub trait Accept: 'static {
+    /// Whether a record whose entry has this tags code may be wanted: `false` spares reading it.
+    fn may_want(&self, tags_code: i64) -> bool;
+
+    /// Whether it is wanted. Asked in queue order, once for each record that may be.
+    fn wants(&mut self, candidate: &Candidate<'_>) -> bool;
 }
 
 /// One entry of a consume queue.

@@ -22,6 +22,7 @@ mod checkpoints;
 mod hints;
 mod opening;
 mod reading;
+mod reading_cold;
 mod retiring;
 mod scanning;
 mod spreading;

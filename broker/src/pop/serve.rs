@@ -17,6 +17,7 @@ use super::{recode, shared};
 use crate::long_poll::ParkedId;
 use crate::refusals;
 use crate::shard::{Phase, Shard};
+use crate::subscription::Chosen;
 
 /// A pop under way.
 struct Popping {
@@ -182,12 +183,10 @@ impl<E: Env> Shard<E> {
         if let Some(queue) = self.pops.checkpoints.queue_mut(place.state) {
             queue.busy = true;
         }
-        let filter = popping.wish.filter.clone();
-        let accept =
-            move |entry: &store::Candidate<'_>| filter.as_ref().is_none_or(|filter| filter.accepts(entry));
+        let chosen = Chosen(popping.wish.filter.clone());
         let limits = self.limits(&popping, true);
         let from = QueueOffset::new(place.start);
-        let work = self.store.read_cold(place.queue, from, limits, accept);
+        let work = self.store.read_chosen(place.queue, from, limits, chosen);
         let conn = popping.conn;
         self.connections.request_held(conn, 0);
         self.later(Class::ColdRead, work, move |shard, result, now| {

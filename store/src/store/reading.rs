@@ -8,7 +8,7 @@ use rt::{Env, SharedSlice};
 use super::Store;
 use crate::consume_queue::{Entry, Stop};
 use crate::read::CandidateBytes;
-use crate::record::{Cover, Parsed, inner_batch, parse, property, stated_bytes};
+use crate::record::{Cover, Parsed, parse, property, stated_bytes};
 use crate::{
     Boundary, Candidate, OffsetRange, PhysicalOffset, QueueEntry, QueueOffset, QueueRef, ReadBatch,
     ReadLimits, ReadStatus, StoreError,
@@ -86,72 +86,6 @@ impl<E: Env> Store<E> {
             (1.., _) => ReadStatus::Found,
             (0, true) => ReadStatus::Cold,
             (0, false) => ReadStatus::NothingMatched,
-        }
-    }
-
-    /// As [`Store::read_hot`], but reads what is not in memory from the files, and verifies it. For the slow path.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`] names the record that is not what was written; [`StoreError::Io`]. Records before it can
-    /// be had by asking for fewer.
-    pub fn read_cold(
-        &self,
-        queue: QueueRef,
-        from: QueueOffset,
-        limits: ReadLimits,
-        mut accept: impl FnMut(&Candidate<'_>) -> bool + 'static,
-    ) -> impl Future<Output = Result<(ReadStatus, ReadBatch), StoreError>> + 'static {
-        let mut out = ReadBatch::default();
-        let range = self.offsets(queue);
-        let status = outside(range, from, &mut out);
-        let entries = self.queues.read_cold(queue, from, limits.scan.max(1) as usize);
-        let log = self.log.clone();
-        async move {
-            if let Some(status) = status {
-                return Ok((status, out));
-            }
-            let mut read = entries.await.map_err(StoreError::Queues)?;
-            read.entries.retain(|(offset, _)| *offset < range.max);
-            out.next = read.next.min(range.max);
-            let mut gather = Gather::new(limits);
-            let mut behind = QueueOffset::default();
-            for (offset, entry) in read.entries {
-                if gather.is_seen(&entry) {
-                    continue;
-                }
-                if gather.is_full(&entry) {
-                    out.next = offset;
-                    break;
-                }
-                gather.see(&entry);
-                let slice = log.fetch(entry.at.get(), entry.size as usize, Some(u64::from(queue.0))).await?;
-                // Retention was faster: the next read starts behind what it took.
-                let Some(slice) = slice else { continue };
-                let candidate = Candidate {
-                    tags_code: entry.tags_code,
-                    queue_offset: offset,
-                    at: entry.at,
-                    bytes: entry.size,
-                    source: CandidateBytes::Slice(&slice),
-                };
-                if accept(&candidate) {
-                    if let Some(record) = candidate.record() {
-                        out.last_stored_at_ms = record.stored_at_ms();
-                        // The entries may end within a batch, of which no part is read twice.
-                        let count = inner_batch(record.topic(), record.sys_flag(), record.properties());
-                        if count > 1 {
-                            behind = record.queue_offset().plus(u64::from(count));
-                        }
-                    }
-                    gather.take(&entry, |_, _| {});
-                    out.slices.push(slice);
-                }
-            }
-            out.next = out.next.max(behind);
-            out.count = gather.count;
-            out.bytes = gather.bytes;
-            let status = if out.count > 0 { ReadStatus::Found } else { ReadStatus::NothingMatched };
-            Ok((status, out))
         }
     }
 
@@ -292,7 +226,7 @@ fn carries(bytes: &[u8], topic: &str, key: &str) -> bool {
 }
 
 /// Answers a read that begins outside the readable range.
-fn outside(range: OffsetRange, from: QueueOffset, out: &mut ReadBatch) -> Option<ReadStatus> {
+pub(super) fn outside(range: OffsetRange, from: QueueOffset, out: &mut ReadBatch) -> Option<ReadStatus> {
     out.next = range.max;
     if range.max == QueueOffset::default() {
         Some(ReadStatus::Empty)
@@ -320,11 +254,11 @@ fn stored_at(bytes: &[u8]) -> Option<i64> {
 }
 
 /// Collects accepted records within limits; neighbours in the log become one range.
-struct Gather {
+pub(super) struct Gather {
     limits: ReadLimits,
     scanned: u32,
-    count: u32,
-    bytes: u32,
+    pub(super) count: u32,
+    pub(super) bytes: u32,
     run: (u64, u64),
     last: Option<Entry>,
     /// Start of the record looked at last: an inner batch has several entries in a row.
@@ -332,27 +266,27 @@ struct Gather {
 }
 
 impl Gather {
-    fn new(limits: ReadLimits) -> Self {
+    pub(super) fn new(limits: ReadLimits) -> Self {
         Self { limits, scanned: 0, count: 0, bytes: 0, run: (0, 0), last: None, seen: u64::MAX }
     }
 
-    fn is_seen(&self, entry: &Entry) -> bool {
+    pub(super) fn is_seen(&self, entry: &Entry) -> bool {
         entry.at.get() == self.seen
     }
 
-    fn see(&mut self, entry: &Entry) {
+    pub(super) fn see(&mut self, entry: &Entry) {
         self.seen = entry.at.get();
         self.scanned += 1;
     }
 
     /// Whether `next` must wait for another read. The first record is taken whatever its size.
-    fn is_full(&self, next: &Entry) -> bool {
+    pub(super) fn is_full(&self, next: &Entry) -> bool {
         let crowded = self.count > 0
             && (self.count >= self.limits.count || self.bytes.saturating_add(next.size) > self.limits.bytes);
         crowded || self.scanned >= self.limits.scan.max(1)
     }
 
-    fn take(&mut self, entry: &Entry, emit: impl FnMut(u64, usize)) {
+    pub(super) fn take(&mut self, entry: &Entry, emit: impl FnMut(u64, usize)) {
         let at = entry.at.get();
         if at != self.run.1 {
             self.finish(emit);

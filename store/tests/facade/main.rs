@@ -2,6 +2,7 @@
 //! machine with small segments and a small window.
 
 mod bench;
+mod choosing;
 mod reading;
 mod recycling;
 mod retention;
