@@ -28,5 +28,4 @@ pub(crate) use clients::NO_SQL;
 pub(crate) use pop_ack::Bits as AckBits;
 pub(crate) use properties::{Asks, SendProperties};
 pub(crate) use recall::RecallHandle;
-pub(crate) use send::Target;
-pub(crate) use send_special::Sent;
+pub(crate) use send::{Sent, Target};

@@ -46,18 +46,18 @@ impl<E: Env> Shard<E> {
 
     /// Appends a message in its queue, and in the light queues that it names.
     pub(crate) fn append_dispatched(&mut self, call: &Call<'_>, sent: &Sent<'_>, target: Target) -> Outcome {
-        let request = sent.request;
-        let dispatch = self.light_queues_of(request.topic, sent.properties)?;
+        let dispatch = self.light_queues_of(sent.request.topic, sent.properties)?;
         let stored = &dispatch.properties;
         if stored.len() > PROPERTIES_BYTES_MAX {
             return Err(refusals::properties_too_large(stored.len()));
         }
         let mut scanned = SendProperties::scan(stored);
         scanned.wait = sent.scanned.wait;
+        let placed = Sent { scanned: &scanned, properties: stored, ..*sent };
         if dispatch.queues.is_empty() {
-            return self.append_plain(call, request, sent.body, target, &scanned, stored);
+            return self.append_plain(call, &placed, target);
         }
-        let message = self.message_of(call, request, target.queue_id, sent.body, (&scanned, stored));
+        let message = self.message_of(call, &placed, target.queue_id);
         let appended = self
             .spread(target.queue, &message, &dispatch.queues, call.now.unix_ms)
             .map_err(|error| refusals::of_append(&error, &self.identity))?;

@@ -45,7 +45,7 @@ impl<E: Env> Shard<E> {
         if asks.has(Asks::DISPATCH) || asks.has(Asks::PLACES) {
             return self.append_dispatched(call, sent, target);
         }
-        self.append_plain(call, sent.request, sent.body, target, sent.scanned, sent.properties)
+        self.append_plain(call, sent, target)
     }
 }
 

@@ -16,7 +16,7 @@ use net::admin_sources::AdminSources;
 use net::connection::{Connections, Ending};
 use net::header::{Header, HeaderMemory, Scratch};
 use net::message_id::UniqueIds;
-use net::reply;
+use net::reply::{self, PlacedReplies};
 use net::{Codec, Frame, ReplyTo, Request, RequestError, ResponseCode};
 use rt::wheel::Wheel;
 use rt::{Class, ConnId, Env, Event, Now, Reactor, TurnOutcome};
@@ -80,6 +80,7 @@ pub struct Shard<E: Env> {
     pub(crate) routes: Routes<E>,
     pub(crate) peers: Peers,
     pub(crate) unique_ids: UniqueIds,
+    pub(crate) placed_replies: PlacedReplies,
     pub(crate) admin: AdminSources,
     /// Queues that grew and have waiters: served when what they got is visible.
     pub(crate) grown: Vec<QueueRef>,
@@ -140,6 +141,7 @@ impl<E: Env> Shard<E> {
         let limits = crate::session::limits(&config);
         Self {
             unique_ids: unique_ids(&env, &identity),
+            placed_replies: PlacedReplies::new(&identity.region, config.trace_on, identity.store_host),
             admin,
             identity,
             store: OpenStore::new(store),

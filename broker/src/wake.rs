@@ -1,8 +1,9 @@
 //! The end of the turn: what became safe is answered, what became visible is served.
 
 use net::message_id::OffsetMessageId;
+use net::reply::Placed;
 use net::requests::SendMessageReply;
-use net::{ResponseCode, reply};
+use net::{Codec, ResponseCode, reply};
 use rt::{Env, Mono, Now};
 use store::QueueRef;
 
@@ -96,6 +97,19 @@ impl<E: Env> Shard<E> {
             // A consumer knows success and failure only; on failure it sends the message by itself.
             let code = if code == ResponseCode::SUCCESS { code } else { ResponseCode::SYSTEM_ERROR };
             return reply::plain(out, receipt.reply, code, remark);
+        }
+        if receipt.answer == Answer::Placed
+            && code == ResponseCode::SUCCESS
+            && receipt.reply.codec == Codec::Json
+            && let [at] = self.memory.positions[..]
+        {
+            let placed = Placed {
+                offset: at.get(),
+                queue_id: receipt.queue_id,
+                queue_offset: receipt.queue_offset,
+                unique_key: &receipt.unique_key,
+            };
+            return self.placed_replies.write(out, receipt.reply, &placed);
         }
         let ids = &mut self.memory.ids;
         ids.clear();

@@ -118,14 +118,33 @@ struct Hex<'b> {
 
 impl Hex<'_> {
     fn push(&mut self, bytes: &[u8]) {
-        const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
         for byte in bytes {
-            self.out[self.at] = DIGITS[usize::from(byte >> 4)];
-            self.out[self.at + 1] = DIGITS[usize::from(byte & 15)];
+            self.out[self.at..self.at + 2].copy_from_slice(&PAIRS[usize::from(*byte)]);
             self.at += 2;
         }
     }
 }
+
+/// The part of an offset id that says where the record lies.
+pub(crate) fn hex_of_offset(offset: u64) -> [u8; 16] {
+    let mut digits = [0; 16];
+    for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(offset.to_be_bytes()) {
+        *pair = PAIRS[usize::from(byte)];
+    }
+    digits
+}
+
+/// `00` to `FF`.
+static PAIRS: [[u8; 2]; 256] = {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        pairs[byte] = [DIGITS[byte >> 4], DIGITS[byte & 15]];
+        byte += 1;
+    }
+    pairs
+};
 
 fn unhex<'b>(text: &str, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
     if !text.len().is_multiple_of(2) || text.len() / 2 > buffer.len() {

@@ -3,6 +3,9 @@
 //! Nothing here allocates beyond growing the outbox's own buffer, which its connection reuses. The functions differ
 //! in where the body comes from; all of them leave a whole frame behind.
 
+mod placed;
+
+pub use placed::{Placed, PlacedReplies};
 use rt::{Outbox, SharedSlice};
 
 use crate::fields::Fields;

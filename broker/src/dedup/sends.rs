@@ -13,7 +13,7 @@ use store::{Appended, BatchItem, NewMessage, StoreError};
 
 use super::{Dedup, First, Print};
 use crate::call::{Call, Done, Outcome};
-use crate::handlers::{RecallHandle, SendProperties, Target};
+use crate::handlers::{RecallHandle, Sent, Target};
 use crate::parked::{real_place, text};
 use crate::receipts::{Answer, Receipt, UniqueKey};
 use crate::refusals;
@@ -66,24 +66,17 @@ impl<E: Env> Shard<E> {
     }
 
     /// Appends a message, or answers with where it went when it came first.
-    pub(crate) fn append_once(
-        &mut self,
-        call: &Call<'_>,
-        request: &SendMessageV2<'_>,
-        body: &[u8],
-        target: Target,
-        scanned: &SendProperties,
-        properties: &[u8],
-    ) -> Outcome {
-        let key = scanned.unique_key(properties);
+    pub(crate) fn append_once(&mut self, call: &Call<'_>, sent: &Sent<'_>, target: Target) -> Outcome {
+        let request = sent.request;
+        let key = sent.scanned.unique_key(sent.properties);
         let seen = self.seen(request.topic, key, request.reconsume_times.unwrap_or(0), call.now);
         if let Seen::Before(first) = seen {
             self.statistics.counters.put_again += 1;
-            let (answer, place) = (self.first_answer(request.topic, key, &first), (key, scanned.wait));
-            return Ok(self.answer_placed(call, place, &[first], (answer, body.len())));
+            let (answer, place) = (self.first_answer(request.topic, key, &first), (key, sent.scanned.wait));
+            return Ok(self.answer_placed(call, place, &[first], (answer, sent.body.len())));
         }
         self.expect_print(if let Seen::New(print) = seen { Some(print) } else { None });
-        let outcome = self.append_scanned(call, request, body, target, scanned, properties);
+        let outcome = self.append_sent(call, sent, target);
         // What was refused is not stored.
         self.expect_print(None);
         outcome

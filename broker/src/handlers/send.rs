@@ -12,7 +12,6 @@ use store::record::INNER_BATCH;
 use store::{Appended, BatchItem, NewMessage, PhysicalOffset, QueueRef};
 
 use super::properties::{Additions, Asks, SendProperties};
-use super::send_special::Sent;
 use crate::call::{Call, Done, Outcome, Refused};
 use crate::receipts::{Answer, Receipt, UniqueKey};
 use crate::refusals;
@@ -31,6 +30,17 @@ pub(crate) struct Target {
     /// As the producer is told.
     pub(crate) queue_id: u32,
     pub(crate) queue: QueueRef,
+}
+
+/// A checked send, with the properties that are stored if nothing special comes of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Sent<'a> {
+    pub(crate) request: &'a SendMessageV2<'a>,
+    pub(crate) body: &'a [u8],
+    /// The queue it is for.
+    pub(crate) queue_id: u32,
+    pub(crate) scanned: &'a SendProperties,
+    pub(crate) properties: &'a [u8],
 }
 
 impl<E: Env> Shard<E> {
@@ -71,48 +81,36 @@ impl<E: Env> Shard<E> {
         let ids = &mut self.unique_ids;
         let new_key = || ids.next(call.now.unix_ms, &mut [0; UNIQUE_ID_CHARS]).to_owned();
         let scanned = SendProperties::rewrite(sent, &additions, new_key, &mut properties);
+        let sent =
+            Sent { request, body, queue_id: target.queue_id, scanned: &scanned, properties: &properties };
         let outcome = if self.dedup.is_some() {
-            self.append_once(call, request, body, target, &scanned, &properties)
+            self.append_once(call, &sent, target)
         } else {
-            self.append_scanned(call, request, body, target, &scanned, &properties)
+            self.append_sent(call, &sent, target)
         };
         self.memory.properties = properties;
         outcome
     }
 
-    pub(crate) fn append_scanned(
-        &mut self,
-        call: &Call<'_>,
-        request: &SendMessageV2<'_>,
-        body: &[u8],
-        target: Target,
-        scanned: &SendProperties,
-        properties: &[u8],
-    ) -> Outcome {
-        if properties.len() > PROPERTIES_BYTES_MAX {
-            return Err(refusals::properties_too_large(properties.len()));
+    /// Appends a message, whatever it asks for.
+    pub(crate) fn append_sent(&mut self, call: &Call<'_>, sent: &Sent<'_>, target: Target) -> Outcome {
+        if sent.properties.len() > PROPERTIES_BYTES_MAX {
+            return Err(refusals::properties_too_large(sent.properties.len()));
         }
-        if !scanned.asks.is_nothing() || request.sys_flag & SPECIAL_MASK != 0 {
-            let sent = Sent { request, body, queue_id: target.queue_id, scanned, properties };
-            return self.append_special(call, &sent, target);
+        if !sent.scanned.asks.is_nothing() || sent.request.sys_flag & SPECIAL_MASK != 0 {
+            return self.append_special(call, sent, target);
         }
-        self.append_plain(call, request, body, target, scanned, properties)
+        self.append_plain(call, sent, target)
     }
 
     /// What a send asks to be stored in a queue.
     #[inline]
-    pub(crate) fn message_of<'a>(
-        &self,
-        call: &Call<'_>,
-        request: &SendMessageV2<'a>,
-        queue_id: u32,
-        body: &'a [u8],
-        (scanned, properties): (&SendProperties, &'a [u8]),
-    ) -> NewMessage<'a> {
+    pub(crate) fn message_of<'a>(&self, call: &Call<'_>, sent: &Sent<'a>, queue_id: u32) -> NewMessage<'a> {
+        let Sent { request, scanned, properties, .. } = *sent;
         NewMessage {
             topic: request.topic,
             queue_id,
-            body,
+            body: sent.body,
             properties,
             flag: request.flag,
             sys_flag: request.sys_flag,
@@ -128,24 +126,16 @@ impl<E: Env> Shard<E> {
     }
 
     /// Appends a message as it is.
-    pub(crate) fn append_plain(
-        &mut self,
-        call: &Call<'_>,
-        request: &SendMessageV2<'_>,
-        body: &[u8],
-        target: Target,
-        scanned: &SendProperties,
-        properties: &[u8],
-    ) -> Outcome {
-        let message = self.message_of(call, request, target.queue_id, body, (scanned, properties));
+    pub(crate) fn append_plain(&mut self, call: &Call<'_>, sent: &Sent<'_>, target: Target) -> Outcome {
+        let message = self.message_of(call, sent, target.queue_id);
         let appended = self
             .store
             .append(target.queue, &message, call.now.unix_ms)
             .map_err(|error| refusals::of_append(&error, &self.identity))?;
         self.stored(target.queue, 1, u64::from(appended.bytes));
         let unique_key = message.unique_key.as_bytes();
-        let wait = scanned.wait;
-        self.acknowledge(call, target, &[appended], unique_key, wait, (Answer::Placed, body.len()))
+        let answer = (Answer::Placed, sent.body.len());
+        self.acknowledge(call, target, &[appended], unique_key, sent.scanned.wait, answer)
     }
 
     fn append_batch(
@@ -170,7 +160,8 @@ impl<E: Env> Shard<E> {
         }
         let items = batch_items(body)?;
         let nothing = SendProperties::default();
-        let shared = self.message_of(call, request, target.queue_id, &[], (&nothing, &[]));
+        let sent = Sent { request, body: &[], queue_id: target.queue_id, scanned: &nothing, properties: &[] };
+        let shared = self.message_of(call, &sent, target.queue_id);
         let unique_key = common.unique_key(header);
         let wait = properties::find(header, "WAIT") != Some(b"false");
         if self.dedup.is_some() {

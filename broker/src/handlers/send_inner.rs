@@ -12,8 +12,7 @@ use store::record::{INNER_BATCH, INNER_MAX, NEED_UNWRAP, inner_batch};
 use store::{Appended, NewMessage, QueueRef, StoreError};
 
 use super::properties::{Additions, Asks, SendProperties};
-use super::send::Target;
-use super::send_special::Sent;
+use super::send::{Sent, Target};
 use crate::call::{Call, Outcome, Refused};
 use crate::receipts::Answer;
 use crate::refusals;
@@ -89,13 +88,13 @@ impl<E: Env> Shard<E> {
     }
 
     fn append_inner(&mut self, call: &Call<'_>, sent: &Sent<'_>, target: Target, count: u32) -> Outcome {
-        let request = sent.request;
         let stored = self.with_base(target.queue, sent.properties, count);
         if stored.len() > PROPERTIES_BYTES_MAX {
             return Err(refusals::properties_too_large(stored.len()));
         }
         let scanned = SendProperties::scan(&stored);
-        let message = self.message_of(call, request, target.queue_id, sent.body, (&scanned, &stored));
+        let numbered = Sent { scanned: &scanned, properties: &stored, ..*sent };
+        let message = self.message_of(call, &numbered, target.queue_id);
         let appended = self
             .store
             .append_spread(target.queue, &message, count, &[], call.now.unix_ms)

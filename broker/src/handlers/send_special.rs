@@ -3,14 +3,12 @@
 use net::ResponseCode;
 use net::names::{DLQ_PREFIX, HALF_TOPIC, SCHEDULE_TOPIC, TIMER_TOPIC};
 use net::properties::{self, PROPERTIES_BYTES_MAX, keys};
-use net::requests::SendMessageV2;
 use rt::Env;
 use store::record::queue_code;
 use store::{Appended, NewMessage};
 
-use super::properties::SendProperties;
 use super::recall::RecallHandle;
-use super::send::{TRANSACTION_MASK, Target};
+use super::send::{Sent, TRANSACTION_MASK, Target};
 use crate::call::{Call, Done, Outcome, Refused};
 use crate::parked::park;
 use crate::priority::PRIORITY;
@@ -19,17 +17,6 @@ use crate::refusals;
 use crate::shard::Shard;
 use crate::timed::OUT_MS;
 use crate::transactions::{Half, OPEN_MAX, immunity_ms};
-
-/// A checked send, with the properties that are stored if nothing special comes of it.
-#[derive(Clone, Copy)]
-pub(crate) struct Sent<'a> {
-    pub(crate) request: &'a SendMessageV2<'a>,
-    pub(crate) body: &'a [u8],
-    /// The queue it is for.
-    pub(crate) queue_id: u32,
-    pub(crate) scanned: &'a SendProperties,
-    pub(crate) properties: &'a [u8],
-}
 
 /// What a message asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

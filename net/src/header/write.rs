@@ -42,7 +42,7 @@ fn json<F: Fields>(out: &mut Vec<u8>, members: &Members<'_>, fields: &F) {
     decimal(out, i64::from(members.opaque));
     if let Some(remark) = members.remark {
         out.extend_from_slice(b",\"remark\":\"");
-        escaped(out, remark);
+        escaped(out, remark.as_bytes());
         out.push(b'"');
     }
     out.extend_from_slice(b",\"serializeTypeCurrentRPC\":\"JSON\",\"version\":515}");
@@ -80,7 +80,7 @@ impl JsonSink<'_> {
 impl FieldSink for JsonSink<'_> {
     fn text(&mut self, key: Key, value: &str) {
         self.key(key);
-        escaped(self.out, value);
+        escaped(self.out, value.as_bytes());
         self.out.push(b'"');
     }
 
@@ -178,9 +178,8 @@ const PAIRS: [[u8; 2]; 100] = {
     pairs
 };
 
-/// Appends `text` as the inside of a JSON string. Control characters, quotes and backslashes only, as fastjson2.
-pub(crate) fn escaped(out: &mut Vec<u8>, text: &str) {
-    let bytes = text.as_bytes();
+/// Appends text in UTF-8 as the inside of a JSON string. Control characters, quotes and backslashes only, as fastjson2.
+pub(crate) fn escaped(out: &mut Vec<u8>, bytes: &[u8]) {
     if !any_needs_escape(bytes) {
         out.extend_from_slice(bytes);
         return;

@@ -196,7 +196,7 @@ impl<'o> ser::Serializer for &'o mut Writer<'_> {
     }
     fn serialize_str(self, value: &str) -> Result<Wrote, Failure> {
         self.out.push(b'"');
-        escaped(self.out, value);
+        escaped(self.out, value.as_bytes());
         self.out.push(b'"');
         Ok(Wrote::Value)
     }
