@@ -79,6 +79,7 @@ impl<E: Env> Shard<E> {
         shard.make_system_topics(now);
         shard.load_pops(now);
         shard.load_request_modes();
+        shard.load_locks(now);
         let progress = shard.load_delays();
         shard.resume_delays(&progress, now);
         let (progress, recalled) = shard.load_timed();

@@ -14,6 +14,7 @@ use store::{PhysicalOffset, QueueOffset};
 
 use crate::call::{Call, Done, Outcome, Refused};
 use crate::groups::Groups;
+use crate::locks::LockedQueue;
 use crate::offsets::{ConsumerOffsets, OffsetKey};
 use crate::pop::Kind;
 use crate::shard::Shard;
@@ -43,6 +44,8 @@ pub(crate) const POPPED: u8 = 20;
 pub(crate) const POP_ORDERS: u8 = 21;
 /// How a group is to consume a topic: topic, NUL, group, to JSON.
 pub(crate) const REQUEST_MODES: u8 = 22;
+/// Who holds a queue's lock: as [`offset_key`], to the client id.
+pub(crate) const LOCKS: u8 = 23;
 
 const WATERMARK: &[u8] = b"watermark";
 const TOPICS_VERSION: &[u8] = b"topics version";
@@ -157,6 +160,28 @@ impl<E: Env> Shard<E> {
     fn drop_request_modes(&mut self) {
         for (topic, group) in self.pops.modes.take_removed() {
             keep(self.store.tables().delete(REQUEST_MODES, &mode_key(&topic, &group)));
+        }
+    }
+
+    /// Remembers over a restart who holds a queue's lock.
+    pub(crate) fn put_lock(&mut self, group: &str, queue: &LockedQueue, client_id: &str) {
+        keep(self.store.tables().put(LOCKS, &lock_key(group, queue), client_id.as_bytes()));
+    }
+
+    /// Nobody holds it any more.
+    pub(crate) fn delete_lock(&mut self, group: &str, queue: &LockedQueue) {
+        keep(self.store.tables().delete(LOCKS, &lock_key(group, queue)));
+    }
+
+    /// Takes up the locks that were held when an earlier run ended.
+    pub(crate) fn load_locks(&mut self, now: Now) {
+        for (name, value) in self.store.tables().iter(LOCKS) {
+            let (Some(key), Ok(client_id)) = (parse_offset_key(&name), str::from_utf8(&value)) else {
+                tracing::error!(bytes = name.len(), "a stored queue lock cannot be read; the queue is free");
+                continue;
+            };
+            let queue = LockedQueue { topic: key.topic, queue_id: key.queue_id };
+            self.locks.remember(&key.group, queue, client_id, now.mono);
         }
     }
 
@@ -302,6 +327,10 @@ fn mode_key(topic: &str, group: &str) -> Vec<u8> {
 /// Group, NUL, topic, NUL, queue id: names hold no NUL.
 fn offset_key(key: &OffsetKey) -> Vec<u8> {
     [key.group.as_bytes(), &[0], key.topic.as_bytes(), &[0], &key.queue_id.to_be_bytes()].concat()
+}
+
+fn lock_key(group: &str, queue: &LockedQueue) -> Vec<u8> {
+    offset_key(&OffsetKey { group: group.into(), topic: queue.topic.clone(), queue_id: queue.queue_id })
 }
 
 fn parse_offset_key(name: &[u8]) -> Option<OffsetKey> {

@@ -172,7 +172,7 @@ impl<E: Env> Shard<E> {
 
     /// Drops clients whose heartbeats stopped, and locks that nobody renews.
     pub(crate) fn drop_silent_clients(&mut self, now: Now) {
-        self.locks.drop_expired(now.mono);
+        self.drop_expired_locks(now);
         let net = self.env.net().clone();
         for conn in self.clients.expired(now.mono, u64::from(self.config.client_expiry_ms)) {
             tracing::info!(shard = self.identity.index, ?conn, "client without heartbeats dropped");

@@ -2,34 +2,67 @@
 
 use net::body::{LockBatch, LockBatchReply, MessageQueue};
 use net::json::{self, Style};
-use rt::Env;
+use rt::{Class, Env, Now};
 
 use crate::call::{Call, Done, Outcome, Refused};
-use crate::locks::LockedQueue;
+use crate::locks::{Grant, LockedQueue};
 use crate::shard::Shard;
 
+/// Longer ids are no client library's; their locks are not remembered over a restart.
+const CLIENT_ID_BYTES_MAX: usize = 1 << 10;
+
 impl<E: Env> Shard<E> {
+    /// Locks and renews. A lock with a new owner is told when it is flushed: a restart must not give the queue to another.
     pub(crate) fn lock_queues(&mut self, call: &Call<'_>, body: &[u8]) -> Outcome {
-        let request = read(body)?;
+        let LockBatch { consumer_group: group, client_id, queues, .. } = read(body)?;
         let mut locked = Vec::new();
-        for queue in request.queues {
+        let mut is_any_taken = false;
+        for queue in queues {
             let Some(mine) = self.own_queue(&queue) else { continue };
-            if self.locks.lock(&request.consumer_group, mine, &request.client_id, call.now.mono) {
-                locked.push(queue);
+            match self.locks.lock(&group, mine.clone(), &client_id, call.now.mono) {
+                Grant::Refused => continue,
+                Grant::Renewed => {}
+                Grant::Taken => {
+                    // A group nobody made is nobody's consumer; its locks are not worth a row.
+                    if self.groups.get(&group).is_some() && client_id.len() <= CLIENT_ID_BYTES_MAX {
+                        self.put_lock(&group, &mine, &client_id);
+                        is_any_taken = true;
+                    }
+                }
             }
+            locked.push(queue);
         }
         let body = json::to_vec(&LockBatchReply { locked }, Style::Raw);
-        self.answer_body(call.conn, call.reply, &body)
+        if !is_any_taken {
+            return self.answer_body(call.conn, call.reply, &body);
+        }
+        let durable = self.store.tables().durable();
+        self.answer_later(call, Class::Admin, durable, move |shard, conn, reply, flushed, _| {
+            // A disk that takes no metadata must not stop consumers: what they read is there, and the lock is in force.
+            if let Err(error) = flushed {
+                tracing::warn!(shard = shard.identity.index, %error, "a queue lock holds until a restart only");
+            }
+            shard.answer_body(conn, reply, &body)
+        })
     }
 
     pub(crate) fn unlock_queues(&mut self, _call: &Call<'_>, body: &[u8]) -> Outcome {
         let request = read(body)?;
         for queue in &request.queues {
-            if let Some(mine) = self.own_queue(queue) {
-                self.locks.unlock(&request.consumer_group, &mine, &request.client_id);
+            if let Some(mine) = self.own_queue(queue)
+                && self.locks.unlock(&request.consumer_group, &mine, &request.client_id)
+            {
+                self.delete_lock(&request.consumer_group, &mine);
             }
         }
         Ok(Done::Success)
+    }
+
+    /// Forgets locks that nobody renewed.
+    pub(crate) fn drop_expired_locks(&mut self, now: Now) {
+        for (group, queue) in self.locks.drop_expired(now.mono) {
+            self.delete_lock(&group, &queue);
+        }
     }
 
     /// A queue that exists on this shard: the table of locks holds no others.

@@ -177,8 +177,8 @@ impl State {
                     self.find(Verdict::Watermark, format!("{queue:?} reached {before}, then {offset}"));
                 }
             }
-            Event::Owned { tenure, queue, life, at_ms, until_ms } => {
-                let finding = self.ordered.owned(tenure, queue, life, (at_ms, until_ms));
+            Event::Owned { tenure, queue, at_ms, until_ms } => {
+                let finding = self.ordered.owned(tenure, queue, (at_ms, until_ms));
                 self.findings.extend(finding);
             }
             Event::Disowned { tenure } => self.ordered.disowned(tenure),

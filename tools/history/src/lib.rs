@@ -107,8 +107,6 @@ pub enum Event {
         tenure: Tenure,
         /// Which queue.
         queue: Queue,
-        /// Which life of the broker this was asked in: locks of different lives may overlap if the broker forgets them.
-        life: u64,
         /// When the member was told, milliseconds.
         at_ms: u64,
         /// It believes in it so long, if it is not renewed.

@@ -15,8 +15,6 @@ pub(crate) struct Ordered {
 #[derive(Clone, Copy)]
 struct Ownership {
     queue: Queue,
-    /// Of the broker that granted it last.
-    life: u64,
     /// The owner believes in it so long.
     until_ms: u64,
     is_over: bool,
@@ -36,19 +34,18 @@ struct Consumption {
 }
 
 impl Ordered {
-    /// A broker in its `life` granted or renewed an ownership.
+    /// A broker granted or renewed an ownership.
     pub(crate) fn owned(
         &mut self,
         tenure: Tenure,
         queue: Queue,
-        life: u64,
         (at_ms, until_ms): (u64, u64),
     ) -> Option<Finding> {
         let known = self.queues.entry(queue).or_default();
         let others = known.tenures.iter().filter(|other| **other != tenure);
         let rival = others
             .filter_map(|other| Some((*other, self.tenures.get(other)?)))
-            .find(|(_, other)| !other.is_over && other.life == life && other.until_ms > at_ms);
+            .find(|(_, other)| !other.is_over && other.until_ms > at_ms);
         let finding = rival.map(|(rival, other)| Finding {
             verdict: Verdict::TwoOwners,
             excerpt: format!(
@@ -59,14 +56,9 @@ impl Ordered {
         if !self.tenures.contains_key(&tenure) {
             known.tenures.push(tenure);
         }
-        let ownership = self.tenures.entry(tenure).or_insert(Ownership {
-            queue,
-            life,
-            until_ms,
-            is_over: false,
-            last: None,
-        });
-        (ownership.life, ownership.until_ms) = (life, until_ms);
+        let ownership =
+            self.tenures.entry(tenure).or_insert(Ownership { queue, until_ms, is_over: false, last: None });
+        ownership.until_ms = until_ms;
         finding
     }
 
@@ -86,10 +78,9 @@ impl Ordered {
         // What is consumed first may have been consumed before: its commit may be lost. It is never further.
         known.steps.push((before.or(known.highest), offset));
         known.highest = known.highest.max(Some(offset));
-        let life = ownership.life;
         let place = known.tenures.iter().position(|one| *one == tenure)?;
         let youngest = known.tenures[known.youngest];
-        let is_overtaken = place < known.youngest && self.tenures[&youngest].life == life;
+        let is_overtaken = place < known.youngest;
         known.youngest = known.youngest.max(place);
         let swap = |text: String| Some(Finding { verdict: Verdict::Swap, excerpt: text });
         if before.is_some_and(|before| before >= offset) {

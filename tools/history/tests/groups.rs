@@ -53,9 +53,8 @@ fn in_order(history: &mut History, count: u64, random: &mut Random) {
     let (mut next, mut now) = (0, 0);
     for number in 0.. {
         let tenure = Tenure(number);
-        let owned =
-            |at_ms, life| Event::Owned { tenure, queue: ORDERED, life, at_ms, until_ms: at_ms + BELIEF_MS };
-        history.push(owned(now, number / 3));
+        let owned = |at_ms| Event::Owned { tenure, queue: ORDERED, at_ms, until_ms: at_ms + BELIEF_MS };
+        history.push(owned(now));
         for _ in 0..1 + random.below(6) {
             if next < count {
                 history.push(Event::Consumed { tenure, offset: next });
@@ -64,7 +63,7 @@ fn in_order(history: &mut History, count: u64, random: &mut Random) {
             }
         }
         now += 20_000;
-        history.push(owned(now, number / 3));
+        history.push(owned(now));
         if random.below(3) == 0 {
             next = next.saturating_sub(random.below(3));
             now += BELIEF_MS;
@@ -111,10 +110,8 @@ fn plant(history: &mut History, verdict: Verdict, random: &mut Random) -> bool {
             let Some(at) = pick(&|event| matches!(event, Event::Disowned { .. })) else { return false };
             let Event::Disowned { tenure } = events[at] else { return false };
             let next = |event: &&Event| matches!(event, Event::Owned { tenure: Tenure(next), .. } if *next == tenure.0 + 1);
-            let life = |event: &Event| if let Event::Owned { life, .. } = event { *life } else { 0 };
-            let Some(next) = events[at..].iter().find(next).map(life) else { return false };
-            if next != tenure.0 / 3 {
-                return false; // another life of the broker: it may have forgotten
+            if !events[at..].iter().any(|event| next(&event)) {
+                return false;
             }
             events.remove(at);
         }
@@ -209,9 +206,9 @@ fn every_violation_planted_in_a_group_is_found() {
     }
 }
 
-/// An owner of queue 0 for 30 s from `at_ms` on, told by a broker in its `life`.
-fn owned(tenure: u64, life: u64, at_ms: u64) -> Event {
-    Event::Owned { tenure: Tenure(tenure), queue: ORDERED, life, at_ms, until_ms: at_ms + BELIEF_MS }
+/// An owner of queue 0 for 30 s from `at_ms` on.
+fn owned(tenure: u64, at_ms: u64) -> Event {
+    Event::Owned { tenure: Tenure(tenure), queue: ORDERED, at_ms, until_ms: at_ms + BELIEF_MS }
 }
 
 fn verdicts(events: Vec<Event>) -> Vec<Verdict> {
@@ -223,17 +220,13 @@ fn verdicts(events: Vec<Event>) -> Vec<Verdict> {
 #[test]
 fn who_goes_on_when_another_has_begun_swaps_though_its_own_order_is_right() {
     let consumed = |tenure, offset| Event::Consumed { tenure: Tenure(tenure), offset };
-    let lives = |second| {
-        let late = owned(2, second, 40_000);
-        verdicts(vec![owned(1, 1, 0), consumed(1, 0), late, consumed(2, 1), consumed(1, 2)])
-    };
-    assert_eq!(lives(1), [Verdict::Swap]);
-    assert_eq!(lives(2), [], "the broker forgot");
+    let events = vec![owned(1, 0), consumed(1, 0), owned(2, 40_000), consumed(2, 1), consumed(1, 2)];
+    assert_eq!(verdicts(events), [Verdict::Swap]);
 }
 
 #[test]
 fn a_lock_is_anothers_exactly_when_belief_in_it_ends() {
-    assert_eq!(verdicts(vec![owned(1, 1, 0), owned(2, 1, BELIEF_MS - 1)]), [Verdict::TwoOwners]);
-    assert_eq!(verdicts(vec![owned(1, 1, 0), owned(2, 1, BELIEF_MS)]), []);
-    assert_eq!(verdicts(vec![owned(1, 1, 0), owned(1, 1, 5)]), [], "its own is renewed");
+    assert_eq!(verdicts(vec![owned(1, 0), owned(2, BELIEF_MS - 1)]), [Verdict::TwoOwners]);
+    assert_eq!(verdicts(vec![owned(1, 0), owned(2, BELIEF_MS)]), []);
+    assert_eq!(verdicts(vec![owned(1, 0), owned(1, 5)]), [], "its own is renewed");
 }

@@ -58,7 +58,6 @@ struct ShardPlace {
     host: Option<Host>,
     /// What the next boot finds.
     disk: Option<SimDisk>,
-    boots: u64,
 }
 
 impl<'w> Cluster<'w> {
@@ -115,11 +114,6 @@ impl<'w> Cluster<'w> {
         history::Tenure(self.tenures)
     }
 
-    /// How often a shard was started.
-    pub(crate) fn boots(&self, shard: usize) -> u64 {
-        self.shards[shard].boots
-    }
-
     /// The name of a shard, as clients call it.
     pub(crate) fn broker_name(&self, shard: usize) -> String {
         let place = &self.shards[shard];
@@ -138,7 +132,6 @@ impl<'w> Cluster<'w> {
     pub(crate) fn boot(&mut self, shard: usize) {
         let place = &mut self.shards[shard];
         assert!(place.host.is_none(), "it runs");
-        place.boots += 1;
         let setup = place.setup.clone().window(&place.window);
         place.host = Some(self.world.boot_from(place.disk.take().unwrap_or_default(), &setup));
     }
@@ -207,7 +200,7 @@ impl ShardPlace {
         setup.store.shards = u16::try_from(SHARDS).unwrap();
         setup.store.flush_mode = if sync { FlushMode::Sync } else { FlushMode::Async };
         setup.name_servers = vec![SocketAddr::from((NAME_SERVER, 9876))];
-        Self { setup, window: WindowFile::new(), host: None, disk: None, boots: 0 }
+        Self { setup, window: WindowFile::new(), host: None, disk: None }
     }
 }
 

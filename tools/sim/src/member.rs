@@ -56,8 +56,6 @@ struct Way<'w> {
 struct Waiting {
     opaque: i32,
     since: u64,
-    /// The shard's life in which it was asked.
-    boots: u64,
     ask: Ask,
 }
 
@@ -215,7 +213,7 @@ impl<'w> Member<'w> {
             Ask::Lock(asked) if answer.code == 0 => {
                 let locked = answer.json::<LockBatchReply>().locked;
                 let locked = locked.iter().map(|one| (shard, u32::try_from(one.queue_id).unwrap()));
-                self.locked(cluster, asked, &locked.collect(), waiting.boots);
+                self.locked(cluster, asked, &locked.collect());
             }
             Ask::Lock(_) => {}
             Ask::Offset(place, tenure) => {
@@ -243,7 +241,7 @@ impl<'w> Member<'w> {
     }
 
     /// What was asked for and what of it is granted.
-    fn locked(&mut self, cluster: &mut Cluster<'w>, asked: &[Place], granted: &BTreeSet<Place>, life: u64) {
+    fn locked(&mut self, cluster: &mut Cluster<'w>, asked: &[Place], granted: &BTreeSet<Place>) {
         let now = cluster.world.now_ms();
         for place in asked {
             if !granted.contains(place) {
@@ -261,7 +259,7 @@ impl<'w> Member<'w> {
             held.until_ms = until_ms;
             let tenure = held.tenure;
             let queue = queue(ORDERED, place.0, place.1);
-            cluster.note(Event::Owned { tenure, queue, life, at_ms: now, until_ms });
+            cluster.note(Event::Owned { tenure, queue, at_ms: now, until_ms });
         }
     }
 
@@ -312,7 +310,7 @@ impl<'w> Member<'w> {
     fn ask(&mut self, cluster: &mut Cluster<'w>, shard: usize) {
         let Some(ask) = self.next_ask(cluster, shard) else { return };
         let id = self.id();
-        let (now, boots) = (cluster.world.now_ms(), cluster.boots(shard));
+        let now = cluster.world.now_ms();
         let body = match &ask {
             Ask::Lock(places) => self.lock_body(cluster, shard, places),
             Ask::Unlock => {
@@ -342,7 +340,7 @@ impl<'w> Member<'w> {
             Ask::Offset(place, _) => client.begin(&offset_query(GROUP, ORDERED, place.1 as i32), b""),
             Ask::Pull(place, _) => client.begin(&pull(GROUP, ORDERED, place.1 as i32, next(place)), b""),
         };
-        way.waiting = Some(Waiting { opaque, since: now, boots, ask });
+        way.waiting = Some(Waiting { opaque, since: now, ask });
     }
 
     fn next_ask(&self, cluster: &mut Cluster<'w>, shard: usize) -> Option<Ask> {
