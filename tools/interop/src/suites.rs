@@ -13,7 +13,7 @@ use crate::{
     cli,
     client::converse,
     cluster::{BrokerPlan, CLUSTER, Cluster, Make, Plan},
-    hostile, kill9, kill9_pop, mqadmin,
+    hostile, kill9, kill9_order, kill9_pop, mqadmin,
     program::{CODECS, JAVA_CLIENTS, Program},
     report::{Report, Tally},
     sql,
@@ -57,6 +57,8 @@ enum Suite {
     Kill9 { disk: &'static str, shards: u16 },
     /// The same while messages are popped.
     Kill9Pop,
+    /// The same while two members consume in order.
+    Kill9Order,
     /// Malformed bytes beside a healthy client.
     Hostile,
     /// Filters over properties, ours against RocketMQ's evaluator.
@@ -80,6 +82,7 @@ impl Suite {
             Self::Cli,
             Self::Hostile,
             Self::Kill9Pop,
+            Self::Kill9Order,
             Self::Sql,
         ]);
         for disk in ["ASYNC_FLUSH", "SYNC_FLUSH"] {
@@ -100,6 +103,7 @@ impl Suite {
                 format!("kill9-{}-{shards}", disk.to_lowercase().replace("_flush", ""))
             }
             Self::Kill9Pop => "kill9-pop".to_owned(),
+            Self::Kill9Order => "kill9-order".to_owned(),
             Self::Hostile => "hostile".to_owned(),
             Self::Sql => "sql".to_owned(),
         }
@@ -121,6 +125,7 @@ impl Suite {
             Self::Cli => it.cli(),
             Self::Kill9 { disk, shards } => it.kill9(disk, shards),
             Self::Kill9Pop => it.kill9_pop(),
+            Self::Kill9Order => it.kill9_order(),
             Self::Hostile => it.hostile(),
             Self::Sql => sql::run(it.suite, it.workshop, &it.home, it.report),
         }
@@ -279,6 +284,15 @@ impl Run<'_> {
         }
         let mut cluster = self.start(&self.single(2, "flushDiskType=ASYNC_FLUSH\n"))?;
         kill9_pop::run(self.suite, &mut cluster, self.report)
+    }
+
+    /// Java's broker forgets its locks: it is no oracle for what holds over a restart.
+    fn kill9_order(&self) -> Result<(), Trouble> {
+        if self.selection.brokers == Make::Java {
+            return Ok(());
+        }
+        let mut cluster = self.start(&self.single(1, "flushDiskType=ASYNC_FLUSH\n"))?;
+        kill9_order::run(self.suite, &mut cluster, self.report)
     }
 
     fn hostile(&self) -> Result<(), Trouble> {
