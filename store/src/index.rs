@@ -18,6 +18,7 @@ use crate::worker::Worker;
 use crate::{PhysicalOffset, hash};
 
 mod builder;
+mod even;
 mod merge;
 mod query;
 mod run;

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use rt::{BLOCK, Disk, DiskFile, Env, OpenMode, SharedSlice};
 
+use super::even::EvenSort;
 use super::run::{self, FENCE_HASHES, Footer, PAGE_KEYS, PAGE_START, Run, io};
 use super::young::{BLOCK_KEYS, Block};
 use super::{IndexConfig, IndexError, KeyEntry};
@@ -39,13 +40,15 @@ pub(super) async fn write_blocks<E: Env>(
     let bits = (keys / BUCKET_KEYS).next_power_of_two().ilog2();
     let mut next = vec![0; blocks.len()];
     let mut bucket = Vec::with_capacity(BUCKET_KEYS_MAX + BLOCK_KEYS);
+    let mut taken = vec![0; blocks.len()];
+    let mut even = EvenSort::with_capacity(BUCKET_KEYS_MAX + BLOCK_KEYS);
     for number in 0..1_u64 << bits {
-        // Behind the last hash of this bucket: 2^64 for the last one.
-        let end = u128::from(number + 1) << (64 - bits);
-        let before = |key: &KeyEntry| u128::from(key.hash) < end;
-        let whole = gather(blocks, &mut next, &mut bucket, before);
+        // All further bits are set.
+        let last = (number << (u64::BITS - 1 - bits) << 1) | (u64::MAX >> bits);
+        let before = |key: &KeyEntry| key.hash <= last;
+        let whole = gather(blocks, (&mut next, &mut taken), &mut bucket, before);
         env.yield_now().await;
-        bucket.sort_unstable();
+        even.sort(&mut bucket, bits);
         bucket.iter().for_each(|key| writer.push(*key));
         if !whole {
             // Many records with one key are one bucket, however large; rare enough for a heap.
@@ -65,23 +68,27 @@ pub(super) async fn write_blocks<E: Env>(
 }
 
 /// Collects into `bucket` the keys of `blocks`, from `next` on, for which `before` holds, and moves `next` behind them.
-/// False if they are too many: then nothing was taken.
+/// False if they are too many: then nothing was taken. `taken` is memory to use.
 fn gather(
     blocks: &[Block],
-    next: &mut [usize],
+    (next, taken): (&mut [usize], &mut [usize]),
     bucket: &mut Vec<KeyEntry>,
     before: impl Fn(&KeyEntry) -> bool + Copy,
 ) -> bool {
     bucket.clear();
-    for (block, next) in blocks.iter().zip(next.iter()) {
-        bucket.extend(block[*next..].iter().take_while(|key| before(key)));
+    for ((block, next), taken) in blocks.iter().zip(next.iter()).zip(taken.iter_mut()) {
+        let held = bucket.len();
+        for key in block[*next..].iter().take_while(|key| before(key)) {
+            bucket.push(*key);
+        }
+        *taken = bucket.len() - held;
         if bucket.len() > BUCKET_KEYS_MAX {
             bucket.clear();
             return false;
         }
     }
-    for (block, next) in blocks.iter().zip(next) {
-        *next += block[*next..].iter().take_while(|key| before(key)).count();
+    for (next, taken) in next.iter_mut().zip(taken) {
+        *next += *taken;
     }
     true
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::KeyEntry;
+use super::even::EvenSort;
 
 /// Keys in one piece of memory; shared while a run is made of them.
 pub(super) type Block = Rc<Vec<KeyEntry>>;
@@ -20,6 +21,7 @@ pub(super) struct Young {
     /// Position behind the last record added.
     added_to: u64,
     keys: usize,
+    even: EvenSort,
     /// Where the log ended at the last turn.
     pub(super) log_end: u64,
     pub(super) log_flushed: u64,
@@ -38,6 +40,7 @@ impl Young {
             covered,
             added_to: covered,
             keys: 0,
+            even: EvenSort::with_capacity(BLOCK_KEYS),
             log_end: covered,
             log_flushed: 0,
         }
@@ -71,7 +74,8 @@ impl Young {
     pub(super) fn sort_one(&mut self) -> bool {
         match self.blocks.get_mut(self.sorted).filter(|block| block.len() == BLOCK_KEYS) {
             Some(block) => {
-                Rc::get_mut(block).expect("unsorted blocks are not shared").sort_unstable();
+                let keys = Rc::get_mut(block).expect("unsorted blocks are not shared");
+                self.even.sort(keys, 0);
                 self.sorted += 1;
                 true
             }
@@ -99,7 +103,7 @@ impl Young {
     pub(super) fn seal(&mut self) -> Vec<Block> {
         while self.sort_one() {}
         if let Some(open) = self.blocks.get_mut(self.sorted) {
-            Rc::get_mut(open).expect("the open block is not shared").sort_unstable();
+            self.even.sort(Rc::get_mut(open).expect("the open block is not shared"), 0);
             self.sorted += 1;
         }
         let sealed = self.blocks.iter().cloned().collect();
