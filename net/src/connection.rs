@@ -143,8 +143,7 @@ impl<T> Connections<T> {
     #[must_use]
     pub fn new(limits: ConnectionLimits) -> Self {
         Self {
-            // Address space only: what is not used is not touched, and a list that never moves leaves no copies behind.
-            slots: Vec::with_capacity(limits.total),
+            slots: Vec::new(),
             live: 0,
             gate: Gate::new(&limits),
             limits,

@@ -87,7 +87,8 @@ fn standing<T>(
 ) -> io::Result<(Memory, T)> {
     let (tell, told) = mpsc::channel();
     let done = Arc::new(AtomicBool::new(false));
-    let place = Place { lines: vec![server.at; connections], cpu: None, spin: Spin::Off };
+    let place =
+        Place { lines: vec![server.at; connections], cpu: None, spin: Spin::Off, reconnect: Duration::ZERO };
     let work = Crowd {
         topic: topic.name.clone(),
         ends: topic.max_offsets()?,

@@ -16,7 +16,7 @@ use rt::real::Spin;
 use super::act::Class;
 use super::arrivals::Schedule;
 use super::driver::{self, Place};
-use super::engine::{Control, Engine};
+use super::engine::{Control, Engine, Outages};
 use super::host::{self, Usage};
 use super::keys;
 use super::plan::Plan;
@@ -89,6 +89,8 @@ pub struct Crew {
     pub received_ever: u64,
     /// With followed topics: the smallest receipt - store, on two wall clocks.
     pub clock_gap_ms: Option<i64>,
+    /// Connections that were lost in its course, warm-up included, and that came back.
+    pub outages: Outages,
     /// What no broker may do.
     pub faults: Vec<String>,
     /// Why it ended early.
@@ -153,7 +155,7 @@ pub fn sending_parts(plan: &Plan, brokers: &[Broker], queues: &[Queue]) -> Vec<P
                 beat: beat.clone(),
             };
             let addresses = mine.iter().map(|line| brokers[line % brokers.len()].socket).collect();
-            let place = Place { lines: addresses, cpu: plan.cpus[thread], spin: plan.spin };
+            let place = place(plan, thread, addresses);
             Part { place, sender: Some(sender), receiver: None, popper: None }
         })
         .collect()
@@ -170,8 +172,12 @@ pub fn add_consumers(
     let Readers { consumers, deliveries, suspend, budget } = readers;
     let threads = plan.cpus.len().max(parts.len()).min(consumers.max(parts.len())).max(1);
     while parts.len() < threads {
-        let place = Place { lines: Vec::new(), cpu: plan.cpus[parts.len()], spin: plan.spin };
-        parts.push(Part { place, sender: None, receiver: None, popper: None });
+        parts.push(Part {
+            place: place(plan, parts.len(), Vec::new()),
+            sender: None,
+            receiver: None,
+            popper: None,
+        });
     }
     for consumer in 0..consumers {
         let mine: Vec<&(Queue, Reading)> = if consumers <= queues.len() {
@@ -237,10 +243,14 @@ pub fn popping_parts(
                 timeout_ns: nanos(plan.timeout),
             };
             let lines = mine().map(|(broker, _)| broker.socket).collect();
-            let place = Place { lines, cpu: plan.cpus[thread], spin: plan.spin };
+            let place = place(plan, thread, lines);
             Part { place, sender: None, receiver: None, popper: Some(popper) }
         })
         .collect()
+}
+
+fn place(plan: &Plan, thread: usize, lines: Vec<SocketAddr>) -> Place {
+    Place { lines, cpu: plan.cpus[thread], spin: plan.spin, reconnect: plan.reconnect }
 }
 
 /// How consumers read.
@@ -441,6 +451,7 @@ impl Watch {
             undecided_more: 0,
             received_ever: 0,
             clock_gap_ms: None,
+            outages: Outages::default(),
             faults: Vec::new(),
             failure: None,
             interrupted: self.interrupted,
@@ -461,6 +472,8 @@ impl Watch {
 impl Crew {
     fn add(&mut self, engine: Engine, lines: &[SocketAddr], failure: Option<io::Error>) {
         self.ledger.merge(&engine.ledger);
+        self.outages.lost += engine.outages.lost;
+        self.outages.back += engine.outages.back;
         if let Some(sender) = engine.sender {
             self.due += sender.due_messages;
             self.unsent += sender.unsent_messages;

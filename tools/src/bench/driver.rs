@@ -1,17 +1,23 @@
 //! The driver: a thread of [`rt`] that speaks [`net`] over many connections, driven by a [`Work`].
 //!
 //! Place: every byte that a benchmark sends goes through here, over the real ring or in simulation. It connects, decodes
-//! answers, flushes once a turn, and notices connections that end; what is sent and what an answer means is the work's.
+//! answers, flushes once a turn, and gets connections back that end ([`outages`]); what is sent and what an answer means
+//! is the work's.
 
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use net::connection::{ConnectionLimits, Connections};
 use net::{Header, Scratch};
 use rt::real::{RealEnv, ShardOptions, Spin, run_shard};
 use rt::{CloseReason, ConnId, Env, Event, Mono, Now, Outbox, Reactor, Transport, TurnOutcome};
+
+mod outages;
+
+use outages::Outages;
 
 /// Where a thread runs and whom it calls.
 #[derive(Clone, Debug)]
@@ -22,6 +28,8 @@ pub struct Place {
     pub cpu: Option<usize>,
     /// How long it polls before it sleeps.
     pub spin: Spin,
+    /// How long a connection that was lost is tried again before the run ends; zero ends it at once.
+    pub reconnect: Duration,
 }
 
 /// What a thread does.
@@ -32,6 +40,11 @@ pub trait Work<E: Env>: 'static {
     fn answer(&mut self, line: usize, header: &Header<'_>, body: &[u8], lines: &mut Lines<E>, now: Now);
     /// The broker asks something itself. Needs no answer unless the work wants to give one.
     fn asked(&mut self, _line: usize, _header: &Header<'_>, _body: &[u8], _lines: &mut Lines<E>, _now: Now) {}
+    /// Connection `line` is gone: no answer comes to what was sent, and nothing may be sent until it is
+    /// [`Work::back`]. Not called where a lost connection ends the run.
+    fn lost(&mut self, _line: usize, _now: Now) {}
+    /// Connection `line` is up again.
+    fn back(&mut self, _line: usize, _lines: &mut Lines<E>, _now: Now) {}
     /// The end of a turn, also when a deadline came.
     fn turn(&mut self, lines: &mut Lines<E>, now: Now) -> Next;
     /// The run is over, for whatever reason.
@@ -94,6 +107,7 @@ pub struct Driver<E: Env, W> {
     lines: Lines<E>,
     scratch: Scratch,
     up: usize,
+    outages: Outages,
     ended: bool,
     /// Why it ended before its work was done.
     pub failure: Option<io::Error>,
@@ -102,7 +116,7 @@ pub struct Driver<E: Env, W> {
 impl<E: Env, W: Work<E>> Driver<E, W> {
     /// Begins to connect.
     #[must_use]
-    pub fn connect(env: E, lines: &[SocketAddr], work: W) -> Self {
+    pub fn connect(env: E, place: &Place, work: W) -> Self {
         let now = env.now().mono;
         // A generator waits for nobody's permission; what it may do is what its work does.
         let limits = ConnectionLimits {
@@ -111,7 +125,8 @@ impl<E: Env, W: Work<E>> Driver<E, W> {
             ..ConnectionLimits::default()
         };
         let mut connections = Connections::new(limits);
-        let ids = lines
+        let ids = place
+            .lines
             .iter()
             .enumerate()
             .map(|(line, to)| {
@@ -121,7 +136,8 @@ impl<E: Env, W: Work<E>> Driver<E, W> {
             })
             .collect();
         let lines = Lines { env, connections, ids, nowhere: Outbox::default() };
-        Self { work, lines, scratch: Scratch::default(), up: 0, ended: false, failure: None }
+        let outages = Outages::new(place.reconnect);
+        Self { work, lines, scratch: Scratch::default(), up: 0, outages, ended: false, failure: None }
     }
 
     fn received(&mut self, conn: ConnId, bytes: &[u8], now: Now) {
@@ -147,19 +163,56 @@ impl<E: Env, W: Work<E>> Driver<E, W> {
         self.lines.connections.return_decoder(self.lines.env.net(), lent, outcome, now.mono);
     }
 
-    fn closed(&mut self, conn: ConnId, reason: CloseReason) {
-        let peer = self.lines.connections.get(conn).map(|connection| connection.peer());
-        if self.lines.connections.closed(conn).is_none() {
-            return;
+    fn connected(&mut self, conn: ConnId, now: Now) {
+        self.lines.connections.connected(conn, now.mono);
+        if self.up < self.lines.len() {
+            self.up += 1;
+            if self.up == self.lines.len() {
+                self.work.start(&mut self.lines, now);
+            }
+        } else if let Some(line) = self.lines.connections.state(conn).copied()
+            && self.outages.back(line)
+        {
+            self.work.back(line, &mut self.lines, now);
         }
-        let whom = peer.map_or_else(|| "the broker".to_owned(), |peer| peer.to_string());
-        let what = if self.up < self.lines.len() { "cannot connect" } else { "connection lost" };
+    }
+
+    fn closed(&mut self, conn: ConnId, reason: CloseReason, now: Now) {
+        let Some(peer) = self.lines.connections.get(conn).map(|connection| connection.peer()) else { return };
+        let Some(line) = self.lines.connections.closed(conn) else { return };
         let why = match reason {
             CloseReason::Peer => "it closed the connection".to_owned(),
             CloseReason::Local => "given up".to_owned(),
             CloseReason::Failed(error) => error.to_string(),
         };
-        self.failure.get_or_insert(io::Error::other(format!("{what}: {whom}: {why}")));
+        if self.up < self.lines.len() {
+            self.failure.get_or_insert(io::Error::other(format!("cannot connect: {peer}: {why}")));
+        } else if self.outages.is_fatal() {
+            self.failure.get_or_insert(io::Error::other(format!("connection lost: {peer}: {why}")));
+        } else if self.outages.ended(line, peer, why, now.mono) {
+            self.work.lost(line, now);
+        }
+    }
+
+    /// Tries again what is due; when to look next. A connection that stays away ends the run.
+    fn mend(&mut self, now: Mono) -> Option<Mono> {
+        if self.outages.is_empty() {
+            return None;
+        }
+        self.give_up_on_outages(now, false);
+        while let Some((line, peer)) = self.outages.next_due(now) {
+            let conn = self.lines.env.net().connect(peer);
+            self.lines.connections.connecting(conn, peer, now, line);
+            self.lines.ids[line] = conn;
+        }
+        self.lines.connections.sweep(self.lines.env.net(), now);
+        self.outages.deadline().map(|at| at.min(now.plus_ms(LOOK_MS)))
+    }
+
+    fn give_up_on_outages(&mut self, now: Mono, over: bool) {
+        if let Some(what) = self.outages.failure(now, over) {
+            self.failure.get_or_insert(io::Error::other(what));
+        }
     }
 
     fn end(&mut self, now: Now) -> TurnOutcome {
@@ -174,33 +227,34 @@ impl<E: Env, W: Work<E>> Driver<E, W> {
 impl<E: Env, W: Work<E>> Reactor for Driver<E, W> {
     fn event(&mut self, event: Event<'_>, now: Now) {
         match event {
-            Event::Connected { conn, .. } => {
-                self.lines.connections.connected(conn, now.mono);
-                self.up += 1;
-                if self.up == self.lines.len() {
-                    self.work.start(&mut self.lines, now);
-                }
-            }
+            Event::Connected { conn, .. } => self.connected(conn, now),
             Event::Received { conn, bytes } => self.received(conn, bytes, now),
             Event::Sent { conn, out } => self.lines.connections.sent(conn, out, now.mono),
-            Event::Closed { conn, reason } => self.closed(conn, reason),
+            Event::Closed { conn, reason } => self.closed(conn, reason, now),
             Event::Accepted { .. } => {}
         }
     }
 
     fn end_of_turn(&mut self, now: Now) -> TurnOutcome {
+        let mended = self.mend(now.mono);
         if self.failure.is_some() {
             return self.end(now);
         }
         if self.up < self.lines.len() {
             self.lines.connections.sweep(self.lines.env.net(), now.mono);
-            return TurnOutcome { deadline: Some(now.mono.plus_ms(100)), stop: false };
+            return TurnOutcome { deadline: Some(now.mono.plus_ms(LOOK_MS)), stop: false };
         }
         let next = self.work.turn(&mut self.lines, now);
         self.lines.connections.flush_dirty(self.lines.env.net(), now.mono);
         match next {
-            Next::Until(at) => TurnOutcome { deadline: Some(at.min(now.mono.plus_ms(1_000))), stop: false },
-            Next::Done => self.end(now),
+            Next::Until(at) => {
+                let at = at.min(now.mono.plus_ms(1_000));
+                TurnOutcome { deadline: Some(mended.map_or(at, |mended| mended.min(at))), stop: false }
+            }
+            Next::Done => {
+                self.give_up_on_outages(now.mono, true);
+                self.end(now)
+            }
         }
     }
 }
@@ -211,9 +265,12 @@ impl<E: Env, W: Work<E>> Reactor for Driver<E, W> {
 /// The ring could not be set up; then nothing was sent.
 pub fn run<W: Work<RealEnv>>(name: &str, place: &Place, work: W) -> io::Result<(W, Option<io::Error>)> {
     let options = ShardOptions { cpu: place.cpu, spin: place.spin, ..ShardOptions::new(name) };
-    let lines = place.lines.clone();
+    let place = place.clone();
     let driver =
-        run_shard(options, move |env| async move { Ok::<_, Infallible>(Driver::connect(env, &lines, work)) })
+        run_shard(options, move |env| async move { Ok::<_, Infallible>(Driver::connect(env, &place, work)) })
             .map_err(io::Error::other)?;
     Ok((driver.work, driver.failure))
 }
+
+/// How often connections that are not up are looked at for their time.
+const LOOK_MS: u64 = 100;

@@ -40,6 +40,15 @@ impl Control {
     }
 }
 
+/// Connections that ended in the middle of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outages {
+    /// How often one was lost.
+    pub lost: u64,
+    /// How often one came back.
+    pub back: u64,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Engine {
@@ -56,6 +65,8 @@ pub struct Engine {
     pub popper: Option<Popper>,
     /// What was sent and seen.
     pub ledger: Ledger,
+    /// Connections that were lost, and that came back.
+    pub outages: Outages,
     out: mpsc::Sender<Interval>,
     recorder: Option<Recorder>,
     told_received: u64,
@@ -86,6 +97,7 @@ impl Engine {
             receiver,
             popper,
             ledger: Ledger::default(),
+            outages: Outages::default(),
             out,
             recorder: None,
             told_received: 0,
@@ -220,6 +232,29 @@ impl<E: Env> Work<E> for Engine {
             && line < sender.line_count()
         {
             sender.asked(line, header, lines, recorder, &mut self.ledger);
+        }
+    }
+
+    fn lost(&mut self, line: usize, now: Now) {
+        self.outages.lost += 1;
+        let (recorder, now) = (self.recorder.as_mut(), now.mono.0);
+        match (&mut self.sender, &mut self.receiver, &mut self.popper) {
+            (Some(sender), ..) if line < sender.line_count() => sender.lost(line, recorder, now),
+            (_, Some(receiver), _) if receiver.line_range().contains(&line) => {
+                receiver.lost(line, recorder, now);
+            }
+            (.., Some(popper)) => popper.lost(line, recorder),
+            _ => {}
+        }
+    }
+
+    fn back(&mut self, line: usize, _: &mut Lines<E>, now: Now) {
+        self.outages.back += 1;
+        match (&mut self.sender, &mut self.receiver, &mut self.popper) {
+            (Some(sender), ..) if line < sender.line_count() => sender.back(line, now.mono.0),
+            (_, Some(receiver), _) if receiver.line_range().contains(&line) => receiver.back(line),
+            (.., Some(popper)) => popper.back(line),
+            _ => {}
         }
     }
 

@@ -218,6 +218,9 @@ pub struct Load {
     /// Length of an interval
     #[arg(long, value_parser = units::duration, default_value = "1s")]
     pub interval: Duration,
+    /// How long a lost connection may be away before the run ends early; what is due meanwhile waits. 0s: not at all
+    #[arg(long, value_parser = units::duration, default_value = "30s")]
+    pub reconnect: Duration,
     /// Account for every message: lost, duplicate, out of order, damaged
     #[arg(long)]
     pub verify: bool,

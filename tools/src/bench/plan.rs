@@ -101,6 +101,8 @@ pub struct Plan {
     pub interval: Duration,
     /// For an answer.
     pub timeout: Duration,
+    /// For a connection that was lost to come back; zero: none does.
+    pub reconnect: Duration,
     /// Account for every message.
     pub verify: bool,
     /// What ends with exit code 3.
@@ -247,6 +249,7 @@ impl Plan {
             warmup: load.warmup.unwrap_or_else(|| shares::warmup(kind, delays)),
             interval: load.interval,
             timeout: Duration::from_millis(load.reach.timeout),
+            reconnect: load.reconnect,
             verify,
             thresholds: threshold::parse(load.fail_if.as_deref().unwrap_or_default())
                 .map_err(|what| usage(what, "write for example --fail-if 'p99>2ms,err>0,rate<100k'"))?,

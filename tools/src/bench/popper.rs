@@ -62,6 +62,8 @@ struct Line {
     /// Pops in a row that found nothing.
     empty: u32,
     not_before: u64,
+    /// Its connection is away.
+    down: bool,
 }
 
 impl Popper {
@@ -69,7 +71,8 @@ impl Popper {
     #[must_use]
     pub fn new(plan: PopperPlan) -> Self {
         let slots = plan.inflight * (1 + plan.count as usize) * BACKLOG;
-        let line = || Line { flight: Flight::new(slots), pops: 0, asked: 0, empty: 0, not_before: 0 };
+        let line =
+            || Line { flight: Flight::new(slots), pops: 0, asked: 0, empty: 0, not_before: 0, down: false };
         Self {
             lines: plan.brokers.iter().map(|_| line()).collect(),
             receipt: String::with_capacity(256),
@@ -109,6 +112,9 @@ impl Popper {
         let mut again = self.next_scan;
         for at in 0..self.lines.len() {
             let line = &mut self.lines[at];
+            if line.down {
+                continue;
+            }
             if line.not_before > now.mono.0 {
                 again = again.min(line.not_before);
                 continue;
@@ -213,6 +219,20 @@ impl Popper {
         self.give_up(now.saturating_sub(self.plan.timeout_ns), TIMED_OUT, "no answer in time", recorder);
     }
 
+    /// Connection `line` is gone, with what was asked on it. Messages whose acknowledgement was lost come again.
+    pub fn lost(&mut self, line: usize, recorder: Option<&mut Recorder>) {
+        let at = line - self.plan.first_line;
+        self.lines[at].down = true;
+        if let Some(recorder) = recorder {
+            self.give_up_of(at, u64::MAX, (LOST, "the connection was lost"), recorder);
+        }
+    }
+
+    /// Connection `line` is up again.
+    pub fn back(&mut self, line: usize) {
+        self.lines[line - self.plan.first_line].down = false;
+    }
+
     /// Pops no more; what was popped is acknowledged.
     pub fn stop(&mut self) {
         self.stopped = true;
@@ -275,15 +295,20 @@ impl Popper {
     }
 
     fn give_up(&mut self, limit: u64, code: i32, remark: &str, recorder: &mut Recorder) {
-        for line in &mut self.lines {
-            let (pops, failed) = (&mut line.pops, &mut self.failed_ever);
-            line.flight.expire(limit, |sent| {
-                *pops -= usize::from(sent.number == POP);
-                *failed += 1;
-                recorder.now.requests += 1;
-                recorder.now.error(code, remark);
-            });
+        for at in 0..self.lines.len() {
+            self.give_up_of(at, limit, (code, remark), recorder);
         }
+    }
+
+    fn give_up_of(&mut self, at: usize, limit: u64, (code, remark): (i32, &str), recorder: &mut Recorder) {
+        let line = &mut self.lines[at];
+        let (pops, failed) = (&mut line.pops, &mut self.failed_ever);
+        line.flight.expire(limit, |sent| {
+            *pops -= usize::from(sent.number == POP);
+            *failed += 1;
+            recorder.now.requests += 1;
+            recorder.now.error(code, remark);
+        });
     }
 }
 

@@ -82,6 +82,8 @@ pub struct Receiver {
     queues: Vec<Queue>,
     /// By connection.
     flights: Vec<Flight>,
+    /// By connection: it is away.
+    down: Vec<bool>,
     /// Queues to pull from at the end of the turn.
     ready: Vec<usize>,
     next_scan: u64,
@@ -125,6 +127,7 @@ impl Receiver {
         Self {
             queues: plan.assignments.iter().map(queue).collect(),
             flights: plan.lines.clone().map(|line| Flight::new(of_line(line).max(1))).collect(),
+            down: vec![false; plan.lines.len()],
             ready: Vec::with_capacity(plan.assignments.len()),
             plan,
             next_scan: 0,
@@ -173,7 +176,8 @@ impl Receiver {
         let mut later = 0;
         for at in 0..self.ready.len() {
             let queue = self.ready[at];
-            if self.queues[queue].not_before > now {
+            let line = self.plan.assignments[queue].line - self.plan.lines.start;
+            if self.down[line] || self.queues[queue].not_before > now {
                 self.ready[later] = queue;
                 later += 1;
             } else {
@@ -247,6 +251,27 @@ impl Receiver {
         self.next_scan = now + SCAN_NS;
         let patience = self.plan.timeout_ns + self.plan.suspend_ms.unsigned_abs() * 1_000_000;
         self.give_up(now.saturating_sub(patience), TIMED_OUT, "no answer to a pull in time", recorder, now);
+    }
+
+    /// Its connections.
+    #[must_use]
+    pub fn line_range(&self) -> Range<usize> {
+        self.plan.lines.clone()
+    }
+
+    /// Connection `line` is gone: what it was asked is asked again when it is back.
+    pub fn lost(&mut self, line: usize, recorder: Option<&mut Recorder>, now: u64) {
+        let at = line - self.plan.lines.start;
+        self.down[at] = true;
+        let Some(recorder) = recorder else { return };
+        // A pull that waits for messages is no failure.
+        let why = (!self.plan.deliveries).then_some((LOST, "the connection was lost"));
+        self.give_up_of(at, u64::MAX, why, recorder, now);
+    }
+
+    /// Connection `line` is up again.
+    pub fn back(&mut self, line: usize) {
+        self.down[line - self.plan.lines.start] = false;
     }
 
     /// Pulls no more.
@@ -426,9 +451,23 @@ impl Receiver {
     }
 
     fn give_up(&mut self, limit: u64, code: i32, remark: &str, recorder: &mut Recorder, now: u64) {
-        for flight in &mut self.flights {
-            let (failed, ready, queues) = (&mut self.failed_ever, &mut self.ready, &mut self.queues);
-            flight.expire(limit, |sent| {
+        for at in 0..self.flights.len() {
+            self.give_up_of(at, limit, Some((code, remark)), recorder, now);
+        }
+    }
+
+    /// Gives up pulls of one connection; without a reason they have not failed.
+    fn give_up_of(
+        &mut self,
+        at: usize,
+        limit: u64,
+        why: Option<(i32, &str)>,
+        recorder: &mut Recorder,
+        now: u64,
+    ) {
+        let (failed, ready, queues) = (&mut self.failed_ever, &mut self.ready, &mut self.queues);
+        self.flights[at].expire(limit, |sent| {
+            if let Some((code, remark)) = why {
                 *failed += 1;
                 recorder.now.requests += 1;
                 recorder.now.pulls += 1;
@@ -436,11 +475,11 @@ impl Receiver {
                 if recorder.counts(sent.written) {
                     recorder.now.delivery_service.saturating_record(now.saturating_sub(sent.written));
                 }
-                let queue = usize::try_from(sent.number).expect("an index");
-                queues[queue].not_before = now + RETRY_NS;
-                ready.push(queue);
-            });
-        }
+            }
+            let queue = usize::try_from(sent.number).expect("an index");
+            queues[queue].not_before = now + RETRY_NS;
+            ready.push(queue);
+        });
     }
 
     fn fault(&mut self, queue: usize, what: &str) {

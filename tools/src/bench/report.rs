@@ -103,6 +103,7 @@ pub(crate) mod tests {
             seconds: 5.0,
             rates: Rates { messages_per_second: 4_000.0, ..Rates::default() },
             errors: Vec::new(),
+            connections: crate::bench::summary::Connections::default(),
             latency: Latency { response: latency, ..Latency::default() },
             verify: None,
             transactions: None,

@@ -114,6 +114,8 @@ struct LineState {
     freed: u64,
     /// Due, but no slot is free.
     held: bool,
+    /// Its connection is away.
+    down: bool,
     left: Option<u64>,
 }
 
@@ -135,6 +137,7 @@ impl Sender {
             requests: usize::from(line.stream),
             freed: 0,
             held: false,
+            down: false,
             left: line.budget,
         };
         Self {
@@ -204,7 +207,7 @@ impl Sender {
         }
         for at in 0..self.ready.len() {
             let line = self.ready[at];
-            while self.lines[line].flight.has_room() && self.lines[line].left != Some(0) {
+            while self.lines[line].may_send() && self.lines[line].left != Some(0) {
                 self.send(line, now.mono.0, lines, recorder, now);
             }
         }
@@ -214,7 +217,8 @@ impl Sender {
                 return due.min(self.next_scan);
             }
             self.due.pop();
-            if !self.plan.oneway && !self.lines[line].flight.has_room() {
+            let state = &self.lines[line];
+            if state.down || !self.plan.oneway && !state.may_send() {
                 self.lines[line].held = true;
                 continue;
             }
@@ -285,6 +289,24 @@ impl Sender {
         }
         self.next_scan = now + SCAN_NS;
         self.give_up(now.saturating_sub(self.plan.timeout_ns), TIMED_OUT, "no answer in time", recorder, now);
+    }
+
+    /// The connection of `line` is gone: what is in flight on it has failed, what is due waits.
+    pub fn lost(&mut self, line: usize, recorder: Option<&mut Recorder>, now: u64) {
+        self.lines[line].down = true;
+        if let Some(recorder) = recorder {
+            self.give_up_of(line, u64::MAX, (LOST, "the connection was lost"), recorder, now);
+        }
+    }
+
+    /// The connection of `line` is up again: what was due meanwhile goes out, as late as it is.
+    pub fn back(&mut self, line: usize, now: u64) {
+        self.lines[line].down = false;
+        if self.plan.acts.has_halves() {
+            // A broker that restarted has not heard of the group.
+            self.next_beat = 0;
+        }
+        self.freed(line, now);
     }
 
     /// Gives up everything that is in flight: the connection is gone, or nobody waits any more.
@@ -398,6 +420,9 @@ impl Sender {
     fn freed(&mut self, line: usize, now: u64) {
         let state = &mut self.lines[line];
         state.freed = now;
+        if state.down {
+            return;
+        }
         match &self.plan.lines[line].schedule {
             Some(schedule) if state.held => {
                 state.held = false;
@@ -412,17 +437,34 @@ impl Sender {
 
     fn give_up(&mut self, limit: u64, code: i32, remark: &str, recorder: &mut Recorder, now: u64) {
         for line in 0..self.lines.len() {
-            let mut gone = Vec::new();
-            self.lines[line].flight.expire(limit, |sent| gone.push(sent));
-            for sent in gone {
-                self.inflight -= 1;
-                self.failed_ever += 1;
-                recorder.now.requests += 1;
-                recorder.now.error(code, remark);
-                self.record(line, &sent, recorder, now);
-                self.freed(line, now);
-            }
+            self.give_up_of(line, limit, (code, remark), recorder, now);
         }
+    }
+
+    fn give_up_of(
+        &mut self,
+        line: usize,
+        limit: u64,
+        (code, remark): (i32, &str),
+        recorder: &mut Recorder,
+        now: u64,
+    ) {
+        let mut gone = Vec::new();
+        self.lines[line].flight.expire(limit, |sent| gone.push(sent));
+        for sent in gone {
+            self.inflight -= 1;
+            self.failed_ever += 1;
+            recorder.now.requests += 1;
+            recorder.now.error(code, remark);
+            self.record(line, &sent, recorder, now);
+            self.freed(line, now);
+        }
+    }
+}
+
+impl LineState {
+    fn may_send(&self) -> bool {
+        !self.down && self.flight.has_room()
     }
 }
 

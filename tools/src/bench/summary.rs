@@ -67,6 +67,9 @@ pub struct Summary {
     pub rates: Rates,
     /// Requests that failed, by code.
     pub errors: Vec<Failed>,
+    /// Connections that ended in its course, warm-up included.
+    #[serde(default)]
+    pub connections: Connections,
     /// Latencies.
     pub latency: Latency,
     /// With `--verify`.
@@ -156,6 +159,16 @@ pub struct Transactions {
     pub checks_unexpected: u64,
     /// Of them, for transactions that it had asked about before.
     pub checks_again: u64,
+}
+
+/// Connections that ended in the course of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Connections {
+    /// How often one was lost.
+    pub lost: u64,
+    /// How often one came back.
+    pub back: u64,
 }
 
 /// Failed requests of one code.

@@ -111,9 +111,7 @@ pub(super) struct Slots {
 
 impl Slots {
     pub(super) fn new(limit: u32) -> Self {
-        // Address space only: what is not used is not touched, and a list that never moves leaves no copies behind.
-        let slots = Vec::with_capacity(limit as usize);
-        Self { slots, free: Vec::new(), homeless: Vec::new(), limit }
+        Self { slots: Vec::new(), free: Vec::new(), homeless: Vec::new(), limit }
     }
 
     /// A free slot, now in `phase`; `None` at the limit.

@@ -44,6 +44,7 @@ pub(super) fn times(load: &Load) -> Result<(), Failure> {
     if load.duration.unwrap_or(DURATION) > longest
         || load.warmup.unwrap_or(WARMUP) > longest
         || load.interval > longest
+        || load.reconnect > longest
     {
         return Err(usage("a time of more than 30 days", "give less"));
     }

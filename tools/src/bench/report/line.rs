@@ -85,6 +85,14 @@ pub fn result(plan: &Plan, summary: &Summary, colour: Colour) -> String {
             grouped(ends.checks_again as f64),
         );
     }
+    if summary.connections.lost > 0 {
+        let _ = writeln!(
+            text,
+            "outages   {} connections lost, {} came back",
+            grouped(summary.connections.lost as f64),
+            grouped(summary.connections.back as f64),
+        );
+    }
     for failed in &summary.errors {
         let _ = writeln!(
             text,

@@ -31,6 +31,9 @@ impl Summary {
         if let Some(bound) = generator_bound(plan, outcome, &cpu) {
             remarks.push(bound);
         }
+        if outcome.crew.outages.lost > 0 {
+            remarks.push(OUTAGE.to_owned());
+        }
         let place = plan.out.clone().unwrap_or_else(|| ".".into());
         let mut summary = Self {
             schema: SCHEMA.to_owned(),
@@ -59,6 +62,7 @@ impl Summary {
                 .iter()
                 .map(|(code, (count, remark))| failed(*code, *count, remark))
                 .collect(),
+            connections: Connections { lost: outcome.crew.outages.lost, back: outcome.crew.outages.back },
             latency: latency(plan, total),
             verify: outcome.verdict,
             transactions: (plan.shares.half > 0.0).then_some(Transactions {
@@ -77,6 +81,7 @@ impl Summary {
     }
 }
 
+const OUTAGE: &str = "connections were lost: what was in flight on them failed (code -2), what was due meanwhile was sent late";
 const WALL_CLOCKS: &str = "response is since the message was born, service since it was stored, on the wall clocks of their hosts in whole ms";
 
 fn parameters(plan: &Plan, outcome: &Outcome) -> Parameters {
