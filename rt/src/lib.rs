@@ -7,6 +7,7 @@
 pub mod chunks;
 pub mod disk;
 pub mod env;
+pub mod prefetch;
 pub mod reactor;
 pub mod real;
 pub mod sim;
@@ -18,6 +19,7 @@ pub mod window;
 pub use chunks::Chunks;
 pub use disk::{DirEntry, Disk, DiskFile, OpenMode, Space};
 pub use env::{Class, Env, Mono, Now};
+pub use prefetch::prefetch;
 pub use reactor::{Reactor, TurnOutcome};
 pub use slice::{Pinned, SharedSlice};
 pub use transport::{CloseReason, ConnId, Event, ListenerId, Outbox, Transport, listen_patiently};

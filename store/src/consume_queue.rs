@@ -135,6 +135,18 @@ impl QueueConfig {
     }
 }
 
+/// The entries behind the one that is visited, as far as they lie on its page: what a reader may prepare for.
+#[derive(Clone, Copy)]
+pub struct Ahead<'p>(&'p [[u8; Entry::LEN]]);
+
+impl Ahead<'_> {
+    /// The entry `steps` behind the next one; `None` if it is not on the page, or nothing is there.
+    #[must_use]
+    pub fn entry(&self, steps: usize) -> Option<Entry> {
+        self.0.get(steps).map(Entry::decode).filter(|entry| !entry.is_hole())
+    }
+}
+
 /// Where [`ConsumeQueues::read`] stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reach {
@@ -443,10 +455,10 @@ impl<E: Env> ConsumeQueues<E> {
         &self,
         queue: QueueRef,
         from: QueueOffset,
-        mut visit: impl FnMut(QueueOffset, Entry) -> ControlFlow<()>,
+        mut visit: impl FnMut(QueueOffset, Entry, Ahead<'_>) -> ControlFlow<()>,
     ) -> Reach {
         let state = self.shared.state.borrow();
-        state.read(queue.0, from.get(), |offset, entry| visit(QueueOffset::new(offset), entry))
+        state.read(queue.0, from.get(), |offset, entry, ahead| visit(QueueOffset::new(offset), entry, ahead))
     }
 
     /// Reads up to `count` entries at and behind `from` from memory and disk. May return fewer; `next` of the result

@@ -1,3 +1,6 @@
+use net::properties;
+use proptest::prelude::*;
+
 use super::Filter;
 
 const PROPERTIES: [(&str, &str); 8] = [
@@ -138,4 +141,33 @@ fn depth_and_size_are_bounded() {
     assert!(Filter::compile(&wide).is_err());
     let fits = vec!["a = 6"; 200].join(" OR ");
     assert!(Filter::compile(&fits).is_ok());
+}
+
+const FILTERS: [&str; 12] = [
+    "a = 1",
+    "a <> 1",
+    "a > 1 OR b = 'x'",
+    "a IS NULL AND b IS NOT NULL",
+    "NOT (b = 'x')",
+    "b IN ('x', '1')",
+    "ab NOT IN ('x')",
+    "ab CONTAINS 'x'",
+    "b STARTSWITH '1' OR b ENDSWITH 'x'",
+    "a = b",
+    "a BETWEEN 0 AND 1",
+    "NOT ab",
+];
+
+proptest! {
+    #[test]
+    fn stored_properties_are_evaluated_as_looked_up_ones_are(
+        // Keys and values of which many are alike, cut short, empty or no text.
+        stored in prop::collection::vec(prop::sample::select(b"aabbx1\x01\x01\x01\x02\x02\xFF".to_vec()), 0..120),
+    ) {
+        for text in FILTERS {
+            let filter = Filter::compile(text).expect("a filter");
+            let find = |name: &str| str::from_utf8(properties::find(&stored, name)?).ok();
+            prop_assert_eq!(filter.matches_stored(&stored), filter.matches(find), "{}", text);
+        }
+    }
 }

@@ -50,7 +50,7 @@ pub(super) async fn read<E: Env>(
     loop {
         let wanted = {
             let state = shared.state.borrow();
-            let reach = state.read(handle, found.next.get(), |offset, entry| {
+            let reach = state.read(handle, found.next.get(), |offset, entry, _| {
                 if found.entries.len() >= count {
                     return ControlFlow::Break(());
                 }

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use super::names::{Names, QueueName};
 use super::tails::{Slot, Tails};
-use super::{Entry, PAGE_ENTRIES, Reach, Stop};
+use super::{Ahead, Entry, PAGE_ENTRIES, Reach, Stop};
 use crate::offset::PhysicalOffset;
 use crate::queue_log::files::SEGMENT_PAGES;
 use crate::queue_log::page::PageHeader;
@@ -238,7 +238,7 @@ impl State {
         &self,
         handle: u32,
         from: u64,
-        mut visit: impl FnMut(u64, Entry) -> ControlFlow<()>,
+        mut visit: impl FnMut(u64, Entry, Ahead<'_>) -> ControlFlow<()>,
     ) -> Reach {
         let queue = &self.queues[handle as usize];
         let mut at = from.max(queue.min);
@@ -264,9 +264,10 @@ impl State {
                 }
             };
             let (entries, _) = bytes.as_chunks::<{ Entry::LEN }>();
-            for entry in &entries[(at - first) as usize..] {
+            let mut rest = entries[(at - first) as usize..].iter();
+            while let Some(entry) = rest.next() {
                 let entry = Entry::decode(entry);
-                if !entry.is_hole() && visit(at, entry).is_break() {
+                if !entry.is_hole() && visit(at, entry, Ahead(rest.as_slice())).is_break() {
                     return Reach::new(at, Stop::Visitor);
                 }
                 at += 1;

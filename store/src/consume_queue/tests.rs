@@ -14,7 +14,7 @@ fn entry(at: u64) -> Entry {
 
 fn read_all(state: &State, handle: u32, from: u64) -> (Vec<(u64, Entry)>, Reach) {
     let mut seen = Vec::new();
-    let reach = state.read(handle, from, |offset, entry| {
+    let reach = state.read(handle, from, |offset, entry, _| {
         seen.push((offset, entry));
         ControlFlow::Continue(())
     });

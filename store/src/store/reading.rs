@@ -41,7 +41,7 @@ impl<E: Env> Store<E> {
         let window = &*self.log.window;
         let mut gather = Gather::new(limits);
         let mut cold = false;
-        let reach = self.queues.read(queue, from, |offset, entry| {
+        let reach = self.queues.read(queue, from, |offset, entry, ahead| {
             if gather.is_seen(&entry) {
                 return ControlFlow::Continue(());
             }
@@ -59,7 +59,7 @@ impl<E: Env> Store<E> {
                 queue_offset: offset,
                 at: entry.at,
                 bytes: entry.size,
-                source: CandidateBytes::Window(window),
+                source: CandidateBytes::Window(window, ahead),
             };
             if accept(&candidate) {
                 gather.take(&entry, |from, len| {

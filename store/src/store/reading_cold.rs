@@ -7,7 +7,7 @@ use rt::Env;
 use super::Store;
 use super::reading::{Gather, outside};
 use crate::cold::Held;
-use crate::read::{Accept, CandidateBytes};
+use crate::read::{Accept, CandidateBytes, STEPS_AHEAD, prepare};
 use crate::record::inner_batch;
 use crate::{Candidate, QueueOffset, QueueRef, ReadBatch, ReadLimits, ReadStatus, StoreError};
 
@@ -54,7 +54,7 @@ impl<E: Env> Store<E> {
             let mut gather = Gather::new(limits);
             let mut behind = QueueOffset::default();
             let mut held: Option<Held> = None;
-            for (offset, entry) in read.entries {
+            for (index, (offset, entry)) in read.entries.iter().copied().enumerate() {
                 if gather.is_seen(&entry) {
                     continue;
                 }
@@ -72,6 +72,9 @@ impl<E: Env> Store<E> {
                 }
                 // Retention was faster: the next read starts behind what it took.
                 let Some(held) = &held else { continue };
+                let later = read.entries.get(index + 1 + STEPS_AHEAD).map(|(_, entry)| entry);
+                let later = later.and_then(|entry| held.part(entry.at.get(), entry.size as usize));
+                later.into_iter().for_each(prepare);
                 let bytes = held.part(at, len).expect("it was read for this record");
                 let record = log.proven(entry.at, bytes)?;
                 let candidate = Candidate {

@@ -21,7 +21,7 @@ struct OneIn {
 
 fn number_of(record: &[u8]) -> u64 {
     let Ok(Parsed::Record(record)) = parse(record) else { panic!("no record") };
-    u64::from_be_bytes(record.body()[..8].try_into().unwrap())
+    u64::from_be_bytes(*record.body().first_chunk().expect("a number first"))
 }
 
 impl Accept for OneIn {
@@ -115,7 +115,7 @@ fn read_over_damage(wanted: OneIn) -> Result<Vec<u64>, StoreError> {
         1,
         Corruption::FlipBit,
     );
-    let queue = bench.store.find_queue(TOPIC, 0).unwrap();
+    let queue = bench.store.find_queue(TOPIC, 0).expect("it was sent to");
     let limits = ReadLimits { count: 32, bytes: 1 << 20, scan: 32 };
     let read = || {
         let (_, batch) =
