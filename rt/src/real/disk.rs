@@ -148,11 +148,11 @@ impl File {
 
 impl DiskFile for File {
     async fn read_at(&self, offset: u64, len: usize) -> io::Result<SharedSlice> {
-        let mut memory = AlignedMemory::zeroed(len);
+        let mut memory = AlignedMemory::unwritten(len);
         let mut done = 0;
         while done < len {
             let bytes = (len - done).min(OPERATION_MAX);
-            let start = memory.as_mut()[done..].as_mut_ptr();
+            let start = memory.address(done);
             let entry = opcode::Read::new(self.target(), start, bytes as u32) // at most OPERATION_MAX
                 .offset(offset + done as u64)
                 .build();
@@ -173,7 +173,8 @@ impl DiskFile for File {
                 Err(error) => return Err(error),
             }
         }
-        Ok(memory.into_slice(done))
+        // SAFETY: each read has written as many bytes as it returned, one behind the other.
+        Ok(unsafe { memory.into_written(done) })
     }
 
     async fn write_at(&self, offset: u64, data: SharedSlice, durable: bool) -> io::Result<()> {
