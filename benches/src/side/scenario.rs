@@ -83,8 +83,10 @@ pub(crate) enum Scenario {
     Lateness,
     /// Pops of 32, each message acknowledged.
     Pop,
-    /// Pulls through a filter of SQL92 that one message in a hundred passes.
+    /// Pulls through a filter of SQL92 that one message in a hundred passes; all of them in memory, on both sides.
     Filter,
+    /// The same with a window that holds half of them: the rest comes from the disk, and RocketMQ's from the page cache.
+    FilterCold,
     /// A million and ten million pending timers.
     Timers,
     /// Start, restart, idleness, memory of connections and parked pulls.
@@ -175,7 +177,8 @@ impl Scenario {
             Self::Delay => "delayed sends (due in an hour), 4 x 64, 1 KiB",
             Self::Lateness => "delayed delivery, due in 5 s, ours 50,000/s, theirs 5,000/s",
             Self::Pop => "pop of 32 and an acknowledgement for each, 4 consumers, 128 B",
-            Self::Filter => "SQL92 filter, 1 of 101 of 100,000 messages passes",
+            Self::Filter => "SQL92 filter, 1 of 101 of 100,000 messages passes, all in memory",
+            Self::FilterCold => "SQL92 filter, 1 of 101 of 100,000 messages passes, ours half from the disk",
             Self::Timers => "pending timers over a week",
             Self::Footprint => "footprint",
         }
@@ -203,7 +206,12 @@ impl Scenario {
             Self::B6One | Self::B6Few | Self::B6 | Self::B6Many => Flush::Sync,
             _ => Flush::Async,
         };
-        Setup::new(flush)
+        let mut setup = Setup::new(flush);
+        if self == Self::Filter {
+            // 120 MB of records.
+            setup.ours.push("store.window_mib=256".to_owned());
+        }
+        setup
     }
 
     /// What it is to a server that only takes messages; `None` if it needs more than that.
@@ -288,7 +296,9 @@ impl Scenario {
             Self::Pop => {
                 (Kind::Pop, &["--consumers=4", "--pull=32", "--size=128", "--backlog=200000", "--warmup=1s"])
             }
-            Self::Filter => (
+            // Requests of 32 messages are filled, whose keys count up from the request's own: only from the 32nd of the
+            // 101 on is each key met as often as the others.
+            Self::Filter | Self::FilterCold => (
                 Kind::Consume,
                 &[
                     "--consumers=4",
@@ -296,7 +306,7 @@ impl Scenario {
                     "--backlog=25000",
                     "--keys=rr:101",
                     "--sql",
-                    "--filter=KEYS = 'k00000007'",
+                    "--filter=KEYS = 'k00000040'",
                 ],
             ),
             Self::B8

@@ -88,7 +88,7 @@ pub(super) fn of(scenario: Scenario, rival: Rival) -> Vec<Measure> {
             at("delivered early", |figures| figures.early as f64, Target::None),
         ],
         Scenario::Pop => vec![rate(times(8.0)), cpu(times(8.0)), p99(Target::None)],
-        Scenario::Filter => vec![
+        Scenario::Filter | Scenario::FilterCold => vec![
             Measure { name: "messages passed/s", of: Figures::rate, more: true, target: times(5.0) },
             cpu(times(5.0)),
         ],
