@@ -7,7 +7,8 @@ use net::requests::{DeleteTopicInBroker, EndTransaction, RecallMessage, SendMess
 use rt::sim::{Crash, OpKind, Verdict};
 
 use crate::support::{
-    Answer, Client, Host, Setup, WindowFile, World, batch_of, create_topic, group_config, message, property,
+    Answer, Client, Host, Restart, Setup, WindowFile, World, batch_of, create_topic, group_config, message,
+    property,
 };
 
 const MINUTE_MS: u64 = 60_000;
@@ -16,12 +17,6 @@ fn once(mut setup: Setup) -> Setup {
     setup.config.dedup_window = Span(Some(10 * MINUTE_MS));
     setup.config.dedup_count = 64;
     setup
-}
-
-fn boot(world: &World, setup: &Setup) -> Host {
-    let host = world.boot(setup);
-    world.connect_local(&host).must(&create_topic("T", 4), b"");
-    host
 }
 
 fn send(client: &mut Client<'_>, queue_id: i32, key: &str, body: &str) -> Answer {
@@ -41,7 +36,7 @@ fn stored(client: &mut Client<'_>) -> Vec<String> {
 #[test]
 fn a_retry_is_answered_with_the_first_result_whatever_queue_it_names() {
     let world = World::new(1);
-    let host = boot(&world, &once(Setup::default()));
+    let host = world.boot_with_topic(&once(Setup::default()), 4);
     let mut client = world.connect(&host);
     send(&mut client, 1, "other", "other");
     let first = send(&mut client, 1, "K", "once");
@@ -56,7 +51,7 @@ fn a_retry_is_answered_with_the_first_result_whatever_queue_it_names() {
 #[test]
 fn without_the_switch_every_send_is_stored() {
     let world = World::new(2);
-    let host = boot(&world, &Setup::default());
+    let host = world.boot_with_topic(&Setup::default(), 4);
     let mut client = world.connect(&host);
     send(&mut client, 0, "K", "a");
     send(&mut client, 0, "K", "b");
@@ -66,7 +61,7 @@ fn without_the_switch_every_send_is_stored() {
 #[test]
 fn a_connection_that_dies_between_store_and_answer_leaves_one_message() {
     let world = World::new(3);
-    let host = boot(&world, &once(Setup::sync()));
+    let host = world.boot_with_topic(&once(Setup::sync()), 4);
     // The message is stored in the turn that takes it; its answer waits for a flush that takes a second.
     host.disk().on_operation(|operation| match operation.kind {
         OpKind::Flush | OpKind::DurableWrite => Verdict::Delay(Duration::from_secs(1)),
@@ -89,29 +84,23 @@ fn a_connection_that_dies_between_store_and_answer_leaves_one_message() {
 
 #[test]
 fn keys_are_known_after_any_restart() {
-    for crash in [None, Some(Crash::Process), Some(Crash::Power)] {
+    for restart in Restart::ALL {
         let world = World::new(4);
         let file = WindowFile::new();
-        let setup = match crash {
-            Some(Crash::Process) => once(Setup::default()).window(&file),
-            _ => once(Setup::sync()),
-        };
-        let host = boot(&world, &setup);
+        let setup = restart.survived_by(once(Setup::default()), &file);
+        let host = world.boot_with_topic(&setup, 4);
         let mut client = world.connect(&host);
         let firsts: Vec<_> =
             (0..70).map(|number| place(&send(&mut client, number % 4, &format!("K{number}"), "x"))).collect();
         drop(client);
-        let disk = match crash {
-            None => host.stop(&world),
-            Some(kind) => host.crash(kind),
-        };
+        let disk = restart.end(host, &world);
         let host = world.boot_from(disk, &setup);
         let mut client = world.connect(&host);
         for number in (6..70).rev() {
             let again = send(&mut client, 0, &format!("K{number}"), "x");
-            assert_eq!(place(&again), firsts[number as usize], "{crash:?} {number}");
+            assert_eq!(place(&again), firsts[number as usize], "{restart:?} {number}");
         }
-        assert_eq!(stored(&mut client).len(), 70, "{crash:?}");
+        assert_eq!(stored(&mut client).len(), 70, "{restart:?}");
     }
 }
 
@@ -119,7 +108,7 @@ fn keys_are_known_after_any_restart() {
 fn keys_that_were_sent_while_the_switch_was_off_do_not_count() {
     let world = World::new(5);
     let setup = once(Setup::default());
-    let host = boot(&world, &setup);
+    let host = world.boot_with_topic(&setup, 4);
     send(&mut world.connect(&host), 0, "K", "first");
     let host = world.boot_from(host.stop(&world), &Setup::default());
     send(&mut world.connect(&host), 0, "K", "second");
@@ -133,7 +122,7 @@ fn keys_that_were_sent_while_the_switch_was_off_do_not_count() {
 #[test]
 fn a_key_is_forgotten_after_the_window_and_when_younger_ones_need_the_room() {
     let world = World::new(6);
-    let host = boot(&world, &once(Setup::default()));
+    let host = world.boot_with_topic(&once(Setup::default()), 4);
     let mut client = world.connect(&host);
     send(&mut client, 0, "K", "a");
     world.run_ms(10 * MINUTE_MS - 1_000);
@@ -153,7 +142,7 @@ fn a_key_is_forgotten_after_the_window_and_when_younger_ones_need_the_room() {
 #[test]
 fn a_refused_send_leaves_no_key_behind() {
     let world = World::new(7);
-    let host = boot(&world, &once(Setup::default()));
+    let host = world.boot_with_topic(&once(Setup::default()), 4);
     let mut client = world.connect(&host);
     let properties = property("UNIQ_KEY", "K") + &property("DELAY", "soon");
     let refused = client.ask(&SendMessageV2 { properties: Some(&properties), ..message("T", 0) }, b"x");
@@ -167,7 +156,7 @@ fn a_retried_half_message_is_one_half_message() {
     for restart in [false, true] {
         let world = World::new(8);
         let setup = once(Setup::sync());
-        let mut host = boot(&world, &setup);
+        let mut host = world.boot_with_topic(&setup, 4);
         let properties =
             property("UNIQ_KEY", "K") + &property("TRAN_MSG", "true") + &property("PGROUP", "producers");
         let born_at_ms = world.unix_ms();
@@ -207,7 +196,7 @@ fn a_retried_delayed_message_waits_once_and_can_be_recalled_by_the_handle_of_eit
     for restart in [false, true] {
         let world = World::new(9);
         let setup = once(Setup::sync());
-        let mut host = boot(&world, &setup);
+        let mut host = world.boot_with_topic(&setup, 4);
         let send_in = |host: &Host, key: &str, name: &str, value: &str| {
             let properties = property("UNIQ_KEY", key) + &property(name, value);
             let request = SendMessageV2 { properties: Some(&properties), ..message("T", 0) };
@@ -236,7 +225,7 @@ fn a_retried_delayed_message_waits_once_and_can_be_recalled_by_the_handle_of_eit
 #[test]
 fn of_a_batch_only_what_is_new_is_stored() {
     let world = World::new(10);
-    let host = boot(&world, &once(Setup::default()));
+    let host = world.boot_with_topic(&once(Setup::default()), 4);
     let mut client = world.connect(&host);
     let keys: Vec<String> = (0..4).map(|number| property("UNIQ_KEY", &format!("K{number}"))).collect();
     let item = |number: usize| (&b"0123"[number..=number], keys[number].as_str());
@@ -258,7 +247,7 @@ fn of_a_batch_only_what_is_new_is_stored() {
 #[test]
 fn one_message_is_tried_again_under_its_first_key_as_often_as_it_fails() {
     let world = World::new(11);
-    let host = boot(&world, &once(Setup::default()));
+    let host = world.boot_with_topic(&once(Setup::default()), 4);
     let mut admin = world.connect_local(&host);
     admin.must(&net::requests::UpdateAndCreateSubscriptiongroup {}, &group_config("g", |_| {}));
     admin.must(&create_topic("%RETRY%g", 1), b"");
@@ -278,7 +267,7 @@ fn one_message_is_tried_again_under_its_first_key_as_often_as_it_fails() {
 #[test]
 fn a_topic_made_anew_knows_no_keys_of_the_old_one() {
     let world = World::new(12);
-    let host = boot(&world, &once(Setup::default()));
+    let host = world.boot_with_topic(&once(Setup::default()), 4);
     let mut admin = world.connect_local(&host);
     send(&mut admin, 0, "K", "old");
     admin.must(&DeleteTopicInBroker { topic: "T" }, b"");

@@ -4,17 +4,11 @@ use net::body::KvTable;
 use net::requests::{GetBrokerRuntimeInfo, SendMessageV2};
 use rt::sim::Crash;
 
-use crate::support::{Client, Host, Setup, World, batch_of, create_topic, message, property, pull};
+use crate::support::{Client, Setup, World, batch_of, message, property, pull};
 
 fn send_delayed(client: &mut Client<'_>, level: &str, body: &[u8]) {
     let properties = property("KEYS", "k") + &property("TAGS", "red") + &property("DELAY", level);
     client.must(&SendMessageV2 { properties: Some(&properties), ..message("T", 1) }, body);
-}
-
-fn boot(world: &World, setup: &Setup) -> Host {
-    let host = world.boot(setup);
-    world.connect_local(&host).must(&create_topic("T", 2), b"");
-    host
 }
 
 fn delivered(client: &mut Client<'_>) -> Vec<String> {
@@ -24,7 +18,7 @@ fn delivered(client: &mut Client<'_>) -> Vec<String> {
 #[test]
 fn a_message_is_seen_when_its_level_is_over_and_not_before() {
     let world = World::new(1);
-    let host = boot(&world, &Setup::default());
+    let host = world.boot_with_topic(&Setup::default(), 2);
     let mut client = world.connect(&host);
     let began = world.now_ms();
     send_delayed(&mut client, "2", b"later");
@@ -43,7 +37,7 @@ fn a_message_is_seen_when_its_level_is_over_and_not_before() {
 #[test]
 fn a_waiting_pull_is_woken_by_the_delivery() {
     let world = World::new(2);
-    let host = boot(&world, &Setup::default());
+    let host = world.boot_with_topic(&Setup::default(), 2);
     let mut client = world.connect(&host);
     let mut consumer = world.connect(&host);
     let opaque = consumer.begin(&crate::support::attached(pull("g", "T", 1, 0), 15_000), b"");
@@ -58,7 +52,7 @@ fn a_waiting_pull_is_woken_by_the_delivery() {
 fn a_level_beyond_the_last_is_the_last_and_level_0_is_none() {
     let world = World::new(3);
     let setup = Setup::with(|config| config.delay_levels = broker::config::DelayLevels(vec![1_000, 3_000]));
-    let host = boot(&world, &setup);
+    let host = world.boot_with_topic(&setup, 2);
     let mut client = world.connect(&host);
     send_delayed(&mut client, "99", b"last level");
     send_delayed(&mut client, "0", b"no level");
@@ -73,7 +67,7 @@ fn a_level_beyond_the_last_is_the_last_and_level_0_is_none() {
 #[test]
 fn thousands_that_are_due_together_come_complete_and_in_order() {
     let world = World::new(4);
-    let host = boot(&world, &Setup::default());
+    let host = world.boot_with_topic(&Setup::default(), 2);
     let mut client = world.connect(&host);
     let bodies: Vec<String> = (0..3_000).map(|number| format!("m{number}")).collect();
     for body in &bodies {
@@ -86,7 +80,7 @@ fn thousands_that_are_due_together_come_complete_and_in_order() {
 #[test]
 fn records_that_left_the_window_are_delivered_from_the_files() {
     let world = World::new(5);
-    let host = boot(&world, &Setup::default());
+    let host = world.boot_with_topic(&Setup::default(), 2);
     let mut client = world.connect(&host);
     let bodies: Vec<String> = (0..60).map(|number| format!("{number:05}").repeat(8_000)).collect();
     for body in &bodies {
@@ -101,7 +95,7 @@ fn records_that_left_the_window_are_delivered_from_the_files() {
 fn what_waits_over_a_clean_stop_comes_once_and_at_once_if_it_is_overdue() {
     let world = World::new(6);
     let setup = Setup::default();
-    let host = boot(&world, &setup);
+    let host = world.boot_with_topic(&setup, 2);
     let mut client = world.connect(&host);
     send_delayed(&mut client, "1", b"before the stop");
     world.run_ms(1_100);
@@ -125,7 +119,7 @@ fn no_crash_loses_a_delayed_message_whose_send_was_flushed() {
         let mut setup = Setup::default();
         // Metadata reaches the disk long before what was delivered.
         setup.store.flush_interval = std::time::Duration::from_secs(5);
-        let host = boot(&world, &setup);
+        let host = world.boot_with_topic(&setup, 2);
         let mut client = world.connect(&host);
         for number in 0..20 {
             send_delayed(&mut client, "3", format!("m{number}").as_bytes());
@@ -147,7 +141,7 @@ fn no_crash_loses_a_delayed_message_whose_send_was_flushed() {
 #[test]
 fn runtime_information_shows_how_far_each_level_is() {
     let world = World::new(7);
-    let host = boot(&world, &Setup::default());
+    let host = world.boot_with_topic(&Setup::default(), 2);
     let mut client = world.connect(&host);
     send_delayed(&mut client, "1", b"patient");
     world.run_ms(500);
@@ -162,7 +156,7 @@ fn runtime_information_shows_how_far_each_level_is() {
 #[test]
 fn a_batch_cannot_be_delayed() {
     let world = World::new(8);
-    let host = boot(&world, &Setup::default());
+    let host = world.boot_with_topic(&Setup::default(), 2);
     let mut client = world.connect(&host);
     for name in ["DELAY", "TIMER_DELAY_SEC", "TIMER_DELIVER_MS", "TRAN_MSG"] {
         let properties = property(name, "1");

@@ -3,11 +3,10 @@
 use net::requests::{
     ConsumerSendMsgBack, SendMessageV2, UpdateAndCreateSubscriptiongroup, UpdateAndCreateTopic,
 };
-use rt::sim::Crash;
 
 use crate::support::{
-    Answer, Client, Host, Setup, WindowFile, World, batch_of, create_topic, group_config, message, property,
-    pull,
+    Answer, Client, Host, Restart, Setup, WindowFile, World, batch_of, create_topic, group_config, message,
+    property, pull,
 };
 
 const INNER: i32 = 0x80;
@@ -86,33 +85,27 @@ fn a_pull_that_may_bring_little_never_ends_within_a_batch() {
 
 #[test]
 fn batches_keep_their_offsets_over_any_restart() {
-    for crash in [None, Some(Crash::Process), Some(Crash::Power)] {
+    for restart in Restart::ALL {
         let world = World::new(3);
         let file = WindowFile::new();
-        let setup = match crash {
-            Some(Crash::Process) => Setup::default().window(&file),
-            _ => Setup::sync(),
-        };
+        let setup = restart.survived_by(Setup::default(), &file);
         let host = boot(&world, &setup);
         let mut client = world.connect(&host);
         for number in 0..20 {
             send(&mut client, &format!("K{number}"), &["a", "b", "c"]);
         }
         drop(client);
-        let disk = match crash {
-            None => host.stop(&world),
-            Some(kind) => host.crash(kind),
-        };
+        let disk = restart.end(host, &world);
         let host = world.boot_from(disk, &setup);
         let mut client = world.connect(&host);
         let (mut records, mut next) = (0, 0);
         while next < 60 {
             let (came, behind) = read(&mut client, next);
-            assert!(behind > next, "{crash:?}");
+            assert!(behind > next, "{restart:?}");
             (records, next) = (records + came.len(), behind);
         }
-        assert_eq!((records, next), (20, 60), "{crash:?}");
-        assert_eq!(send(&mut client, "more", &["d"]).number("queueOffset"), 60, "{crash:?}");
+        assert_eq!((records, next), (20, 60), "{restart:?}");
+        assert_eq!(send(&mut client, "more", &["d"]).number("queueOffset"), 60, "{restart:?}");
     }
 }
 

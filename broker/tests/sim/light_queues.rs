@@ -4,8 +4,8 @@ use net::requests::{DeleteTopicInBroker, GetAllTopicConfig, GetMaxOffset, SendMe
 use rt::sim::Crash;
 
 use crate::support::{
-    Answer, Client, Host, Setup, WindowFile, World, attached, commit, create_topic, message, offset_query,
-    property, pull,
+    Answer, Client, Restart, Setup, WindowFile, World, attached, commit, message, offset_query, property,
+    pull,
 };
 
 const A: &str = "%LMQ%a";
@@ -15,12 +15,6 @@ fn light(mut setup: Setup) -> Setup {
     setup.config.light_queues = true;
     setup.config.multi_dispatch = true;
     setup
-}
-
-fn boot(world: &World, setup: &Setup) -> Host {
-    let host = world.boot(setup);
-    world.connect_local(&host).must(&create_topic("T", 2), b"");
-    host
 }
 
 fn send(client: &mut Client<'_>, names: &str, more: &str, body: &str) -> Answer {
@@ -35,7 +29,7 @@ fn end(client: &mut Client<'_>, topic: &str) -> i64 {
 #[test]
 fn a_message_is_read_in_its_queue_and_in_every_light_queue_that_it_names() {
     let world = World::new(1);
-    let host = boot(&world, &light(Setup::default()));
+    let host = world.boot_with_topic(&light(Setup::default()), 2);
     let mut client = world.connect(&host);
     send(&mut client, A, "", "one");
     send(&mut client, &format!("{A},{B},{A}"), "", "two");
@@ -60,7 +54,7 @@ fn a_message_is_read_in_its_queue_and_in_every_light_queue_that_it_names() {
 #[test]
 fn a_reader_that_waits_for_a_light_queue_is_woken() {
     let world = World::new(2);
-    let host = boot(&world, &light(Setup::default()));
+    let host = world.boot_with_topic(&light(Setup::default()), 2);
     let mut reader = world.connect(&host);
     let waiting = reader.begin(&attached(pull("g", A, 0, 0), 15_000), b"");
     world.run_ms(100);
@@ -71,40 +65,34 @@ fn a_reader_that_waits_for_a_light_queue_is_woken() {
 
 #[test]
 fn light_queues_are_the_same_after_any_restart() {
-    for crash in [None, Some(Crash::Process), Some(Crash::Power)] {
+    for restart in Restart::ALL {
         let world = World::new(3);
         let file = WindowFile::new();
-        let setup = match crash {
-            Some(Crash::Process) => light(Setup::default()).window(&file),
-            _ => light(Setup::sync()),
-        };
-        let host = boot(&world, &setup);
+        let setup = restart.survived_by(light(Setup::default()), &file);
+        let host = world.boot_with_topic(&setup, 2);
         let mut client = world.connect(&host);
         for number in 0..40 {
             let names = if number % 4 == 0 { format!("{A},{B}") } else { A.to_owned() };
             send(&mut client, &names, "", &number.to_string());
         }
         drop(client);
-        let disk = match crash {
-            None => host.stop(&world),
-            Some(kind) => host.crash(kind),
-        };
+        let disk = restart.end(host, &world);
         let host = world.boot_from(disk, &setup);
         let mut client = world.connect(&host);
         let all: Vec<String> = (0..40).map(|number| number.to_string()).collect();
-        assert_eq!(client.all_texts(A, 0), all, "{crash:?}");
-        assert_eq!(client.all_texts(B, 0).len(), 10, "{crash:?}");
+        assert_eq!(client.all_texts(A, 0), all, "{restart:?}");
+        assert_eq!(client.all_texts(B, 0).len(), 10, "{restart:?}");
         let before = end(&mut client, A);
         send(&mut client, A, "", "more");
-        assert_eq!(end(&mut client, A), before + 1, "{crash:?}");
-        assert_eq!(client.all_texts(A, 0).len(), 41, "{crash:?}");
+        assert_eq!(end(&mut client, A), before + 1, "{restart:?}");
+        assert_eq!(client.all_texts(A, 0).len(), 41, "{restart:?}");
     }
 }
 
 #[test]
 fn a_delayed_message_comes_into_its_light_queues_when_it_is_due() {
     let world = World::new(4);
-    let host = boot(&world, &light(Setup::default()));
+    let host = world.boot_with_topic(&light(Setup::default()), 2);
     let mut client = world.connect(&host);
     send(&mut client, A, &property("DELAY", "1"), "later");
     send(&mut client, A, &property("TIMER_DELAY_MS", "700"), "and this");
@@ -120,7 +108,7 @@ fn what_a_producer_writes_about_places_is_not_believed() {
     for setup in [Setup::default(), light(Setup::default())] {
         let is_on = setup.config.light_queues;
         let world = World::new(5);
-        let host = boot(&world, &setup);
+        let host = world.boot_with_topic(&setup, 2);
         let forged = property("INNER_MULTI_QUEUE_OFFSET", "7000000");
         send(&mut world.connect(&host), A, &forged, "x");
         let came = world.connect(&host).ask(&pull("g", "T", 0, 0), b"").messages().remove(0);
@@ -138,7 +126,7 @@ fn there_are_so_many_light_queues_and_no_more() {
     let world = World::new(6);
     let mut setup = light(Setup::default());
     setup.config.light_queues_max = 2;
-    let host = boot(&world, &setup);
+    let host = world.boot_with_topic(&setup, 2);
     let mut admin = world.connect_local(&host);
     send(&mut admin, &format!("{A},{B}"), "", "x");
     let third = property("INNER_MULTI_DISPATCH", "%LMQ%c");

@@ -1,7 +1,7 @@
 //! The broker shard on the simulated machine: one file per behaviour, clients that speak frames, virtual time.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
+use testbed as support;
 
 mod admin_access;
 mod assignment;

@@ -7,13 +7,7 @@ use net::requests::PopMessage;
 use rt::sim::{Crash, FaultRule, OpKind, Repeat};
 use rustix::io::Errno;
 
-use crate::support::{Client, Host, Setup, World, create_topic, message, pop};
-
-fn boot(world: &World, setup: &Setup) -> Host {
-    let host = world.boot(setup);
-    world.connect_local(&host).must(&create_topic("T", 2), b"");
-    host
-}
+use crate::support::{Client, Setup, World, message, pop};
 
 /// Pops until nothing came for longer than messages are invisible, and acknowledges all of it.
 fn drain(world: &World, client: &mut Client<'_>) -> BTreeMap<String, usize> {
@@ -33,7 +27,7 @@ fn drain(world: &World, client: &mut Client<'_>) -> BTreeMap<String, usize> {
 
 fn life(seed: u64, setup: &Setup, kind: Crash, until_ms: u64) {
     let world = World::new(seed);
-    let host = boot(&world, setup);
+    let host = world.boot_with_topic(setup, 2);
     let mut client = world.connect(&host);
     let (mut stable, mut open) = (Vec::new(), Vec::new());
     let mut number = 0;
@@ -88,7 +82,7 @@ fn a_retry_that_was_not_flushed_is_made_again() {
         let world = World::new(500 + seed);
         let mut setup = Setup::default();
         setup.store.flush_interval = Duration::from_secs(5);
-        let host = boot(&world, &setup);
+        let host = world.boot_with_topic(&setup, 2);
         let mut client = world.connect(&host);
         let texts: Vec<String> = (0..6).map(|number| format!("m{number}")).collect();
         for text in &texts {
@@ -111,7 +105,7 @@ fn a_retry_that_was_not_flushed_is_made_again() {
 fn what_is_out_at_a_clean_stop_is_out_after_it() {
     let world = World::new(1);
     let setup = Setup::default();
-    let host = boot(&world, &setup);
+    let host = world.boot_with_topic(&setup, 2);
     let mut client = world.connect(&host);
     for number in 0..4 {
         client.must(&message("T", 0), format!("m{number}").as_bytes());
@@ -138,7 +132,7 @@ fn what_is_out_at_a_clean_stop_is_out_after_it() {
 #[test]
 fn a_retry_that_the_disk_refuses_is_made_when_there_is_room() {
     let world = World::new(2);
-    let host = boot(&world, &Setup::default());
+    let host = world.boot_with_topic(&Setup::default(), 2);
     let mut client = world.connect(&host);
     for number in 0..3 {
         client.must(&message("T", 0), format!("m{number}").as_bytes());
@@ -169,7 +163,7 @@ fn an_ack_in_the_moment_of_a_flush_is_not_undone_by_it() {
     for delay in (0..700).step_by(35) {
         let world = World::new(600 + delay);
         let setup = Setup::sync();
-        let host = boot(&world, &setup);
+        let host = world.boot_with_topic(&setup, 2);
         let mut client = world.connect(&host);
         for number in 0..2 {
             client.must(&message("T", 0), format!("m{number}").as_bytes());
@@ -190,7 +184,7 @@ fn thousands_that_are_due_together_come_again_complete() {
     let world = World::new(3);
     let mut setup = Setup::default();
     setup.store.window_bytes = 4 << 20;
-    let host = boot(&world, &setup);
+    let host = world.boot_with_topic(&setup, 2);
     let mut client = world.connect(&host);
     let mut sent = Vec::new();
     for number in 0..3_000 {
@@ -222,7 +216,7 @@ fn what_left_the_window_comes_again_from_the_files() {
     let world = World::new(4);
     let mut setup = Setup::default();
     setup.store.window_bytes = 256 << 10;
-    let host = boot(&world, &setup);
+    let host = world.boot_with_topic(&setup, 2);
     let mut client = world.connect(&host);
     for number in 0..5 {
         client.must(&message("T", 0), format!("m{number}").as_bytes());

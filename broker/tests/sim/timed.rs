@@ -3,15 +3,9 @@
 use net::requests::{DeleteTopicInBroker, RecallMessage, SendMessageV2};
 use rt::sim::Crash;
 
-use crate::support::{Answer, Client, Host, Setup, World, attached, create_topic, message, property, pull};
+use crate::support::{Answer, Client, Setup, World, attached, message, property, pull};
 
 const HOUR: u64 = 3_600_000;
-
-fn boot(world: &World, setup: &Setup) -> Host {
-    let host = world.boot(setup);
-    world.connect_local(&host).must(&create_topic("T", 1), b"");
-    host
-}
 
 fn send_with(client: &mut Client<'_>, body: &str, properties: &str) -> Answer {
     client.must(&SendMessageV2 { properties: Some(properties), ..message("T", 0) }, body.as_bytes())
@@ -34,7 +28,7 @@ fn sorted(mut texts: Vec<String>) -> Vec<String> {
 #[test]
 fn a_message_is_delivered_at_its_millisecond() {
     let world = World::new(1);
-    let host = boot(&world, &Setup::default());
+    let host = world.boot_with_topic(&Setup::default(), 1);
     for ms in [7, 1_234, 59_999, 61_001, HOUR / 12] {
         let mut client = world.connect(&host);
         let mut consumer = world.connect(&host);
@@ -59,7 +53,7 @@ fn a_message_is_delivered_at_its_millisecond() {
 #[test]
 fn each_way_to_name_a_time_is_understood_and_a_past_one_is_now() {
     let world = World::new(2);
-    let host = boot(&world, &Setup::default());
+    let host = world.boot_with_topic(&Setup::default(), 1);
     let mut client = world.connect(&host);
     let unix_ms = world.unix_ms();
     send_with(&mut client, "seconds", &property("TIMER_DELAY_SEC", "2"));
@@ -81,7 +75,7 @@ fn each_way_to_name_a_time_is_understood_and_a_past_one_is_now() {
 #[test]
 fn thousands_come_in_the_order_of_their_times_whatever_that_of_their_sends() {
     let world = World::new(3);
-    let host = boot(&world, &Setup::default());
+    let host = world.boot_with_topic(&Setup::default(), 1);
     let mut client = world.connect(&host);
     let mut wanted = Vec::new();
     for number in 0..2_000u64 {
@@ -102,7 +96,7 @@ fn thousands_come_in_the_order_of_their_times_whatever_that_of_their_sends() {
 fn a_time_far_beyond_the_slots_is_kept() {
     let world = World::new(4);
     let setup = Setup::default();
-    let host = boot(&world, &setup);
+    let host = world.boot_with_topic(&setup, 1);
     let mut client = world.connect(&host);
     let hours = 50 * HOUR;
     let began = world.now_ms();
@@ -126,7 +120,7 @@ fn a_time_far_beyond_the_slots_is_kept() {
 fn what_waits_over_a_stop_comes_when_it_is_due_and_at_once_if_it_is_overdue() {
     let world = World::new(5);
     let setup = Setup::default();
-    let host = boot(&world, &setup);
+    let host = world.boot_with_topic(&setup, 1);
     let mut client = world.connect(&host);
     send_in(&mut client, 500, "before");
     send_in(&mut client, 60_000, "during");
@@ -153,7 +147,7 @@ fn no_crash_loses_a_waiting_message_that_was_flushed() {
         let mut setup = Setup::default();
         // Metadata reaches the disk long before what was delivered.
         setup.store.flush_interval = std::time::Duration::from_secs(5);
-        let host = boot(&world, &setup);
+        let host = world.boot_with_topic(&setup, 1);
         let mut client = world.connect(&host);
         for number in 0..20 {
             send_in(&mut client, 10_000 + number * 37, &format!("m{number}"));
@@ -174,7 +168,7 @@ fn no_crash_loses_a_waiting_message_that_was_flushed() {
 #[test]
 fn records_that_left_the_window_are_delivered_from_the_files() {
     let world = World::new(6);
-    let host = boot(&world, &Setup::default());
+    let host = world.boot_with_topic(&Setup::default(), 1);
     let mut client = world.connect(&host);
     for number in 0..60 {
         let body = format!("{number:05}").repeat(8_000);
@@ -190,7 +184,7 @@ fn records_that_left_the_window_are_delivered_from_the_files() {
 fn a_message_can_be_taken_back_until_it_is_due() {
     let world = World::new(7);
     let setup = Setup::default();
-    let host = boot(&world, &setup);
+    let host = world.boot_with_topic(&setup, 1);
     let mut client = world.connect(&host);
     let kept = send_in(&mut client, 20_000, "kept").text("recallHandle").to_owned();
     let handle = send_in(&mut client, 20_000, "taken back").text("recallHandle").to_owned();
@@ -222,7 +216,7 @@ fn a_message_can_be_taken_back_until_it_is_due() {
 fn clients_before_recall_cancel_by_a_message_in_either_form() {
     for named in ["U1", "T+U1"] {
         let world = World::new(8);
-        let host = boot(&world, &Setup::default());
+        let host = world.boot_with_topic(&Setup::default(), 1);
         let mut client = world.connect(&host);
         let time = property("TIMER_DELAY_SEC", "5");
         send_with(&mut client, "cancelled", &(property("UNIQ_KEY", "U1") + &time));
@@ -240,7 +234,7 @@ fn clients_before_recall_cancel_by_a_message_in_either_form() {
 #[test]
 fn a_topic_that_was_deleted_does_not_come_back_with_its_delayed_messages() {
     let world = World::new(9);
-    let host = boot(&world, &Setup::default());
+    let host = world.boot_with_topic(&Setup::default(), 1);
     let mut client = world.connect(&host);
     send_in(&mut client, 5_000, "late");
     world.connect_local(&host).must(&DeleteTopicInBroker { topic: "T" }, b"");
@@ -256,7 +250,7 @@ fn what_waits_when_a_new_broker_delivers_first_outlives_a_power_cut() {
         let world = World::new(16);
         world.run_ms(start_s * 1_000);
         let setup = Setup::sync();
-        let host = boot(&world, &setup);
+        let host = world.boot_with_topic(&setup, 1);
         let mut client = world.connect(&host);
         send_in(&mut client, 200, "first");
         send_in(&mut client, second_ms, "second");

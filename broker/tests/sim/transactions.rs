@@ -4,16 +4,10 @@ use net::RequestCode;
 use net::requests::{EndTransaction, ResumeCheckHalfMessage, SendMessageV2};
 use rt::sim::Crash;
 
-use crate::support::{Answer, Client, Host, Setup, World, create_topic, heartbeat, message, property, pull};
+use crate::support::{Answer, Client, Setup, World, heartbeat, message, property, pull};
 
 const COMMIT: i32 = 8;
 const ROLLBACK: i32 = 12;
-
-fn boot(world: &World, setup: &Setup) -> Host {
-    let host = world.boot(setup);
-    world.connect_local(&host).must(&create_topic("T", 1), b"");
-    host
-}
 
 fn half_properties(extra: &str) -> String {
     property("TRAN_MSG", "true")
@@ -61,7 +55,7 @@ fn questions(client: &mut Client<'_>) -> Vec<Answer> {
 #[test]
 fn a_half_message_is_seen_when_it_is_committed_and_never_when_it_is_rolled_back() {
     let world = World::new(1);
-    let host = boot(&world, &Setup::default());
+    let host = world.boot_with_topic(&Setup::default(), 1);
     let mut client = world.connect(&host);
     let kept = send_half(&world, &mut client, b"kept", "");
     let dropped = send_half(&world, &mut client, b"dropped", "");
@@ -83,7 +77,7 @@ fn a_half_message_is_seen_when_it_is_committed_and_never_when_it_is_rolled_back(
 #[test]
 fn a_decision_counts_once_however_often_it_is_told() {
     let world = World::new(2);
-    let host = boot(&world, &Setup::default());
+    let host = world.boot_with_topic(&Setup::default(), 1);
     let mut client = world.connect(&host);
     let half = send_half(&world, &mut client, b"once", "");
     for decision in [COMMIT, COMMIT, ROLLBACK, COMMIT] {
@@ -95,7 +89,7 @@ fn a_decision_counts_once_however_often_it_is_told() {
 #[test]
 fn a_decision_by_the_wrong_hand_is_refused() {
     let world = World::new(3);
-    let host = boot(&world, &Setup::default());
+    let host = world.boot_with_topic(&Setup::default(), 1);
     let mut client = world.connect(&host);
     let (offset, at) = send_half(&world, &mut client, b"mine", "");
     let stranger = EndTransaction { producer_group: "others", ..end((offset, at), COMMIT) };
@@ -111,7 +105,7 @@ fn a_decision_by_the_wrong_hand_is_refused() {
 #[test]
 fn an_unknown_decision_is_none_and_gets_no_answer() {
     let world = World::new(4);
-    let host = boot(&world, &Setup::default());
+    let host = world.boot_with_topic(&Setup::default(), 1);
     let mut client = world.connect(&host);
     let half = send_half(&world, &mut client, b"x", "");
     let opaque = client.begin(&end(half, 0), b"");
@@ -123,7 +117,7 @@ fn an_unknown_decision_is_none_and_gets_no_answer() {
 #[test]
 fn the_producer_is_asked_and_its_answer_decides() {
     let world = World::new(5);
-    let host = boot(&world, &Setup::default());
+    let host = world.boot_with_topic(&Setup::default(), 1);
     let mut client = world.connect(&host);
     client.must(&net::requests::HeartBeat {}, &heartbeat("p", "unused", &[]));
     let half = send_half(&world, &mut client, b"in doubt", "");
@@ -143,7 +137,7 @@ fn the_producer_is_asked_and_its_answer_decides() {
 #[test]
 fn a_young_half_message_is_left_alone_for_its_own_time() {
     let world = World::new(6);
-    let host = boot(&world, &Setup::default());
+    let host = world.boot_with_topic(&Setup::default(), 1);
     let mut client = world.connect(&host);
     client.must(&net::requests::HeartBeat {}, &heartbeat("p", "unused", &[]));
     world.run_ms(1_000);
@@ -165,7 +159,7 @@ fn what_nobody_decides_is_given_up_and_can_be_taken_up_again() {
         config.transaction_check_max = 2;
         config.transaction_check_ms = 1_000;
     });
-    let host = boot(&world, &setup);
+    let host = world.boot_with_topic(&setup, 1);
     let mut client = world.connect(&host);
     send_half(&world, &mut client, b"orphan", "");
     world.run_ms(20_000);
@@ -190,7 +184,7 @@ fn what_nobody_decides_is_given_up_and_can_be_taken_up_again() {
 fn decisions_and_doubts_outlive_a_clean_stop() {
     let world = World::new(8);
     let setup = Setup::default();
-    let host = boot(&world, &setup);
+    let host = world.boot_with_topic(&setup, 1);
     let mut client = world.connect(&host);
     let halves: Vec<_> =
         (0..30).map(|number| send_half(&world, &mut client, format!("m{number}").as_bytes(), "")).collect();
@@ -218,7 +212,7 @@ fn no_crash_loses_a_decision_that_was_acknowledged() {
     for seed in 0..24 {
         let world = World::new(200 + seed);
         let setup = Setup::sync();
-        let host = boot(&world, &setup);
+        let host = world.boot_with_topic(&setup, 1);
         let mut client = world.connect(&host);
         let mut committed = Vec::new();
         for number in 0..12 {
@@ -241,7 +235,7 @@ fn no_crash_loses_a_decision_that_was_acknowledged() {
 #[test]
 fn a_transactional_message_cannot_be_delayed_or_batched_and_a_bare_flag_is_a_mistake() {
     let world = World::new(9);
-    let host = boot(&world, &Setup::default());
+    let host = world.boot_with_topic(&Setup::default(), 1);
     let mut client = world.connect(&host);
     for extra in [property("DELAY", "1"), property("TIMER_DELAY_SEC", "1")] {
         let properties = half_properties(&extra);
@@ -250,7 +244,7 @@ fn a_transactional_message_cannot_be_delayed_or_batched_and_a_bare_flag_is_a_mis
     }
     assert_eq!(client.ask(&SendMessageV2 { sys_flag: 4, ..message("T", 0) }, b"x").code, 13);
     let setup = Setup { ip: [10, 0, 0, 2], ..Setup::with(|config| config.reject_transactions = true) };
-    let host = boot(&world, &setup);
+    let host = world.boot_with_topic(&setup, 1);
     let properties = half_properties("");
     let request = SendMessageV2 { properties: Some(&properties), sys_flag: 4, ..message("T", 0) };
     assert_eq!(world.connect(&host).ask(&request, b"x").code, 16);

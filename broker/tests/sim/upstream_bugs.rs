@@ -27,7 +27,7 @@ use store::NewMessage;
 use store::record::{Draft, Parsed, Place, parse};
 
 use crate::support::{
-    Client, Host, Setup, World, attached, batch_of, commit, create_topic, heartbeat, message, offset_query,
+    Client, Setup, World, attached, batch_of, commit, create_topic, heartbeat, message, offset_query,
     property, pull, subscription,
 };
 
@@ -39,12 +39,6 @@ fn send_in(client: &mut Client<'_>, ms: u64, key: &str, body: &[u8]) -> String {
     let properties = property("UNIQ_KEY", key) + &property("TIMER_DELAY_MS", &ms.to_string());
     let answer = client.must(&SendMessageV2 { properties: Some(&properties), ..message("T", 0) }, body);
     answer.text("recallHandle").to_owned()
-}
-
-fn boot(world: &World, setup: &Setup) -> Host {
-    let host = world.boot(setup);
-    world.connect_local(&host).must(&create_topic("T", 2), b"");
-    host
 }
 
 #[test]
@@ -94,7 +88,7 @@ fn bug_6_a_long_poll_is_woken_whatever_the_kind_of_its_queue() {
 #[test]
 fn bug_14_a_topic_made_anew_remembers_neither_offsets_nor_resets() {
     let world = World::new(14);
-    let host = boot(&world, &Setup::default());
+    let host = world.boot_with_topic(&Setup::default(), 2);
     let mut admin = world.connect_local(&host);
     for _ in 0..5 {
         admin.must(&message("T", 0), b"old");
@@ -121,7 +115,7 @@ fn bug_14_a_topic_made_anew_remembers_neither_offsets_nor_resets() {
 #[test]
 fn bug_15_items_of_a_batch_keep_ids_of_their_own() {
     let world = World::new(15);
-    let host = boot(&world, &Setup::default());
+    let host = world.boot_with_topic(&Setup::default(), 2);
     let mut client = world.connect(&host);
     let keys = ["A", "B"].map(|key| property("UNIQ_KEY", key));
     let header = property("UNIQ_KEY", "BATCH");
@@ -136,7 +130,7 @@ fn bug_15_items_of_a_batch_keep_ids_of_their_own() {
 #[test]
 fn bug_16_who_consumes_a_topic_is_told_by_group() {
     let world = World::new(16);
-    let host = boot(&world, &Setup::default());
+    let host = world.boot_with_topic(&Setup::default(), 2);
     let mut client = world.connect(&host);
     client.must(&HeartBeat {}, &heartbeat("me", "online", &[subscription("T", "*", 1)]));
     client.must(&message("T", 0), b"x");
@@ -151,7 +145,7 @@ fn bugs_19_and_20_a_broker_starts_after_a_power_cut_at_any_operation() {
     let setup = Setup::sync();
     for cut in (0..400).step_by(7) {
         let world = World::new(cut);
-        let host = boot(&world, &setup);
+        let host = world.boot_with_topic(&setup, 2);
         let mut admin = world.connect_local(&host);
         let next = host.disk().statistics().operations;
         host.disk().freeze_at(next + cut);
@@ -186,7 +180,7 @@ fn bugs_19_and_20_a_broker_starts_after_a_power_cut_at_any_operation() {
 fn bug_21_a_deleted_topic_takes_its_queues_with_it() {
     let world = World::new(21);
     let setup = Setup::sync();
-    let host = boot(&world, &setup);
+    let host = world.boot_with_topic(&setup, 2);
     let mut admin = world.connect_local(&host);
     for queue_id in [0, 1] {
         admin.must(&message("T", queue_id), b"old");
@@ -206,7 +200,7 @@ fn bug_21_a_deleted_topic_takes_its_queues_with_it() {
 #[test]
 fn bug_22_no_failed_send_makes_the_next_one_fail() {
     let world = World::new(22);
-    let host = boot(&world, &Setup::default());
+    let host = world.boot_with_topic(&Setup::default(), 2);
     let mut client = world.connect(&host);
     let long = property("a", &"x".repeat(40_000));
     let forged = property("INNER_NUM", "3");
@@ -269,7 +263,7 @@ fn bug_23_the_store_time_of_a_record_with_ipv6_hosts_is_read_where_it_is() {
 fn bug_24_a_timer_is_cancelled_by_its_bare_key_and_by_the_joined_one() {
     for named in ["U", "T+U"] {
         let world = World::new(24);
-        let host = boot(&world, &Setup::default());
+        let host = world.boot_with_topic(&Setup::default(), 2);
         let mut client = world.connect(&host);
         send_in(&mut client, 5_000, "U", b"cancelled");
         let cancel = property("UNIQ_KEY", "U")
@@ -285,7 +279,7 @@ fn bug_24_a_timer_is_cancelled_by_its_bare_key_and_by_the_joined_one() {
 fn bug_25_the_largest_message_with_the_longest_properties_waits_and_holds_nobody_up() {
     let world = World::new(25);
     let setup = Setup::default();
-    let host = boot(&world, &setup);
+    let host = world.boot_with_topic(&setup, 2);
     let mut client = world.connect(&host);
     let body = vec![b'x'; setup.config.message_bytes_max as usize];
     let properties =
@@ -309,7 +303,7 @@ fn bug_25_the_largest_message_with_the_longest_properties_waits_and_holds_nobody
 fn bug_26_what_fills_the_end_of_a_segment_is_no_waiting_message() {
     let world = World::new(26);
     let setup = Setup::sync();
-    let host = boot(&world, &setup);
+    let host = world.boot_with_topic(&setup, 2);
     let mut client = world.connect(&host);
     let due: Vec<String> = (0..60).map(|number| format!("U{number}")).collect();
     for key in &due {
@@ -330,7 +324,7 @@ fn bug_26_what_fills_the_end_of_a_segment_is_no_waiting_message() {
 fn bugs_27_and_29_a_cancelled_timer_leaves_the_count_and_does_not_come_back() {
     let world = World::new(27);
     let setup = Setup::sync();
-    let host = boot(&world, &setup);
+    let host = world.boot_with_topic(&setup, 2);
     let mut client = world.connect(&host);
     let handle = send_in(&mut client, 20_000, "U", b"cancelled");
     send_in(&mut client, 20_000, "V", b"kept");
@@ -353,7 +347,7 @@ fn bug_28_timers_whose_records_were_cut_off_hold_nobody_up() {
     for seed in 280..288 {
         let world = World::new(seed);
         let setup = Setup::default();
-        let host = boot(&world, &setup);
+        let host = world.boot_with_topic(&setup, 2);
         world.run_ms(1_000);
         let mut client = world.connect(&host);
         for number in 0..30 {
@@ -375,7 +369,7 @@ fn bug_28_timers_whose_records_were_cut_off_hold_nobody_up() {
 fn bug_31_what_a_failed_flush_covered_is_never_called_safe() {
     let world = World::new(31);
     let setup = Setup::sync();
-    let host = boot(&world, &setup);
+    let host = world.boot_with_topic(&setup, 2);
     let mut client = world.connect(&host);
     client.must(&message("T", 0), b"safe");
     for kind in [OpKind::Flush, OpKind::DurableWrite] {
@@ -399,7 +393,7 @@ fn bug_31_what_a_failed_flush_covered_is_never_called_safe() {
 #[test]
 fn bug_35_silent_clients_are_dropped_and_live_ones_are_not() {
     let world = World::new(35);
-    let host = boot(&world, &Setup::with(|config| config.client_expiry_ms = 30_000));
+    let host = world.boot_with_topic(&Setup::with(|config| config.client_expiry_ms = 30_000), 2);
     let (mut live, mut silent) = (world.connect(&host), world.connect(&host));
     silent.must(&HeartBeat {}, &heartbeat("silent", "g", &[subscription("T", "*", 1)]));
     for _ in 0..6 {
@@ -418,7 +412,7 @@ fn bug_37_shards_of_one_process_count_for_themselves() {
     first.store.shards = 2;
     let mut second = Setup { ip: [10, 0, 0, 2], index: 1, ..first.clone() };
     second.store.shard = 1;
-    let (a, b) = (boot(&world, &first), boot(&world, &second));
+    let (a, b) = (world.boot_with_topic(&first, 2), world.boot_with_topic(&second, 2));
     let (mut at_a, mut at_b) = (world.connect(&a), world.connect(&b));
     for _ in 0..5 {
         at_a.must(&message("T", 0), b"x");

@@ -16,7 +16,7 @@ use store::FlushMode;
 
 use crate::life::Life;
 use crate::random::Random;
-use crate::support::{Host, Setup, WindowFile, World, create_topic};
+use testbed::{Host, Setup, WindowFile, World, create_topic};
 
 /// Plain messages and half messages; a group consumes all of it by pulling.
 pub(crate) const PULLED: &str = "P";

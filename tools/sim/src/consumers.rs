@@ -6,7 +6,7 @@ use crate::cluster::{Cluster, POPPED, PULLED, queue};
 use crate::life::{Actor, Phase};
 use crate::line::Line;
 use crate::producers::attempt_of;
-use crate::support::{Answer, commit, offset_query, pop, popped, pull};
+use testbed::{Answer, commit, offset_query, pop, popped, pull};
 
 /// Longest wait for an answer, ms.
 const PATIENCE_MS: u64 = 3_000;

@@ -23,10 +23,6 @@ mod ordered;
 mod producers;
 mod random;
 mod run;
-/// The clients and machines of the broker's own simulated tests.
-#[path = "../../../broker/tests/sim/support/mod.rs"]
-#[allow(dead_code, unused_imports, reason = "its other users are the tests of the broker")]
-mod support;
 mod triers;
 
 pub use life::Life;

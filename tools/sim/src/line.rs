@@ -1,7 +1,7 @@
 //! A connection to a shard that is lost and made again.
 
 use crate::cluster::Cluster;
-use crate::support::Client;
+use testbed::Client;
 
 /// A client's way to one of the shards.
 pub(crate) struct Line<'w> {

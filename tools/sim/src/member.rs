@@ -18,7 +18,7 @@ use crate::life::Phase;
 use crate::line::Line;
 use crate::ordered::{GROUP, Place, share_of};
 use crate::producers::attempt_of;
-use crate::support::{Answer, Message, commit, heartbeat, offset_query, pull, subscription};
+use testbed::{Answer, Message, commit, heartbeat, offset_query, pull, subscription};
 
 /// Longest wait for an answer, ms. With what follows, much less than the minute a broker holds a lock.
 const PATIENCE_MS: u64 = 3_000;

@@ -11,8 +11,8 @@ use crate::faults::Faults;
 use crate::life::{Actor, Life, Phase};
 use crate::ordered::OrderedGroup;
 use crate::producers::{Producer, first_answer};
-use crate::support::World;
 use crate::triers::Trier;
+use testbed::World;
 
 /// A healed cluster answers a send within this time; the checker judges what it took.
 const ALIVE_MS_MAX: u64 = 30_000;

@@ -10,7 +10,7 @@ use crate::cluster::{Cluster, DELAYS_MS, PULLED, QUEUES, RETRIES_MAX};
 use crate::life::{Actor, Phase};
 use crate::line::Line;
 use crate::producers::attempt_of;
-use crate::support::{Answer, Message, commit, heartbeat, offset_query, pull, subscription};
+use testbed::{Answer, Message, commit, heartbeat, offset_query, pull, subscription};
 
 pub(crate) const GROUP: &str = "triers";
 /// Longest wait for an answer, ms.
@@ -134,7 +134,7 @@ impl<'w> Trier<'w> {
 
     fn give_back(&mut self, cluster: &mut Cluster<'w>) {
         let first = &self.batch[0];
-        let (Some(attempt), times) = (attempt_of(&first.body), first.times()) else { return };
+        let (Some(attempt), times) = (attempt_of(&first.body), times_of(first)) else { return };
         let request = ConsumerSendMsgBack {
             offset: i64::try_from(first.physical_offset).unwrap(),
             group: GROUP,
@@ -197,7 +197,7 @@ impl<'w> Trier<'w> {
             Ask::GiveBack if answer.code == 0 => {
                 let first = &self.batch[0];
                 if let Some(attempt) = attempt_of(&first.body) {
-                    cluster.note(Event::GivenBack { attempt, times: first.times() });
+                    cluster.note(Event::GivenBack { attempt, times: times_of(first) });
                 }
                 self.done(cluster);
             }
@@ -210,20 +210,18 @@ impl<'w> Trier<'w> {
 /// A message of the group's retry topic.
 pub(crate) fn tried_again(message: &Message) -> Event {
     let attempt = attempt_of(&message.body).unwrap_or(NOBODYS);
-    Event::Again { attempt, times: message.times(), at_ms: message.stored_at_ms }
+    Event::Again { attempt, times: times_of(message), at_ms: message.stored_at_ms }
 }
 
 /// A message of the group's dead letter topic.
 pub(crate) fn dead_letter(message: &Message) -> Event {
-    Event::Dead { attempt: attempt_of(&message.body).unwrap_or(NOBODYS), times: message.times() }
+    Event::Dead { attempt: attempt_of(&message.body).unwrap_or(NOBODYS), times: times_of(message) }
 }
 
 /// Stands for a body that nobody sent; nobody gave it back either.
 const NOBODYS: history::Attempt = history::Attempt(u64::MAX);
 
-impl Message {
-    /// How often it was tried again.
-    fn times(&self) -> u32 {
-        u32::try_from(self.reconsume_times).unwrap()
-    }
+/// How often it was tried again.
+fn times_of(message: &Message) -> u32 {
+    u32::try_from(message.reconsume_times).unwrap()
 }

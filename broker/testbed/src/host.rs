@@ -15,32 +15,32 @@ use rt::Env;
 use rt::sim::{Crash, SimDisk, SimEnv, SimMachine, Simulation};
 use store::{FlushMode, StoreConfig, WindowBacking};
 
-use super::Client;
+use crate::{Client, create_topic};
 
 const BROKER: [u8; 4] = [10, 0, 0, 1];
 const CLIENTS: [u8; 4] = [10, 0, 0, 9];
 
 /// One simulation with a machine full of clients.
-pub(crate) struct World {
-    pub(crate) sim: Simulation,
+pub struct World {
+    pub sim: Simulation,
     clients: SimMachine,
 }
 
 /// What a broker is started with.
 #[derive(Clone)]
-pub(crate) struct Setup {
-    pub(crate) ip: [u8; 4],
-    pub(crate) index: u16,
-    pub(crate) config: BrokerConfig,
-    pub(crate) store: StoreConfig,
-    pub(crate) name_servers: Vec<SocketAddr>,
+pub struct Setup {
+    pub ip: [u8; 4],
+    pub index: u16,
+    pub config: BrokerConfig,
+    pub store: StoreConfig,
+    pub name_servers: Vec<SocketAddr>,
 }
 
 /// A running broker.
-pub(crate) struct Host {
+pub struct Host {
     machine: SimMachine,
     env: SimEnv,
-    pub(crate) address: SocketAddr,
+    pub address: SocketAddr,
     post: Rc<RefCell<Post>>,
 }
 
@@ -54,52 +54,58 @@ struct Post {
 struct Link(Rc<RefCell<Post>>);
 
 impl World {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         let sim = Simulation::new(seed);
         let clients = sim.machine(CLIENTS, SimDisk::new());
         Self { sim, clients }
     }
 
     /// A broker on a new machine with an empty disk.
-    pub(crate) fn boot(&self, setup: &Setup) -> Host {
+    pub fn boot(&self, setup: &Setup) -> Host {
         self.boot_from(SimDisk::new(), setup)
     }
 
+    /// As [`World::boot`], with the topic "T" of so many queues.
+    pub fn boot_with_topic(&self, setup: &Setup, queues: i32) -> Host {
+        let host = self.boot(setup);
+        self.connect_local(&host).must(&create_topic("T", queues), b"");
+        host
+    }
+
     /// A broker on a machine that boots from `disk`.
-    pub(crate) fn boot_from(&self, disk: SimDisk, setup: &Setup) -> Host {
+    pub fn boot_from(&self, disk: SimDisk, setup: &Setup) -> Host {
         Host::start(self, self.sim.machine(setup.ip, disk), setup)
     }
 
     /// A client on another machine than the broker.
-    pub(crate) fn connect(&self, host: &Host) -> Client<'_> {
+    pub fn connect(&self, host: &Host) -> Client<'_> {
         self.connect_with(host, Codec::Json)
     }
 
-    pub(crate) fn connect_with(&self, host: &Host, codec: Codec) -> Client<'_> {
+    pub fn connect_with(&self, host: &Host, codec: Codec) -> Client<'_> {
         Client::connect(&self.sim, &self.clients.env(), host.address, codec)
     }
 
     /// As [`World::connect`], if anybody answers there.
-    #[allow(dead_code, reason = "for the simulated cluster, tools/sim")]
-    pub(crate) fn try_connect(&self, to: SocketAddr) -> Option<Client<'_>> {
+    pub fn try_connect(&self, to: SocketAddr) -> Option<Client<'_>> {
         Client::try_connect(&self.sim, &self.clients.env(), to, Codec::Json).ok()
     }
 
     /// A client on the broker's own machine: an administrator.
-    pub(crate) fn connect_local(&self, host: &Host) -> Client<'_> {
+    pub fn connect_local(&self, host: &Host) -> Client<'_> {
         Client::connect(&self.sim, &host.machine.env(), host.address, Codec::Json)
     }
 
-    pub(crate) fn run_ms(&self, ms: u64) {
+    pub fn run_ms(&self, ms: u64) {
         self.sim.run_for(Duration::from_millis(ms));
     }
 
     /// The wall clock of the clients' machine.
-    pub(crate) fn unix_ms(&self) -> i64 {
+    pub fn unix_ms(&self) -> i64 {
         self.clients.env().now().unix_ms
     }
 
-    pub(crate) fn now_ms(&self) -> u64 {
+    pub fn now_ms(&self) -> u64 {
         self.sim.now().as_ms()
     }
 }
@@ -129,21 +135,21 @@ const MESSAGE_BYTES_MAX: u32 = 64 << 10;
 
 impl Setup {
     /// A sync flush broker.
-    pub(crate) fn sync() -> Self {
+    pub fn sync() -> Self {
         let mut setup = Self::default();
         setup.store.flush_mode = FlushMode::Sync;
         setup
     }
 
     /// With changes of the configuration.
-    pub(crate) fn with(change: impl FnOnce(&mut BrokerConfig)) -> Self {
+    pub fn with(change: impl FnOnce(&mut BrokerConfig)) -> Self {
         let mut setup = Self::default();
         change(&mut setup.config);
         setup
     }
 
     /// With a window that outlives the process.
-    pub(crate) fn window(mut self, file: &WindowFile) -> Self {
+    pub fn window(mut self, file: &WindowFile) -> Self {
         self.store.window = WindowBacking::Named(file.path.clone());
         self
     }
@@ -168,43 +174,41 @@ impl Host {
         Self { machine, env, address, post }
     }
 
-    pub(crate) fn disk(&self) -> &SimDisk {
+    pub fn disk(&self) -> &SimDisk {
         self.machine.disk()
     }
 
     /// Ends the machine; the disk is what the next boot finds.
-    pub(crate) fn crash(self, kind: Crash) -> SimDisk {
+    pub fn crash(self, kind: Crash) -> SimDisk {
         self.machine.crash(kind)
     }
 
     /// Stops its threads until [`Host::resume`].
-    #[allow(dead_code, reason = "for the simulated cluster, tools/sim")]
-    pub(crate) fn pause(&self) {
+    pub fn pause(&self) {
         self.machine.pause();
     }
 
-    #[allow(dead_code, reason = "for the simulated cluster, tools/sim")]
-    pub(crate) fn resume(&self) {
+    pub fn resume(&self) {
         self.machine.resume();
     }
 
     /// Posts a message of another shard, or of the node.
-    pub(crate) fn tell(&self, message: PeerMessage) {
+    pub fn tell(&self, message: PeerMessage) {
         self.post.borrow_mut().incoming.push_back(message);
         self.env.kick();
     }
 
     /// What it told the other shards since the last call.
-    pub(crate) fn heard(&self) -> Vec<PeerMessage> {
+    pub fn heard(&self) -> Vec<PeerMessage> {
         std::mem::take(&mut self.post.borrow_mut().broadcast)
     }
 
-    pub(crate) fn is_running(&self) -> bool {
+    pub fn is_running(&self) -> bool {
         self.env.is_driven()
     }
 
     /// Stops in an orderly way, waits for the end and returns the disk.
-    pub(crate) fn stop(self, world: &World) -> SimDisk {
+    pub fn stop(self, world: &World) -> SimDisk {
         self.tell(PeerMessage::Stop);
         assert!(world.sim.run_until(Duration::from_secs(30), || !self.is_running()), "it did not stop");
         self.machine.crash(Crash::Process)
@@ -222,12 +226,12 @@ impl PeerLink for Link {
 }
 
 /// A window's file in shared memory, gone with the value.
-pub(crate) struct WindowFile {
+pub struct WindowFile {
     path: PathBuf,
 }
 
 impl WindowFile {
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let shared = PathBuf::from("/dev/shm");

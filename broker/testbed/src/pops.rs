@@ -2,11 +2,11 @@
 
 use net::requests::{AckMessage, ChangeMessageInvisibletime, PopMessage};
 
-use super::client::{Answer, Client};
-use super::messages::Message;
+use crate::client::{Answer, Client};
+use crate::messages::Message;
 
 /// A pop of any queue of "T" for "g" that is answered at once: up to 32 messages, invisible for 10 s.
-pub(crate) fn pop<'a>() -> PopMessage<'a> {
+pub fn pop<'a>() -> PopMessage<'a> {
     PopMessage {
         consumer_group: "g",
         topic: "T",
@@ -25,21 +25,21 @@ pub(crate) fn pop<'a>() -> PopMessage<'a> {
 
 /// A popped message with its receipt, as clients make it of an answer.
 #[derive(Clone, Debug)]
-pub(crate) struct Popped {
-    pub(crate) message: Message,
+pub struct Popped {
+    pub message: Message,
     /// The topic that holds it.
-    pub(crate) topic: String,
-    pub(crate) queue_id: i32,
-    pub(crate) offset: i64,
-    pub(crate) receipt: String,
+    pub topic: String,
+    pub queue_id: i32,
+    pub offset: i64,
+    pub receipt: String,
 }
 
 impl Popped {
-    pub(crate) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         String::from_utf8(self.message.body.clone()).unwrap()
     }
 
-    pub(crate) fn ack(&self) -> AckMessage<'_> {
+    pub fn ack(&self) -> AckMessage<'_> {
         AckMessage {
             consumer_group: "g",
             topic: &self.topic,
@@ -50,7 +50,7 @@ impl Popped {
         }
     }
 
-    pub(crate) fn change(&self, invisible_time_ms: i64) -> ChangeMessageInvisibletime<'_> {
+    pub fn change(&self, invisible_time_ms: i64) -> ChangeMessageInvisibletime<'_> {
         ChangeMessageInvisibletime {
             consumer_group: "g",
             topic: &self.topic,
@@ -64,7 +64,7 @@ impl Popped {
     }
 
     /// With the receipt that a change of its visibility gave.
-    pub(crate) fn changed(&self, answer: &Answer) -> Self {
+    pub fn changed(&self, answer: &Answer) -> Self {
         let kind = self.receipt.split(' ').nth(4).unwrap();
         let broker = self.receipt.split(' ').nth(5).unwrap();
         let receipt = format!(
@@ -82,13 +82,13 @@ impl Popped {
 
 impl Client<'_> {
     /// What a pop gave, with receipts; nothing if there was nothing.
-    pub(crate) fn popped(&mut self, request: &PopMessage<'_>) -> Vec<Popped> {
+    pub fn popped(&mut self, request: &PopMessage<'_>) -> Vec<Popped> {
         let answer = self.ask(request, b"");
         popped(&answer)
     }
 
     /// The texts of what a pop gave, sorted.
-    pub(crate) fn popped_texts(&mut self, request: &PopMessage<'_>) -> Vec<String> {
+    pub fn popped_texts(&mut self, request: &PopMessage<'_>) -> Vec<String> {
         let mut texts: Vec<String> = self.popped(request).iter().map(Popped::text).collect();
         texts.sort();
         texts
@@ -96,7 +96,7 @@ impl Client<'_> {
 }
 
 /// Messages with their receipts, of an answer of broker "broker-a" to group "g" and topic "T".
-pub(crate) fn popped(answer: &Answer) -> Vec<Popped> {
+pub fn popped(answer: &Answer) -> Vec<Popped> {
     assert!(matches!(answer.code, 0 | 210), "{answer:?}");
     let mut all: Vec<Popped> = answer.messages().into_iter().map(|message| one(answer, message)).collect();
     // Each message is named once in `msgOffsetInfo`.

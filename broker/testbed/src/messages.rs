@@ -4,21 +4,20 @@ use net::properties;
 use store::record::{Parsed, parse, stated_bytes};
 
 #[derive(Clone, Debug)]
-pub(crate) struct Message {
-    pub(crate) topic: String,
-    pub(crate) queue_id: u32,
-    pub(crate) queue_offset: u64,
-    pub(crate) physical_offset: u64,
-    #[allow(dead_code, reason = "for the simulated cluster, tools/sim")]
-    pub(crate) stored_at_ms: i64,
-    pub(crate) flag: i32,
-    pub(crate) reconsume_times: i32,
-    pub(crate) body: Vec<u8>,
+pub struct Message {
+    pub topic: String,
+    pub queue_id: u32,
+    pub queue_offset: u64,
+    pub physical_offset: u64,
+    pub stored_at_ms: i64,
+    pub flag: i32,
+    pub reconsume_times: i32,
+    pub body: Vec<u8>,
     properties: Vec<u8>,
 }
 
 impl Message {
-    pub(crate) fn property(&self, name: &str) -> Option<&str> {
+    pub fn property(&self, name: &str) -> Option<&str> {
         properties::find(&self.properties, name).map(|value| str::from_utf8(value).unwrap())
     }
 }

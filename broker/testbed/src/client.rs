@@ -12,19 +12,19 @@ use net::requests::RequestHeader;
 use net::{Codec, FrameDecoder, Header, RequestCode, Scratch};
 use rt::sim::{SimEnv, SimPeer, Simulation};
 
-use super::messages::{Message, messages};
-use super::requests::pull;
+use crate::messages::{Message, messages};
+use crate::requests::pull;
 
 /// An answer, or a push of the broker's.
 #[derive(Clone)]
-pub(crate) struct Answer {
-    pub(crate) codec: Codec,
-    pub(crate) code: i32,
-    pub(crate) opaque: i32,
-    pub(crate) is_response: bool,
-    pub(crate) remark: String,
-    pub(crate) ext: BTreeMap<String, String>,
-    pub(crate) body: Vec<u8>,
+pub struct Answer {
+    pub codec: Codec,
+    pub code: i32,
+    pub opaque: i32,
+    pub is_response: bool,
+    pub remark: String,
+    pub ext: BTreeMap<String, String>,
+    pub body: Vec<u8>,
 }
 
 /// Without the body, but for its length: a failure is to be read.
@@ -38,32 +38,32 @@ impl fmt::Debug for Answer {
 
 impl Answer {
     /// An ext field as a number.
-    pub(crate) fn number(&self, key: &str) -> i64 {
+    pub fn number(&self, key: &str) -> i64 {
         self.ext.get(key).unwrap_or_else(|| panic!("no {key} in {self:?}")).parse().unwrap()
     }
 
-    pub(crate) fn text(&self, key: &str) -> &str {
+    pub fn text(&self, key: &str) -> &str {
         self.ext.get(key).unwrap_or_else(|| panic!("no {key} in {self:?}"))
     }
 
     /// The messages in its body.
-    pub(crate) fn messages(&self) -> Vec<Message> {
+    pub fn messages(&self) -> Vec<Message> {
         messages(&self.body)
     }
 
     /// The bodies of its messages, as text.
-    pub(crate) fn texts(&self) -> Vec<String> {
+    pub fn texts(&self) -> Vec<String> {
         self.messages().into_iter().map(|message| String::from_utf8(message.body).unwrap()).collect()
     }
 
     /// Its body as a type of the wire.
-    pub(crate) fn json<T: serde::de::DeserializeOwned>(&self) -> T {
+    pub fn json<T: serde::de::DeserializeOwned>(&self) -> T {
         assert_eq!(self.code, 0, "{self:?}");
         net::json::from_slice(&self.body).unwrap()
     }
 }
 
-pub(crate) struct Client<'w> {
+pub struct Client<'w> {
     sim: &'w Simulation,
     peer: SimPeer,
     codec: Codec,
@@ -73,12 +73,12 @@ pub(crate) struct Client<'w> {
 }
 
 impl<'w> Client<'w> {
-    pub(crate) fn connect(sim: &'w Simulation, env: &SimEnv, to: SocketAddr, codec: Codec) -> Self {
+    pub fn connect(sim: &'w Simulation, env: &SimEnv, to: SocketAddr, codec: Codec) -> Self {
         Self::try_connect(sim, env, to, codec).unwrap()
     }
 
     /// A connection, if `to` takes it.
-    pub(crate) fn try_connect(
+    pub fn try_connect(
         sim: &'w Simulation,
         env: &SimEnv,
         to: SocketAddr,
@@ -89,17 +89,11 @@ impl<'w> Client<'w> {
     }
 
     /// Sends a request and returns its number.
-    pub(crate) fn begin<F: RequestHeader>(&mut self, header: &F, body: &[u8]) -> i32 {
+    pub fn begin<F: RequestHeader>(&mut self, header: &F, body: &[u8]) -> i32 {
         self.begin_as(F::CODE, header, body, false)
     }
 
-    pub(crate) fn begin_as(
-        &mut self,
-        code: RequestCode,
-        header: &impl Fields,
-        body: &[u8],
-        oneway: bool,
-    ) -> i32 {
+    pub fn begin_as(&mut self, code: RequestCode, header: &impl Fields, body: &[u8], oneway: bool) -> i32 {
         self.opaque += 1;
         let mut bytes = Vec::new();
         let head = RequestHead { codec: self.codec, code, opaque: self.opaque, oneway };
@@ -109,17 +103,17 @@ impl<'w> Client<'w> {
     }
 
     /// Sends a request and runs the simulation until its answer is there.
-    pub(crate) fn ask<F: RequestHeader>(&mut self, header: &F, body: &[u8]) -> Answer {
+    pub fn ask<F: RequestHeader>(&mut self, header: &F, body: &[u8]) -> Answer {
         self.ask_as(F::CODE, header, body)
     }
 
-    pub(crate) fn ask_as(&mut self, code: RequestCode, header: &impl Fields, body: &[u8]) -> Answer {
+    pub fn ask_as(&mut self, code: RequestCode, header: &impl Fields, body: &[u8]) -> Answer {
         let opaque = self.begin_as(code, header, body, false);
         self.wait(opaque)
     }
 
     /// The bodies of all messages of a queue, as text.
-    pub(crate) fn all_texts(&mut self, topic: &str, queue_id: i32) -> Vec<String> {
+    pub fn all_texts(&mut self, topic: &str, queue_id: i32) -> Vec<String> {
         let (mut all, mut from) = (Vec::new(), 0);
         loop {
             let came = self.ask(&pull("g", topic, queue_id, from), b"");
@@ -134,56 +128,51 @@ impl<'w> Client<'w> {
     }
 
     /// As [`Client::ask`], and the answer must be SUCCESS.
-    pub(crate) fn must<F: RequestHeader>(&mut self, header: &F, body: &[u8]) -> Answer {
+    pub fn must<F: RequestHeader>(&mut self, header: &F, body: &[u8]) -> Answer {
         let answer = self.ask(header, body);
         assert_eq!(answer.code, 0, "{answer:?}");
         answer
     }
 
-    pub(crate) fn wait(&mut self, opaque: i32) -> Answer {
+    pub fn wait(&mut self, opaque: i32) -> Answer {
         let answer = self.wait_at_most(opaque, Duration::from_secs(60));
         answer.unwrap_or_else(|| panic!("no answer to {opaque}, open: {}", self.peer.is_open()))
     }
 
     /// The answer, if it comes within `limit` of virtual time. It is taken.
-    pub(crate) fn wait_at_most(&mut self, opaque: i32, limit: Duration) -> Option<Answer> {
+    pub fn wait_at_most(&mut self, opaque: i32, limit: Duration) -> Option<Answer> {
         let sim = self.sim;
         sim.run_until(limit, || self.has(opaque) || !self.peer.is_open());
         self.take(opaque)
     }
 
     /// Sends a request; its answer, if it comes within `ms` of virtual time.
-    pub(crate) fn wait_at_most_ms<F: RequestHeader>(
-        &mut self,
-        header: &F,
-        body: &[u8],
-        ms: u64,
-    ) -> Option<Answer> {
+    pub fn wait_at_most_ms<F: RequestHeader>(&mut self, header: &F, body: &[u8], ms: u64) -> Option<Answer> {
         let opaque = self.begin(header, body);
         self.wait_at_most(opaque, Duration::from_millis(ms))
     }
 
     /// Whether the answer has come.
-    pub(crate) fn has(&mut self, opaque: i32) -> bool {
+    pub fn has(&mut self, opaque: i32) -> bool {
         self.take_in();
         self.came.iter().any(|answer| answer.is_response && answer.opaque == opaque)
     }
 
     /// The answer if it has come.
-    pub(crate) fn take(&mut self, opaque: i32) -> Option<Answer> {
+    pub fn take(&mut self, opaque: i32) -> Option<Answer> {
         self.take_in();
         let at = self.came.iter().position(|answer| answer.is_response && answer.opaque == opaque)?;
         Some(self.came.remove(at))
     }
 
     /// Everything that came and was not taken: answers and pushes.
-    pub(crate) fn rest(&mut self) -> Vec<Answer> {
+    pub fn rest(&mut self) -> Vec<Answer> {
         self.take_in();
         std::mem::take(&mut self.came)
     }
 
     /// Pushed requests with this code; everything else stays.
-    pub(crate) fn pushes(&mut self, code: RequestCode) -> Vec<Answer> {
+    pub fn pushes(&mut self, code: RequestCode) -> Vec<Answer> {
         self.take_in();
         let (pushed, rest) = std::mem::take(&mut self.came)
             .into_iter()
@@ -193,7 +182,7 @@ impl<'w> Client<'w> {
     }
 
     /// Answers a request that the broker pushed.
-    pub(crate) fn answer(&mut self, opaque: i32, code: i32, body: &[u8]) {
+    pub fn answer(&mut self, opaque: i32, code: i32, body: &[u8]) {
         let header = format!(
             "{{\"code\":{code},\"flag\":1,\"language\":\"JAVA\",\"opaque\":{opaque},\"serializeTypeCurrentRPC\":\"JSON\",\"version\":479}}"
         );
@@ -205,15 +194,15 @@ impl<'w> Client<'w> {
         self.peer.send(&frame);
     }
 
-    pub(crate) fn is_open(&self) -> bool {
+    pub fn is_open(&self) -> bool {
         self.peer.is_open()
     }
 
-    pub(crate) fn close(&self) {
+    pub fn close(&self) {
         self.peer.close();
     }
 
-    pub(crate) fn set_reading(&self, on: bool) {
+    pub fn set_reading(&self, on: bool) {
         self.peer.set_reading(on);
     }
 

@@ -10,7 +10,7 @@ use net::requests::{
 /// `sysFlag` of a pull: the subscription is in the request.
 const ATTACHED: i32 = 4;
 
-pub(crate) fn message(topic: &str, queue_id: i32) -> SendMessageV2<'_> {
+pub fn message(topic: &str, queue_id: i32) -> SendMessageV2<'_> {
     SendMessageV2 {
         producer_group: "producers",
         topic,
@@ -30,7 +30,7 @@ pub(crate) fn message(topic: &str, queue_id: i32) -> SendMessageV2<'_> {
 }
 
 /// The same in the spelling of request 10.
-pub(crate) fn long_form<'a>(short: &SendMessageV2<'a>) -> SendMessage<'a> {
+pub fn long_form<'a>(short: &SendMessageV2<'a>) -> SendMessage<'a> {
     SendMessage {
         producer_group: short.producer_group,
         topic: short.topic,
@@ -50,7 +50,7 @@ pub(crate) fn long_form<'a>(short: &SendMessageV2<'a>) -> SendMessage<'a> {
 }
 
 /// A batch body of these messages, each with its properties.
-pub(crate) fn batch_of(items: &[(&[u8], &str)]) -> Vec<u8> {
+pub fn batch_of(items: &[(&[u8], &str)]) -> Vec<u8> {
     let mut out = Vec::new();
     for (body, properties) in items {
         batch::append(&mut out, &Item { flag: 0, body, properties: properties.as_bytes() });
@@ -59,12 +59,12 @@ pub(crate) fn batch_of(items: &[(&[u8], &str)]) -> Vec<u8> {
 }
 
 /// One property in wire form.
-pub(crate) fn property(name: &str, value: &str) -> String {
+pub fn property(name: &str, value: &str) -> String {
     format!("{name}\u{1}{value}\u{2}")
 }
 
 /// A pull that is answered at once and brings `*` with it.
-pub(crate) fn pull<'a>(group: &'a str, topic: &'a str, queue_id: i32, offset: i64) -> PullMessage<'a> {
+pub fn pull<'a>(group: &'a str, topic: &'a str, queue_id: i32, offset: i64) -> PullMessage<'a> {
     PullMessage {
         consumer_group: group,
         topic,
@@ -85,11 +85,11 @@ pub(crate) fn pull<'a>(group: &'a str, topic: &'a str, queue_id: i32, offset: i6
 }
 
 /// `request` held for `hold_ms` if there is nothing, with the subscription attached.
-pub(crate) fn attached(request: PullMessage<'_>, hold_ms: i64) -> PullMessage<'_> {
+pub fn attached(request: PullMessage<'_>, hold_ms: i64) -> PullMessage<'_> {
     PullMessage { sys_flag: request.sys_flag | 2, suspend_timeout_ms: hold_ms, ..request }
 }
 
-pub(crate) fn create_topic(topic: &str, queues: i32) -> UpdateAndCreateTopic<'_> {
+pub fn create_topic(topic: &str, queues: i32) -> UpdateAndCreateTopic<'_> {
     UpdateAndCreateTopic {
         topic,
         default_topic: Some("TBW102"),
@@ -105,14 +105,14 @@ pub(crate) fn create_topic(topic: &str, queues: i32) -> UpdateAndCreateTopic<'_>
 }
 
 /// The body of request 200.
-pub(crate) fn group_config(name: &str, change: impl FnOnce(&mut SubscriptionGroupConfig)) -> Vec<u8> {
+pub fn group_config(name: &str, change: impl FnOnce(&mut SubscriptionGroupConfig)) -> Vec<u8> {
     let mut config =
         SubscriptionGroupConfig { group_name: name.to_owned(), ..SubscriptionGroupConfig::default() };
     change(&mut config);
     json::to_vec(&config, Style::Raw)
 }
 
-pub(crate) fn subscription(topic: &str, expression: &str, version: i64) -> SubscriptionData {
+pub fn subscription(topic: &str, expression: &str, version: i64) -> SubscriptionData {
     SubscriptionData {
         topic: topic.to_owned(),
         expression: expression.to_owned(),
@@ -122,7 +122,7 @@ pub(crate) fn subscription(topic: &str, expression: &str, version: i64) -> Subsc
 }
 
 /// The body of a heartbeat: one client in one consumer group and one producer group.
-pub(crate) fn heartbeat(client_id: &str, group: &str, subscriptions: &[SubscriptionData]) -> Vec<u8> {
+pub fn heartbeat(client_id: &str, group: &str, subscriptions: &[SubscriptionData]) -> Vec<u8> {
     let consumer = ConsumerData {
         group_name: group.to_owned(),
         subscriptions: subscriptions.to_vec(),
@@ -137,15 +137,10 @@ pub(crate) fn heartbeat(client_id: &str, group: &str, subscriptions: &[Subscript
     json::to_vec(&beat, Style::Raw)
 }
 
-pub(crate) fn offset_query<'a>(group: &'a str, topic: &'a str, queue_id: i32) -> QueryConsumerOffset<'a> {
+pub fn offset_query<'a>(group: &'a str, topic: &'a str, queue_id: i32) -> QueryConsumerOffset<'a> {
     QueryConsumerOffset { consumer_group: group, topic, queue_id, set_zero_if_not_found: None }
 }
 
-pub(crate) fn commit<'a>(
-    group: &'a str,
-    topic: &'a str,
-    queue_id: i32,
-    offset: i64,
-) -> UpdateConsumerOffset<'a> {
+pub fn commit<'a>(group: &'a str, topic: &'a str, queue_id: i32, offset: i64) -> UpdateConsumerOffset<'a> {
     UpdateConsumerOffset { consumer_group: group, topic, queue_id, commit_offset: offset }
 }

@@ -11,12 +11,12 @@ use net::{Codec, FrameDecoder, ReplyTo, RequestCode, ResponseCode, reply};
 use rt::sim::{SimDisk, SimEnv, SimMachine};
 use rt::{ConnId, Env, Event, Now, Outbox, Reactor, Transport, TurnOutcome};
 
-use super::World;
-use super::client::{Answer, decode};
+use crate::World;
+use crate::client::{Answer, decode};
 
-pub(crate) struct ScriptedNameServer {
+pub struct ScriptedNameServer {
     machine: SimMachine,
-    pub(crate) address: SocketAddr,
+    pub address: SocketAddr,
     state: Rc<RefCell<State>>,
 }
 
@@ -35,7 +35,7 @@ struct Line {
 }
 
 impl ScriptedNameServer {
-    pub(crate) fn start(world: &World, ip: [u8; 4]) -> Self {
+    pub fn start(world: &World, ip: [u8; 4]) -> Self {
         let machine = world.sim.machine(ip, SimDisk::new());
         let env = machine.env();
         let address = SocketAddr::from((ip, 9876));
@@ -51,7 +51,7 @@ impl ScriptedNameServer {
     }
 
     /// The requests with `code` that came since the last call, with the virtual time of each in ms.
-    pub(crate) fn came(&self, code: RequestCode) -> Vec<(u64, Answer)> {
+    pub fn came(&self, code: RequestCode) -> Vec<(u64, Answer)> {
         let mut state = self.state.borrow_mut();
         let (wanted, rest) =
             std::mem::take(&mut state.came).into_iter().partition(|(_, one)| one.code == code.0);
@@ -60,19 +60,19 @@ impl ScriptedNameServer {
     }
 
     /// Whether a request with `code` has come and was not taken.
-    pub(crate) fn has(&self, code: RequestCode) -> bool {
+    pub fn has(&self, code: RequestCode) -> bool {
         self.state.borrow().came.iter().any(|(_, one)| one.code == code.0)
     }
 
     /// Keeps its answers until told otherwise.
-    pub(crate) fn hold_back(&self, on: bool) {
+    pub fn hold_back(&self, on: bool) {
         let mut state = self.state.borrow_mut();
         state.holds_back = on;
         state.env.kick();
     }
 
     /// Closes all connections and keeps listening.
-    pub(crate) fn reset(&self) {
+    pub fn reset(&self) {
         let state = self.state.borrow();
         for conn in state.lines.keys() {
             state.env.net().close(*conn);
@@ -80,7 +80,7 @@ impl ScriptedNameServer {
     }
 
     /// Ends its process.
-    pub(crate) fn kill(self) {
+    pub fn kill(self) {
         let _disk = self.machine.crash(rt::sim::Crash::Process);
     }
 }
