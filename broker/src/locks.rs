@@ -17,10 +17,10 @@ pub(crate) const REMEMBERED_MS: u64 = 35_000;
 /// What became of a wish to lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Grant {
-    /// It has an owner that it had not before.
-    Taken,
-    /// Its owner asked again.
-    Renewed,
+    /// It is the client's, and a restart knows.
+    Remembered,
+    /// It is the client's, and a restart may not know yet.
+    New,
     /// Another client holds it.
     Refused,
 }
@@ -45,6 +45,8 @@ struct Lock {
     client_id: Box<str>,
     /// The last moment at which it is held.
     until: Mono,
+    /// Its owner is in the tables, and flushed.
+    is_remembered: bool,
 }
 
 impl QueueLocks {
@@ -55,20 +57,29 @@ impl QueueLocks {
         match locks.get_mut(&queue) {
             Some(held) if *held.client_id == *client_id => {
                 held.until = until;
-                Grant::Renewed
+                if held.is_remembered { Grant::Remembered } else { Grant::New }
             }
             Some(held) if !held.is_expired(now) => Grant::Refused,
             _ => {
-                locks.insert(queue, Lock { client_id: client_id.into(), until });
-                Grant::Taken
+                locks.insert(queue, Lock { client_id: client_id.into(), until, is_remembered: false });
+                Grant::New
             }
         }
     }
 
     /// Takes up a lock that was held before the start.
     pub(crate) fn remember(&mut self, group: &str, queue: LockedQueue, client_id: &str, now: Mono) {
-        let lock = Lock { client_id: client_id.into(), until: after(now, REMEMBERED_MS) };
+        let until = after(now, REMEMBERED_MS);
+        let lock = Lock { client_id: client_id.into(), until, is_remembered: true };
         self.groups.entry_ref(group).or_default().insert(queue, lock);
+    }
+
+    /// That `client_id` holds the queue is flushed, if it still does.
+    pub(crate) fn flushed(&mut self, group: &str, queue: &LockedQueue, client_id: &str) {
+        let lock = self.groups.get_mut(group).and_then(|locks| locks.get_mut(queue));
+        if let Some(lock) = lock.filter(|lock| *lock.client_id == *client_id) {
+            lock.is_remembered = true;
+        }
     }
 
     /// Frees a queue if `client_id` holds it; whether it did.
@@ -134,14 +145,10 @@ mod tests {
     #[test]
     fn a_held_queue_is_refused_until_it_expires() {
         let mut locks = QueueLocks::default();
-        assert_eq!(locks.lock("g", queue(0), "a", at_ms(0)), Grant::Taken);
+        assert_eq!(locks.lock("g", queue(0), "a", at_ms(0)), Grant::New);
         assert_eq!(locks.lock("g", queue(0), "b", at_ms(60_000)), Grant::Refused, "exactly 60 s: still held");
-        assert_eq!(
-            locks.lock("other", queue(0), "b", at_ms(0)),
-            Grant::Taken,
-            "another group is another lock"
-        );
-        assert_eq!(locks.lock("g", queue(0), "b", at_ms(60_001)), Grant::Taken);
+        assert_eq!(locks.lock("other", queue(0), "b", at_ms(0)), Grant::New, "another group is another lock");
+        assert_eq!(locks.lock("g", queue(0), "b", at_ms(60_001)), Grant::New);
         assert_eq!(locks.lock("g", queue(0), "a", at_ms(60_002)), Grant::Refused, "now it is b's");
     }
 
@@ -149,12 +156,12 @@ mod tests {
     fn renewing_keeps_it_and_only_the_owner_unlocks() {
         let mut locks = QueueLocks::default();
         locks.lock("g", queue(0), "a", at_ms(0));
-        assert_eq!(locks.lock("g", queue(0), "a", at_ms(50_000)), Grant::Renewed);
+        assert_eq!(locks.lock("g", queue(0), "a", at_ms(50_000)), Grant::New, "not flushed so far");
         assert_eq!(locks.lock("g", queue(0), "b", at_ms(100_000)), Grant::Refused);
         assert!(!locks.unlock("g", &queue(0), "b"));
         assert_eq!(locks.lock("g", queue(0), "b", at_ms(100_000)), Grant::Refused);
         assert!(locks.unlock("g", &queue(0), "a"));
-        assert_eq!(locks.lock("g", queue(0), "b", at_ms(100_000)), Grant::Taken);
+        assert_eq!(locks.lock("g", queue(0), "b", at_ms(100_000)), Grant::New);
     }
 
     #[test]
@@ -164,9 +171,24 @@ mod tests {
             locks.remember("g", queue(id), "a", at_ms(0));
         }
         assert_eq!(locks.lock("g", queue(0), "b", at_ms(35_000)), Grant::Refused);
-        assert_eq!(locks.lock("g", queue(0), "a", at_ms(35_000)), Grant::Renewed, "its owner is its owner");
-        assert_eq!(locks.lock("g", queue(1), "b", at_ms(35_001)), Grant::Taken);
+        assert_eq!(
+            locks.lock("g", queue(0), "a", at_ms(35_000)),
+            Grant::Remembered,
+            "its owner is its owner"
+        );
+        assert_eq!(locks.lock("g", queue(1), "b", at_ms(35_001)), Grant::New);
         assert_eq!(locks.lock("g", queue(0), "b", at_ms(95_000)), Grant::Refused, "renewed as any other");
+    }
+
+    #[test]
+    fn a_lock_is_remembered_for_whom_it_was_flushed() {
+        let mut locks = QueueLocks::default();
+        locks.lock("g", queue(0), "a", at_ms(0));
+        locks.flushed("g", &queue(0), "b");
+        assert_eq!(locks.lock("g", queue(0), "a", at_ms(1)), Grant::New);
+        locks.flushed("g", &queue(0), "a");
+        assert_eq!(locks.lock("g", queue(0), "a", at_ms(2)), Grant::Remembered);
+        assert_eq!(locks.lock("g", queue(0), "b", at_ms(70_000)), Grant::New, "another owner, another row");
     }
 
     #[test]

@@ -15,32 +15,33 @@ impl<E: Env> Shard<E> {
     /// Locks and renews. A lock with a new owner is told when it is flushed: a restart must not give the queue to another.
     pub(crate) fn lock_queues(&mut self, call: &Call<'_>, body: &[u8]) -> Outcome {
         let LockBatch { consumer_group: group, client_id, queues, .. } = read(body)?;
-        let mut locked = Vec::new();
-        let mut is_any_taken = false;
+        let (mut locked, mut new) = (Vec::new(), Vec::new());
+        // A group nobody made is nobody's consumer; its locks are not worth a row.
+        let is_kept = self.groups.get(&group).is_some() && client_id.len() <= CLIENT_ID_BYTES_MAX;
         for queue in queues {
             let Some(mine) = self.own_queue(&queue) else { continue };
             match self.locks.lock(&group, mine.clone(), &client_id, call.now.mono) {
                 Grant::Refused => continue,
-                Grant::Renewed => {}
-                Grant::Taken => {
-                    // A group nobody made is nobody's consumer; its locks are not worth a row.
-                    if self.groups.get(&group).is_some() && client_id.len() <= CLIENT_ID_BYTES_MAX {
-                        self.put_lock(&group, &mine, &client_id);
-                        is_any_taken = true;
-                    }
+                Grant::New if is_kept => {
+                    self.put_lock(&group, &mine, &client_id);
+                    new.push(mine);
                 }
+                Grant::New | Grant::Remembered => {}
             }
             locked.push(queue);
         }
         let body = json::to_vec(&LockBatchReply { locked }, Style::Raw);
-        if !is_any_taken {
+        if new.is_empty() {
             return self.answer_body(call.conn, call.reply, &body);
         }
         let durable = self.store.tables().durable();
         self.answer_later(call, Class::Admin, durable, move |shard, conn, reply, flushed, _| {
-            // A disk that takes no metadata must not stop consumers: what they read is there, and the lock is in force.
-            if let Err(error) = flushed {
-                tracing::warn!(shard = shard.identity.index, %error, "a queue lock holds until a restart only");
+            match flushed {
+                Ok(()) => new.iter().for_each(|queue| shard.locks.flushed(&group, queue, &client_id)),
+                // A disk that takes no metadata must not stop consumers: what they read is there, and the lock is in force.
+                Err(error) => {
+                    tracing::warn!(shard = shard.identity.index, %error, "queue locks hold until a restart only");
+                }
             }
             shard.answer_body(conn, reply, &body)
         })

@@ -240,6 +240,12 @@ impl WindowFile {
     }
 }
 
+impl Default for WindowFile {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Drop for WindowFile {
     fn drop(&mut self) {
         let _perhaps_none = std::fs::remove_file(&self.path);

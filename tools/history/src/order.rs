@@ -28,7 +28,7 @@ struct Consumption {
     tenures: Vec<Tenure>,
     /// The youngest under which something was consumed: its place among the tenures.
     youngest: usize,
-    /// Consumption went from the first to the second offset; -1 is the place before the first message.
+    /// Consumption went from the first to the second offset; none is the place before the first message.
     steps: Vec<(Option<u64>, u64)>,
     highest: Option<u64>,
 }

@@ -92,7 +92,7 @@ pub(crate) fn run(suite: &str, cluster: &mut Cluster, report: &Report) -> Result
         }
         notes.quiet.store(true, Relaxed);
         report.scenario(suite, "everything-was-consumed-in-order", || {
-            let outcome = await_end(&address, &notes);
+            let outcome = await_end(&address);
             notes.done.store(true, Relaxed);
             outcome
         });
@@ -380,7 +380,7 @@ fn attempt_of(record: &Record) -> Option<Attempt> {
 }
 
 /// Until the group stands at the end of every queue.
-fn await_end(address: &str, notes: &Notes) -> Result<(), Trouble> {
+fn await_end(address: &str) -> Result<(), Trouble> {
     let mut wire = Wire::connect_to(address, PATIENCE)?;
     let end = Instant::now() + Duration::from_secs(60);
     for queue in 0..i32::from(QUEUES) {
@@ -395,7 +395,6 @@ fn await_end(address: &str, notes: &Notes) -> Result<(), Trouble> {
             sleep(Duration::from_millis(20));
         }
     }
-    println!("  {} messages were sent", notes.attempts.load(Relaxed));
     Ok(())
 }
 

@@ -13,10 +13,10 @@ use namesrv::NameServer;
 use namesrv::config::NamesrvConfig;
 use rt::sim::{Crash, SimDisk, SimMachine};
 use store::FlushMode;
+use testbed::{Host, Setup, WindowFile, World, create_topic};
 
 use crate::life::Life;
 use crate::random::Random;
-use testbed::{Host, Setup, WindowFile, World, create_topic};
 
 /// Plain messages and half messages; a group consumes all of it by pulling.
 pub(crate) const PULLED: &str = "P";

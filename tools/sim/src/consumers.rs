@@ -1,12 +1,12 @@
 //! Consumers: one per queue that pulls and commits, one that pops and acknowledges.
 
 use history::{Event, Reader};
+use testbed::{Answer, commit, offset_query, pop, popped, pull};
 
 use crate::cluster::{Cluster, POPPED, PULLED, queue};
 use crate::life::{Actor, Phase};
 use crate::line::Line;
 use crate::producers::attempt_of;
-use testbed::{Answer, commit, offset_query, pop, popped, pull};
 
 /// Longest wait for an answer, ms.
 const PATIENCE_MS: u64 = 3_000;

@@ -3,12 +3,12 @@
 use history::{Event, Reader};
 use net::names::{DLQ_PREFIX, RETRY_PREFIX};
 use net::requests::{GetMaxOffset, PullMessage};
+use testbed::{Client, Message, pull};
 
 use crate::cluster::{Cluster, SHARDS, every_queue, queue};
 use crate::life::Life;
 use crate::producers::attempt_of;
 use crate::triers::{GROUP as TRIERS, dead_letter, tried_again};
-use testbed::{Client, Message, pull};
 
 /// Everything there is, in answers of at most `messages` messages.
 pub(crate) fn drain(cluster: &mut Cluster<'_>, reader: Reader, messages: i32) {

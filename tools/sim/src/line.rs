@@ -1,7 +1,8 @@
 //! A connection to a shard that is lost and made again.
 
-use crate::cluster::Cluster;
 use testbed::Client;
+
+use crate::cluster::Cluster;
 
 /// A client's way to one of the shards.
 pub(crate) struct Line<'w> {

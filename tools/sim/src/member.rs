@@ -12,13 +12,13 @@ use net::RequestCode;
 use net::body::{ConsumerList, LockBatch, LockBatchReply, MessageQueue};
 use net::json::{self, Style};
 use net::requests::{GetConsumerListByGroup, HeartBeat, LockBatchMq, UnlockBatchMq, UnregisterClient};
+use testbed::{Answer, Message, commit, heartbeat, offset_query, pull, subscription};
 
 use crate::cluster::{Cluster, ORDERED, SHARDS, queue};
 use crate::life::Phase;
 use crate::line::Line;
 use crate::ordered::{GROUP, Place, share_of};
 use crate::producers::attempt_of;
-use testbed::{Answer, Message, commit, heartbeat, offset_query, pull, subscription};
 
 /// Longest wait for an answer, ms. With what follows, much less than the minute a broker holds a lock.
 const PATIENCE_MS: u64 = 3_000;

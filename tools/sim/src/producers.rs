@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use history::{Attempt, Event, Kind};
 use net::RequestCode;
 use net::requests::{EndTransaction, HeartBeat, SendMessageV2};
+use testbed::{Answer, batch_of, heartbeat, message, property};
 
 use crate::cluster::{Cluster, ORDERED, POPPED, PULLED, QUEUES, SHARDS, queue};
 use crate::life::{Actor, Life, Phase};
 use crate::line::Line;
-use testbed::{Answer, batch_of, heartbeat, message, property};
 
 /// Longest wait for an answer, ms.
 const PATIENCE_MS: u64 = 3_000;

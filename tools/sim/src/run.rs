@@ -3,6 +3,7 @@
 use std::fmt;
 
 use history::{Event, History, Reader, Summary, check};
+use testbed::World;
 
 use crate::cluster::{Cluster, QUEUES, SHARDS};
 use crate::consumers::{Popper, Puller};
@@ -12,7 +13,6 @@ use crate::life::{Actor, Life, Phase};
 use crate::ordered::OrderedGroup;
 use crate::producers::{Producer, first_answer};
 use crate::triers::Trier;
-use testbed::World;
 
 /// A healed cluster answers a send within this time; the checker judges what it took.
 const ALIVE_MS_MAX: u64 = 30_000;

@@ -5,12 +5,12 @@ use std::collections::VecDeque;
 use history::Event;
 use net::names::RETRY_PREFIX;
 use net::requests::{ConsumerSendMsgBack, HeartBeat};
+use testbed::{Answer, Message, commit, heartbeat, offset_query, pull, subscription};
 
 use crate::cluster::{Cluster, DELAYS_MS, PULLED, QUEUES, RETRIES_MAX};
 use crate::life::{Actor, Phase};
 use crate::line::Line;
 use crate::producers::attempt_of;
-use testbed::{Answer, Message, commit, heartbeat, offset_query, pull, subscription};
 
 pub(crate) const GROUP: &str = "triers";
 /// Longest wait for an answer, ms.
