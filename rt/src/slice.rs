@@ -94,6 +94,39 @@ pub fn aligned(len: usize, fill: impl FnOnce(&mut [u8])) -> SharedSlice {
     memory.into_slice(len)
 }
 
+/// Memory that is written, lent, and written again when everything lent was dropped. Allocates once.
+pub struct Reused {
+    memory: Rc<AlignedMemory>,
+}
+
+impl Reused {
+    /// Memory that begins as a copy of `bytes`.
+    #[must_use]
+    pub fn copied(bytes: &[u8]) -> Self {
+        let mut memory = AlignedMemory::zeroed(bytes.len());
+        memory.as_mut().copy_from_slice(bytes);
+        Self { memory: Rc::new(memory) }
+    }
+
+    /// The bytes, to be changed; `None` while any of them is lent.
+    pub fn bytes_mut(&mut self) -> Option<&mut [u8]> {
+        Rc::get_mut(&mut self.memory).map(AlignedMemory::as_mut)
+    }
+
+    /// All the bytes as they are now.
+    #[must_use]
+    pub fn lend(&self) -> SharedSlice {
+        // SAFETY: the slice holds the memory; `bytes_mut` gives it out for writing only when no slice does.
+        unsafe { SharedSlice::new(self.memory.clone(), 0, self.memory.start, self.memory.len) }
+    }
+}
+
+impl fmt::Debug for Reused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reused({} bytes)", self.memory.len)
+    }
+}
+
 /// Memory aligned to [`crate::BLOCK`], writable until it becomes a [`SharedSlice`].
 pub(crate) struct AlignedMemory {
     start: *mut u8,
@@ -168,8 +201,27 @@ impl Drop for AlignedMemory {
     }
 }
 
-// SAFETY: the memory is written only before the first slice exists, and lives as long as the `Rc` each slice holds.
+// SAFETY: the memory is written only while no slice exists (before the first, or by `Reused`), and lives as long as the `Rc` each slice holds.
 unsafe impl Pinned for AlignedMemory {
     fn unpin(&self, _token: u64) {}
     fn pin(&self, _token: u64) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_written_again_only_when_nothing_of_it_is_lent() {
+        let mut memory = Reused::copied(b"abcdef");
+        let whole = memory.lend();
+        let part = whole.range(2, 4);
+        assert_eq!((&*whole, &*part), (&b"abcdef"[..], &b"cd"[..]));
+        assert!(memory.bytes_mut().is_none());
+        drop(whole);
+        assert!(memory.bytes_mut().is_none(), "a part is lent");
+        drop(part);
+        memory.bytes_mut().unwrap()[0] = b'X';
+        assert_eq!(&*memory.lend(), b"Xbcdef");
+    }
 }

@@ -15,6 +15,8 @@ use net::{Header, Scratch};
 use rt::real::{RealEnv, ShardOptions, Spin, run_shard};
 use rt::{CloseReason, ConnId, Env, Event, Mono, Now, Outbox, Reactor, Transport, TurnOutcome};
 
+use super::template::Copies;
+
 mod outages;
 
 use outages::Outages;
@@ -67,6 +69,8 @@ pub struct Lines<E: Env> {
     ids: Vec<ConnId>,
     /// What an outbox that is no longer needed goes to: a connection that is gone takes no requests.
     nowhere: Outbox,
+    /// Bodies that are lent to the connections.
+    copies: Copies,
 }
 
 impl<E: Env> Lines<E> {
@@ -84,13 +88,19 @@ impl<E: Env> Lines<E> {
 
     /// Where to write requests for connection `line`; they leave at the end of the turn.
     pub fn out(&mut self, line: usize) -> &mut Vec<u8> {
-        match self.connections.reply(self.ids[line]) {
-            Some(out) => out.bytes(),
+        self.outbox(line).0.bytes()
+    }
+
+    /// As [`Lines::out`], for requests with bodies that are lent, and what lends them.
+    pub fn outbox(&mut self, line: usize) -> (&mut Outbox, &mut Copies) {
+        let out = match self.connections.reply(self.ids[line]) {
+            Some(out) => out,
             None => {
                 self.nowhere.clear();
-                self.nowhere.bytes()
+                &mut self.nowhere
             }
-        }
+        };
+        (out, &mut self.copies)
     }
 
     /// The time, read afresh: once for each batch of sends.
@@ -135,7 +145,7 @@ impl<E: Env, W: Work<E>> Driver<E, W> {
                 id
             })
             .collect();
-        let lines = Lines { env, connections, ids, nowhere: Outbox::default() };
+        let lines = Lines { env, connections, ids, nowhere: Outbox::default(), copies: Copies::default() };
         let outages = Outages::new(place.reconnect);
         Self { work, lines, scratch: Scratch::default(), up: 0, outages, ended: false, failure: None }
     }

@@ -383,7 +383,9 @@ impl Sender {
             }
             Act::Plain | Act::Half(_) => message,
         };
-        self.plan.heads[head].append(&self.plan.bodies[body], lines.out(line), &message, self.plan.run);
+        let body = (&self.plan.bodies[..], body);
+        let (out, copies) = lines.outbox(line);
+        self.plan.heads[head].send(body, copies, out, &message, self.plan.run);
         state.number += self.batch;
         self.sent_ever += self.batch;
         recorder.now.sent += self.batch;

@@ -1,4 +1,5 @@
-//! Send requests encoded once; each message is two copies (header, body) with some digits changed.
+//! Send requests encoded once; each message is two copies (header, body) with some digits changed. Large bodies are not
+//! even copied ([`Copies`]).
 //!
 //! What a Java producer sends: the one-letter header, `UNIQ_KEY` (unique per message) and `WAIT=true`; what differs
 //! between two messages is the number, the born time, the keys, the stamp and the body, and all of these but the body
@@ -13,8 +14,14 @@ use net::properties::{self as wire, keys};
 use net::requests::SendMessageV2;
 use net::{Codec, RequestCode};
 
+use rt::Outbox;
+
 use super::act::Class;
 use super::stamp::{self, Stamp, hex};
+
+mod copies;
+
+pub use copies::Copies;
 
 /// First number of a request, so that all have ten digits and are patched in place.
 pub const OPAQUE_BASE: i32 = 1_000_000_000;
@@ -145,8 +152,33 @@ impl Head {
         Self { bytes, opaque, born: born..born + 13, marks }
     }
 
+    /// Appends a whole request to what is sent: this header, `bodies[at]`, and what `message` says.
+    pub fn send(
+        &self,
+        (bodies, at): (&[Body], usize),
+        copies: &mut Copies,
+        out: &mut Outbox,
+        message: &Message,
+        run: u32,
+    ) {
+        let body = &bodies[at];
+        let Some(copy) = copies.take(bodies, at) else {
+            return self.append(body, out.bytes(), message, run);
+        };
+        self.append_header(body, out.bytes(), message, run);
+        body.patch(copy.bytes_mut().expect("nobody sends it"), message, run);
+        out.push_slice(copy.lend());
+    }
+
     /// Appends a whole request: this header, `body`, and what `message` says.
     pub fn append(&self, body: &Body, out: &mut Vec<u8>, message: &Message, run: u32) {
+        self.append_header(body, out, message, run);
+        let at = out.len();
+        out.extend_from_slice(&body.bytes);
+        body.patch(&mut out[at..], message, run);
+    }
+
+    fn append_header(&self, body: &Body, out: &mut Vec<u8>, message: &Message, run: u32) {
         let at = out.len();
         out.extend_from_slice(&self.bytes);
         let total = self.bytes.len() - LENGTH_BYTES + body.bytes.len();
@@ -161,17 +193,6 @@ impl Head {
             && none.is_empty()
         {
             self.marks.write(header, message, *crc, run);
-            out.extend_from_slice(&body.bytes);
-            return;
-        }
-        let at = out.len();
-        out.extend_from_slice(&body.bytes);
-        let bytes = &mut out[at..];
-        let mut message = *message;
-        for (marks, crc) in &body.items {
-            marks.write(bytes, &message, *crc, run);
-            message.number += 1;
-            message.key = message.key.wrapping_add(1);
         }
     }
 
@@ -222,6 +243,16 @@ impl Body {
             all.payload_bytes += payload.len();
         }
         all
+    }
+
+    /// Writes what `message` and those behind it say into `bytes`, a copy of this.
+    fn patch(&self, bytes: &mut [u8], message: &Message, run: u32) {
+        let mut message = *message;
+        for (marks, crc) in self.items.iter().filter(|(marks, _)| !marks.is_empty()) {
+            marks.write(bytes, &message, *crc, run);
+            message.number += 1;
+            message.key = message.key.wrapping_add(1);
+        }
     }
 
     /// Messages in it.
@@ -437,6 +468,30 @@ mod tests {
             assert_eq!((opaque, born), (OPAQUE_BASE + 7, 1_700_000_000_001));
             assert_eq!(body, b"hello");
             check(properties.as_bytes(), &body, 0xAB, b"k0000001F");
+        }
+    }
+
+    #[test]
+    fn a_large_body_is_lent_and_each_request_says_its_own_all_the_same() {
+        let shape = shape(Codec::Json, 3);
+        let bodies = Body::all(&shape, &[vec![b'x'; 4_000], vec![b'y'; 5_000]]);
+        let head = Head::new(&shape, "BenchTopic", 3);
+        let mut copies = Copies::default();
+        let mut sent = Vec::new();
+        for request in 0..40_u64 {
+            let message = Message { number: request * 3, ..MESSAGE };
+            let at = request as usize % bodies.len();
+            let mut out = Outbox::default();
+            head.send((&bodies, at), &mut copies, &mut out, &message, 7);
+            assert_eq!(out.pieces().count(), 2, "a header and a body that was not copied");
+            let mut copied = Vec::new();
+            head.append(&bodies[at], &mut copied, &message, 7);
+            sent.push((out, copied));
+            // Five requests are under way at any time: none of them is written to.
+            if sent.len() > 5 {
+                let (out, copied) = sent.remove(0);
+                assert_eq!(out.pieces().collect::<Vec<_>>().concat(), copied, "request {request} - 5");
+            }
         }
     }
 

@@ -494,7 +494,7 @@ fn errors_and_timeouts_stay_in_the_histogram_and_are_counted_by_code() {
     assert_eq!(ran.total.response.len(), 4_000);
     // Forty of the measured ones, and those of the warm-up that were given up after it.
     assert!((44..=46).contains(&count(TIMED_OUT)), "{:?}", ran.total.errors);
-    assert_eq!(count(super::recorder::LOST), 0, "{:?}", ran.total.errors);
+    assert_eq!(count(LOST), 0, "{:?}", ran.total.errors);
     assert!((358..=362).contains(&count(ResponseCode::SYSTEM_BUSY.0)), "{:?}", ran.total.errors);
     let p995 = ran.total.response.value_at_quantile(0.995);
     assert!((500_000_000..700_000_000).contains(&p995), "{p995}");
