@@ -2,10 +2,12 @@
 //! their lines.
 
 use crate::failure::Failure;
-use crate::links::commons_cli::{self, Opt, Parsed};
+use crate::links::commons_cli::{self, Parsed};
 use crate::output;
 
 use super::plan::Kind;
+
+mod flags;
 
 /// What a program's flags mean as a command line of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,105 +17,6 @@ pub(crate) struct Meant {
     /// Arguments of `ringmq bench KIND`.
     pub(crate) arguments: Vec<String>,
 }
-
-const PRODUCER: &[Opt] = &[
-    value("w", "threadCount", "Thread count, Default: 64"),
-    value("s", "messageSize", "Message Size, Default: 128"),
-    value("t", "topic", "Topic name, Default: BenchmarkTest"),
-    value("k", "keyEnable", "Message Key Enable, Default: false"),
-    value("p", "propertySize", "Bytes of properties, Default: 0"),
-    value("l", "tagCount", "Tag count, Default: 0"),
-    value("m", "msgTraceEnable", "Message Trace Enable, Default: false"),
-    value("a", "aclEnable", "Acl Enable, Default: false"),
-    value("ak", "accessKey", "Acl access key, Default: rocketmq2"),
-    value("sk", "secretKey", "Acl secret key, Default: 12345678"),
-    value("q", "messageQuantity", "Send message quantity, Default: 0, running forever"),
-    value("d", "delayEnable", "Delay message Enable, Default: false"),
-    value("e", "delayLevel", "Delay message level, Default: 1"),
-    value("y", "asyncEnable", "Enable async produce, Default: false"),
-    value("c", "compressEnable", "Enable compress msg over 4K, Default: false"),
-    value("ct", "compressType", "Message compressed type, Default: ZLIB"),
-    value("cl", "compressLevel", "Message compressed level, Default: 5"),
-    value("ch", "compressOverHowMuch", "Compress message when body over how much(unit Byte), Default: 4096"),
-    value("ri", "reportInterval", "The number of ms between reports, Default: 10000"),
-    value("n", "namesrvAddr", "Name server address list, eg: '192.168.0.1:9876;192.168.0.2:9876'"),
-    flag("h", "help", "Print help"),
-];
-
-const BATCH: &[Opt] = &[
-    value("b", "batchSize", "Batch size, Default: 16"),
-    value("w", "threadCount", "Thread count, Default: 64"),
-    value("s", "messageSize", "Message Size, Default: 128"),
-    value("t", "topic", "Topic name, Default: BenchmarkTest"),
-    value("k", "keyEnable", "Message Key Enable, Default: false"),
-    value("p", "propertySize", "Bytes of properties, Default: 0"),
-    value("l", "tagCount", "Tag count, Default: 0"),
-    value("m", "msgTraceEnable", "Message Trace Enable, Default: false"),
-    value("a", "aclEnable", "Acl Enable, Default: false"),
-    value("ak", "accessKey", "Acl access key, Default: rocketmq2"),
-    value("sk", "secretKey", "Acl secret key, Default: 12345678"),
-    value("c", "compressEnable", "Enable compress msg over 4K, Default: false"),
-    value("ct", "compressType", "Message compressed type, Default: ZLIB"),
-    value("cl", "compressLevel", "Message compressed level, Default: 5"),
-    value("ch", "compressOverHowMuch", "Compress message when body over how much(unit Byte), Default: 4096"),
-    value("ri", "reportInterval", "The number of ms between reports, Default: 10000"),
-    value("n", "namesrvAddr", "Name server address list, eg: '192.168.0.1:9876;192.168.0.2:9876'"),
-    flag("h", "help", "Print help"),
-];
-
-const CONSUMER: &[Opt] = &[
-    value("t", "topic", "Topic name, Default: BenchmarkTest"),
-    value("w", "threadCount", "Thread count, Default: 20"),
-    value("g", "group", "Consumer group name, Default: benchmark_consumer"),
-    value("p", "group prefix enable", "Is group prefix enable, Default: false"),
-    value("f", "filterType", "TAG, SQL92"),
-    value("e", "expression", "filter expression content file path.ie: ./test/expr"),
-    value("r", "failRate", "consumer fail rate, default 0"),
-    value("m", "msgTraceEnable", "Message Trace Enable, Default: false"),
-    value("a", "aclEnable", "Acl Enable, Default: false"),
-    value("ak", "accessKey", "Acl access key, Default: rocketmq2"),
-    value("sk", "secretKey", "Acl secret key, Default: 12345678"),
-    value("ri", "reportInterval", "The number of ms between reports, Default: 10000"),
-    value("n", "namesrvAddr", "Name server address list, eg: '192.168.0.1:9876;192.168.0.2:9876'"),
-    flag("h", "help", "Print help"),
-];
-
-const TX: &[Opt] = &[
-    value("w", "threadCount", "Thread count, Default: 32"),
-    value("s", "messageSize", "Message Size, Default: 2048"),
-    value("t", "topic", "Topic name, Default: BenchmarkTest"),
-    value("sr", "send rollback rate", "Send rollback rate, Default: 0.0"),
-    value("su", "send unknown rate", "Send unknown rate, Default: 0.0"),
-    value("cr", "check rollback rate", "Check rollback rate, Default: 0.0"),
-    value("cu", "check unknown rate", "Check unknown rate, Default: 0.0"),
-    value("b", "test batch id", "test batch id, Default: System.currentMillis()"),
-    value("i", "send interval", "sleep interval in millis between messages, Default: 0"),
-    value("m", "msgTraceEnable", "Message Trace Enable, Default: false"),
-    value("a", "aclEnable", "Acl Enable, Default: false"),
-    value("ak", "accessKey", "Acl access key, Default: rocketmq2"),
-    value("sk", "secretKey", "Acl secret key, Default: 12345678"),
-    value("ri", "reportInterval", "The number of ms between reports, Default: 10000"),
-    value("n", "namesrvAddr", "Name server address list, eg: '192.168.0.1:9876;192.168.0.2:9876'"),
-    flag("h", "help", "Print help"),
-];
-
-const TIMER_PRODUCER: &[Opt] = &[
-    value("n", "namesrvAddr", "Nameserver address, default: localhost:9876"),
-    value("t", "topic", "Send messages to which topic, default: BenchmarkTest"),
-    value("tc", "threadCount", "Thread count, default: 16"),
-    value("ms", "messageSize", "Message Size, default: 1024"),
-    value("p", "precisionMs", "Precision (ms) for TimerMessage, default: 1000"),
-    value("st", "slotsTotal", "Send messages to how many slots, default: 100"),
-    value("mt", "msgsTotalPerSlotThread", "Messages total for each slot and each thread, default: 5000"),
-    value("sd", "slotDis", "Time distance between two slots, default: 1000"),
-    flag("h", "help", "Print help"),
-];
-
-const TIMER_CONSUMER: &[Opt] = &[
-    value("n", "namesrvAddr", "Nameserver address, default: localhost:9876"),
-    value("t", "topic", "Send messages to which topic, default: BenchmarkTest"),
-    flag("h", "help", "Print help"),
-];
 
 /// A benchmark program of RocketMQ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,26 +35,18 @@ pub(crate) enum Tool {
     TimerConsumer,
 }
 
-const fn value(short: &'static str, long: &'static str, help: &'static str) -> Opt {
-    Opt { short, long, value: true, help }
-}
-
-const fn flag(short: &'static str, long: &'static str, help: &'static str) -> Opt {
-    Opt { short, long, value: false, help }
-}
-
 /// Reads the flags of RocketMQ's `producer` (or `batchproducer`, `consumer`). `None`: help was asked for and printed.
 ///
 /// # Errors
 /// A flag it does not know, or one that asks for what is not there yet.
 pub(crate) fn read(tool: Tool, arguments: &[String]) -> Result<Option<Meant>, Failure> {
     let (name, known) = match tool {
-        Tool::Producer => ("benchmarkProducer", PRODUCER),
-        Tool::Batch => ("benchmarkBatchProducer", BATCH),
-        Tool::Consumer => ("benchmarkConsumer", CONSUMER),
-        Tool::Tx => ("TransactionProducer", TX),
-        Tool::TimerProducer => ("benchmarkTimerProducer", TIMER_PRODUCER),
-        Tool::TimerConsumer => ("benchmarkTimerConsumer", TIMER_CONSUMER),
+        Tool::Producer => ("benchmarkProducer", flags::PRODUCER),
+        Tool::Batch => ("benchmarkBatchProducer", flags::BATCH),
+        Tool::Consumer => ("benchmarkConsumer", flags::CONSUMER),
+        Tool::Tx => ("TransactionProducer", flags::TX),
+        Tool::TimerProducer => ("benchmarkTimerProducer", flags::TIMER_PRODUCER),
+        Tool::TimerConsumer => ("benchmarkTimerConsumer", flags::TIMER_CONSUMER),
     };
     let parsed = commons_cli::parse(known, arguments)
         .map_err(|error| Failure::Usage { what: error.to_string(), fix: commons_cli::usage(name, known) })?;

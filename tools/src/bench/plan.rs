@@ -19,7 +19,7 @@ use super::units::{Arrivals, Rate};
 mod checks;
 mod shares;
 
-use checks::{pairs, percentiles, properties, refuse_later, times, topic, usage, within};
+use checks::{counts, pairs, percentiles, properties, refuse_later, times, topic, usage, within};
 
 /// Which kind of load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,24 +144,7 @@ impl Plan {
         refuse_later(load)?;
         let batch = load.batch.unwrap_or(if kind == Kind::Batch { BATCH } else { 1 });
         within("--batch", u64::from(batch), 1, BATCH_MAX)?;
-        within("--queues", u64::from(load.queues), 1, 65_535)?;
-        within("--topics", u64::from(load.topics), 1, 10_000)?;
-        within("--connections", u64::from(load.connections), 1, 10_000)?;
-        within("--producers", u64::from(load.producers), 1, 10_000)?;
-        within("--pull", u64::from(load.pull), 1, 1024)?;
-        within("--backlog", load.backlog, 1, 100_000_000)?;
-        let connections = load.connections.saturating_mul(load.producers);
-        within("--connections times --producers", u64::from(connections), 1, 10_000)?;
-        if let Some(consumers) = load.consumers {
-            let least = u64::from(!matches!(kind, Kind::Delay | Kind::Mixed));
-            within("--consumers", u64::from(consumers), least, 10_000)?;
-        }
-        if let Some(inflight) = load.inflight {
-            within("--inflight", u64::from(inflight), 1, 1 << 20)?;
-        }
-        if let Some(messages) = load.messages {
-            within("--messages", messages, 1, u64::MAX >> 16)?;
-        }
+        let connections = counts(kind, load)?;
         times(load)?;
         topic(load)?;
         let seed = load.seed.unwrap_or_else(super::host::draw);
@@ -193,23 +176,7 @@ impl Plan {
             .map_err(|what| usage(what, "write none, rr, rr:1000, zipf:1.1 or zipf:1.1:100000"))?;
         let shares = shares::shares(kind, load)?;
         let delays = shares::delays(kind, load, &shares)?;
-        let shape = Shape {
-            codec: if load.header == Spelling::Json { Codec::Json } else { Codec::Binary },
-            // A group of its own: it answers for no transaction of an earlier run.
-            group: if shares.half > 0.0 { format!("ringmq_bench_{run:08x}") } else { GROUP.to_owned() },
-            batch: batch as usize,
-            oneway: load.oneway,
-            java_properties: !load.bare,
-            stamped: verify || matches!(kind, Kind::E2e | Kind::Delay | Kind::Mixed),
-            keyed: !keys.is_empty(),
-            tag: None,
-            properties: properties(load)?,
-            sys_flag,
-            run,
-            class: Class::Plain,
-            level: load.level,
-            due_property: load.due_property.clone(),
-        };
+        let shape = shape(kind, load, (batch, sys_flag, run), (&shares, !keys.is_empty()))?;
         let plan = Self {
             kind,
             rate,
@@ -307,6 +274,32 @@ impl Plan {
     pub fn mean_body(&self) -> f64 {
         self.bodies.iter().map(Vec::len).sum::<usize>() as f64 / self.bodies.len() as f64
     }
+}
+
+/// What all messages of a run have in common.
+fn shape(
+    kind: Kind,
+    load: &Load,
+    (batch, sys_flag, run): (u32, i32, u32),
+    (shares, keyed): (&Shares, bool),
+) -> Result<Shape, Failure> {
+    Ok(Shape {
+        codec: if load.header == Spelling::Json { Codec::Json } else { Codec::Binary },
+        // A group of its own: it answers for no transaction of an earlier run.
+        group: if shares.half > 0.0 { format!("ringmq_bench_{run:08x}") } else { GROUP.to_owned() },
+        batch: batch as usize,
+        oneway: load.oneway,
+        java_properties: !load.bare,
+        stamped: load.verify || matches!(kind, Kind::E2e | Kind::Delay | Kind::Mixed),
+        keyed,
+        tag: None,
+        properties: properties(load)?,
+        sys_flag,
+        run,
+        class: Class::Plain,
+        level: load.level,
+        due_property: load.due_property.clone(),
+    })
 }
 
 fn rate(kind: Kind, load: &Load, bodies: &[Vec<u8>]) -> Result<Option<f64>, Failure> {

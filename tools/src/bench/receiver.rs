@@ -2,19 +2,20 @@
 
 use std::ops::Range;
 
-use net::client::{RequestHead, encode};
 use net::fields::Decode;
-use net::properties;
-use net::requests::{PullMessage, PullReply, RequestHeader};
+use net::requests::PullReply;
 use net::{Codec, Header, ResponseCode};
 use rt::{Env, Now};
-use store::record::{Cover, Damage, Parsed, Record, parse};
 
 use super::driver::Lines;
 use super::flight::{Flight, Sent, Step};
 use super::recorder::{LOST, Recorder, TIMED_OUT};
-use super::stamp::{self, Stamp};
 use super::verify::Ledger;
+
+mod ask;
+mod records;
+
+pub use ask::{ALL, Ask, append_pull};
 
 /// How a queue is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -323,133 +324,6 @@ impl Receiver {
         append_pull(lines.out(assignment.line), opaque, &ask);
     }
 
-    /// Takes the records of a pull.
-    fn take(
-        &mut self,
-        queue: usize,
-        body: &[u8],
-        recorder: &mut Recorder,
-        ledger: &mut Ledger,
-        now: Now,
-    ) -> Result<(), String> {
-        let (end, wraps) = match &self.plan.assignments[queue].reading {
-            Reading::Follow(_) => (i64::MAX, 0),
-            Reading::Again(range) => (range.end, range.start),
-            Reading::Once(range) => (range.end, range.end),
-            Reading::Scan(range, _) => (range.end, range.start),
-        };
-        let scans = matches!(self.plan.assignments[queue].reading, Reading::Scan(..));
-        let filtered = self.plan.filter != ALL;
-        let mut next = self.queues[queue].next;
-        let checked = self.plan.verify || self.pulls.is_multiple_of(SAMPLE);
-        self.pulls += 1;
-        let outcome = each(body, |record| {
-            let offset = record.queue_offset().get().cast_signed();
-            if offset < next || offset > next && !filtered {
-                return Err(format!("offset {offset} came where {next} was expected"));
-            }
-            next = offset + 1;
-            if checked {
-                let whole = record.verify(record.physical_offset(), Cover::AsJava);
-                whole.map_err(|damage| format!("offset {offset}: {damage:?}"))?;
-            }
-            if scans {
-                recorder.now.scanned += 1;
-                recorder.now.scanned_bytes += record.body().len() as u64;
-            } else if offset < end {
-                self.one(queue, record, recorder, ledger, now);
-            }
-            Ok(())
-        });
-        let at = &mut self.queues[queue];
-        at.next = if next >= end { wraps } else { next };
-        at.done = next >= end && wraps == end;
-        outcome
-    }
-
-    /// What a filter leaves out at the end of a pull is stepped over.
-    fn follow_filter(&mut self, queue: usize, header: &Header<'_>) {
-        if self.plan.filter != ALL
-            && let Ok(reply) = PullReply::decode(&header.ext)
-        {
-            let next = reply.next_begin_offset.max(self.queues[queue].next);
-            let at = &mut self.queues[queue];
-            at.next = match &self.plan.assignments[queue].reading {
-                Reading::Again(range) | Reading::Scan(range, _) if next >= range.end => range.start,
-                Reading::Once(range) => {
-                    at.done |= next >= range.end;
-                    next
-                }
-                _ => next,
-            };
-        }
-    }
-
-    fn one(
-        &mut self,
-        queue: usize,
-        record: &Record<'_>,
-        recorder: &mut Recorder,
-        ledger: &mut Ledger,
-        now: Now,
-    ) {
-        self.received_ever += 1;
-        let Now { mono: rt::Mono(mono), unix_ms } = now;
-        self.last_at = mono;
-        self.received_measured += u64::from(mono >= self.measured);
-        recorder.now.received += 1;
-        recorder.now.received_bytes += record.body().len() as u64;
-        if !self.plan.deliveries && !self.plan.verify {
-            return;
-        }
-        if self.plan.deliveries {
-            let gap = unix_ms - record.stored_at_ms();
-            self.clock_gap_ms = Some(self.clock_gap_ms.map_or(gap, |least| least.min(gap)));
-            let since = |earlier_ms: i64| (unix_ms - earlier_ms).max(0).unsigned_abs() * 1_000_000;
-            recorder.now.born_to_client.saturating_record(since(record.born_at_ms()));
-            recorder.now.store_to_client.saturating_record(since(record.stored_at_ms()));
-            let due = self.plan.due_property.as_ref().and_then(|name| {
-                std::str::from_utf8(properties::find(record.properties(), name)?).ok()?.parse().ok()
-            });
-            if let Some(due_ms) = due {
-                recorder.now.lateness.saturating_record(since(due_ms));
-            }
-        }
-        let stamp = properties::find(record.properties(), stamp::NAME).and_then(Stamp::read);
-        let Some(stamp) = stamp.filter(|stamp| stamp.run == self.plan.run) else {
-            ledger.foreign();
-            return;
-        };
-        if self.plan.deliveries && stamp.later {
-            self.late(queue, &stamp, recorder, ledger, mono);
-        } else if self.plan.deliveries && recorder.counts(stamp.intended) {
-            recorder.now.delivery.saturating_record(mono.saturating_sub(stamp.intended));
-            recorder.now.delivery_service.saturating_record(mono.saturating_sub(stamp.written));
-        }
-        if self.plan.verify {
-            let intact = crc32fast::hash(record.body()) == stamp.crc;
-            if stamp.later {
-                ledger.received_in_any_order(stamp.stream, stamp.number, intact);
-            } else {
-                ledger.received(queue, stamp.stream, stamp.number, intact);
-            }
-        }
-    }
-
-    /// A delayed message came.
-    fn late(&mut self, queue: usize, stamp: &Stamp, recorder: &mut Recorder, ledger: &mut Ledger, mono: u64) {
-        let ahead = stamp.intended.saturating_sub(mono);
-        if ahead > CLOCK_NS {
-            ledger.early(ahead);
-        }
-        if ahead > EARLY_MAX_NS {
-            self.fault(queue, &format!("a message came {} ms before it was due", ahead / 1_000_000));
-        }
-        if recorder.counts(stamp.intended) {
-            recorder.now.lateness.saturating_record(mono.saturating_sub(stamp.intended));
-        }
-    }
-
     fn give_up(&mut self, limit: u64, code: i32, remark: &str, recorder: &mut Recorder, now: u64) {
         for at in 0..self.flights.len() {
             self.give_up_of(at, limit, Some((code, remark)), recorder, now);
@@ -490,83 +364,9 @@ impl Receiver {
     }
 }
 
-/// What a pull asks for.
-#[derive(Clone, Copy, Debug)]
-pub struct Ask<'a> {
-    /// Header codec.
-    pub codec: Codec,
-    /// Consumer group.
-    pub group: &'a str,
-    /// Topic.
-    pub topic: &'a str,
-    /// Queue.
-    pub queue: i32,
-    /// First offset wanted.
-    pub from: i64,
-    /// Tags to read, or an expression; `*` for all.
-    pub filter: &'a str,
-    /// It is an expression of SQL92.
-    pub sql: bool,
-    /// Messages at most.
-    pub count: i32,
-    /// How long the broker may hold it if there is nothing, ms; 0 answers at once.
-    pub suspend_ms: i64,
-}
-
-/// Appends the pull `ask` with number `opaque`.
-pub fn append_pull(out: &mut Vec<u8>, opaque: i32, ask: &Ask<'_>) {
-    let suspend = if ask.suspend_ms > 0 { SUSPEND } else { 0 };
-    let header = PullMessage {
-        consumer_group: ask.group,
-        topic: ask.topic,
-        queue_id: ask.queue,
-        queue_offset: ask.from,
-        max_msg_nums: ask.count,
-        sys_flag: SUBSCRIPTION | suspend,
-        commit_offset: 0,
-        suspend_timeout_ms: ask.suspend_ms,
-        subscription: Some(ask.filter),
-        sub_version: 0,
-        expression_type: Some(if ask.sql { "SQL92" } else { "TAG" }),
-        max_msg_bytes: None,
-        request_source: None,
-        forward_client_id: None,
-        lite_topic: None,
-    };
-    let head = RequestHead { codec: ask.codec, code: PullMessage::CODE, opaque, oneway: false };
-    encode(out, head, &header, &[]);
-}
-
-/// Calls `see` for each record of `body`, in order.
-fn each<'a>(body: &'a [u8], mut see: impl FnMut(&Record<'a>) -> Result<(), String>) -> Result<(), String> {
-    let damaged = |damage: Damage| format!("not a message: {damage:?}");
-    let mut rest = body;
-    while !rest.is_empty() {
-        match parse(rest).map_err(damaged)? {
-            Parsed::Record(record) => {
-                see(&record)?;
-                rest = &rest[record.bytes().len()..];
-            }
-            Parsed::Blank { .. } => return Err(damaged(Damage::Blank)),
-        }
-    }
-    Ok(())
-}
-
-/// The filter that lets everything pass.
-pub const ALL: &str = "*";
-/// Bits of a pull's `sysFlag` (Java: `PullSysFlag`).
-const SUSPEND: i32 = 2;
-const SUBSCRIPTION: i32 = 4;
-/// Every so many pulls all records are checked against their CRC.
-const SAMPLE: u64 = 64;
 /// How often pulls in flight are looked at for their timeout.
 const SCAN_NS: u64 = 100_000_000;
 /// How long a refused pull waits before the next.
 const RETRY_NS: u64 = 20_000_000;
-/// Due times are told in whole ms, and the clocks are compared to a few us.
-const CLOCK_NS: u64 = 1_100_000;
-/// RocketMQ delivers in the second before a message is due, and no earlier.
-const EARLY_MAX_NS: u64 = 1_000_000_000 + CLOCK_NS;
 /// Faults beyond these are only more of the same.
 const FAULTS_MAX: usize = 8;

@@ -30,6 +30,29 @@ pub(super) fn refuse_later(load: &Load) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Counts within their limits; how many producing connections there are to each broker.
+pub(super) fn counts(kind: Kind, load: &Load) -> Result<u32, Failure> {
+    within("--queues", u64::from(load.queues), 1, 65_535)?;
+    within("--topics", u64::from(load.topics), 1, 10_000)?;
+    within("--connections", u64::from(load.connections), 1, 10_000)?;
+    within("--producers", u64::from(load.producers), 1, 10_000)?;
+    within("--pull", u64::from(load.pull), 1, 1024)?;
+    within("--backlog", load.backlog, 1, 100_000_000)?;
+    let connections = load.connections.saturating_mul(load.producers);
+    within("--connections times --producers", u64::from(connections), 1, 10_000)?;
+    if let Some(consumers) = load.consumers {
+        let least = u64::from(!matches!(kind, Kind::Delay | Kind::Mixed));
+        within("--consumers", u64::from(consumers), least, 10_000)?;
+    }
+    if let Some(inflight) = load.inflight {
+        within("--inflight", u64::from(inflight), 1, 1 << 20)?;
+    }
+    if let Some(messages) = load.messages {
+        within("--messages", messages, 1, u64::MAX >> 16)?;
+    }
+    Ok(connections)
+}
+
 pub(super) fn times(load: &Load) -> Result<(), Failure> {
     if load.duration.is_some_and(|duration| duration.is_zero()) {
         return Err(usage("--duration 0s measures nothing", "give a time such as 20s, or --messages"));
