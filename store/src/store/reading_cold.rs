@@ -68,6 +68,8 @@ impl<E: Env> Store<E> {
                 }
                 let (at, len) = (entry.at.get(), entry.size as usize);
                 if held.as_ref().is_none_or(|held| held.part(at, len).is_none()) {
+                    // Window memory must not stay pinned while a read of the disk takes its time.
+                    drop(held.take());
                     held = log.hold(at, len, u64::from(queue.0)).await?;
                 }
                 // Retention was faster: the next read starts behind what it took.
