@@ -1,7 +1,7 @@
 //! The driver: a thread of [`rt`] that speaks [`net`] over many connections, driven by a [`Work`].
 //!
 //! Place: every byte that a benchmark sends goes through here, over the real ring or in simulation. It connects, decodes
-//! answers, flushes once a turn, and gets connections back that end ([`outages`]); what is sent and what an answer means
+//! answers, flushes once a turn, and gets connections back that end; what is sent and what an answer means
 //! is the work's.
 
 use std::convert::Infallible;
