@@ -36,8 +36,9 @@ settings::settings! {
         shards: Option<u16> = "auto", "shards", "", "", Format, within(1, 64);
         /// CPUs for the shards, one each in this order. Auto leaves CPU 0 to interrupts if there are others.
         cpus: Option<Cpus> = "auto", "cpus", "", "", Restart, ANY;
-        /// How long an idle shard polls before it sleeps: less latency for more CPU. Auto adapts to the traffic.
-        spin_us: Option<u32> = "auto", "spin_us", "", "us", Restart, within(0, 1_000_000);
+        /// How long an idle shard polls before it sleeps: less latency for more CPU; 0 sleeps at once, -1 never does. Auto
+        /// adapts to the traffic.
+        spin_us: Option<i32> = "auto", "spin_us", "", "us", Restart, within(-1, 1_000_000);
         /// What clients may do here: 6 all, 4 read, 2 write, 0 nothing. Masks every topic's own permission.
         permission: u32 = "6", "permission", "brokerPermission", "", Hot, one_of(&[0, 2, 4, 6]);
 

@@ -321,11 +321,7 @@ impl Plan {
     fn options(&self, config: &BrokerConfig, index: u16, doorbell: Doorbell) -> ShardOptions {
         ShardOptions {
             cpu: self.layout.shards.get(usize::from(index)).copied(),
-            spin: match config.spin_us {
-                None => Spin::Auto,
-                Some(0) => Spin::Off,
-                Some(us) => Spin::Micros(us),
-            },
+            spin: spin(config.spin_us),
             doorbell: Some(doorbell),
             ..ShardOptions::new(format!("shard-{index}"))
         }
@@ -335,6 +331,15 @@ impl Plan {
 /// Ports below the listen port where old clients send ("VIP channel").
 const VIP_BELOW: u16 = 2;
 const DEFAULT_NAMESRV_PORT: u16 = 9876;
+
+fn spin(us: Option<i32>) -> Spin {
+    match us.map(u32::try_from) {
+        None => Spin::Auto,
+        Some(Ok(0)) => Spin::Off,
+        Some(Ok(us)) => Spin::Micros(us),
+        Some(Err(_)) => Spin::Micros(u32::MAX),
+    }
+}
 
 fn retention(config: &BrokerConfig) -> RetentionConfig {
     let ratio = |percent: u32| f64::from(percent) / 100.0;
@@ -408,3 +413,14 @@ impl fmt::Display for NodeError {
 }
 
 impl std::error::Error for NodeError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn minus_one_never_sleeps_and_zero_always_does() {
+        let spins = [None, Some(0), Some(50), Some(-1)].map(spin);
+        assert_eq!(spins, [Spin::Auto, Spin::Off, Spin::Micros(50), Spin::Micros(u32::MAX)]);
+    }
+}

@@ -60,8 +60,11 @@ pub(crate) enum Scenario {
     B7Many,
     /// Cold scans beside an open loop.
     B8,
-    /// End to end at 1,000/s, long-polling consumer.
+    /// End to end at 1,000/s, long-polling consumer; our broker never sleeps, nor does the generator.
     B9,
+    /// The same with a broker that sleeps while nothing comes.
+    #[value(name = "b9-parked")]
+    B9Parked,
     /// End to end, ours at 200,000/s.
     #[value(name = "b9-200k")]
     B9At200k,
@@ -166,7 +169,8 @@ impl Scenario {
             Self::B7 => "B7 hot pull of 32 x 1 KiB, 4 consumers",
             Self::B7Many => "B7 hot pull of 32 x 1 KiB, 16 consumers, each queue read by 4",
             Self::B8 => "B8 four cold scans beside an open loop of 20,000/s",
-            Self::B9 => "B9 end to end, 1,000/s, long polling",
+            Self::B9 => "B9 end to end, 1,000/s, long polling, ours spins",
+            Self::B9Parked => "B9 end to end, 1,000/s, long polling, ours parks when idle",
             Self::B9At200k => "B9 end to end, 200,000/s, long polling",
             Self::B10 => "B10 queue scale, send 4 x 64, 1 KiB",
             Self::B11 => "B11 10,000 parked connections beside an open loop",
@@ -211,6 +215,9 @@ impl Scenario {
             // 120 MB of records.
             setup.ours.push("store.window_mib=256".to_owned());
         }
+        if self == Self::B9 {
+            setup.ours.push("spin_us=-1".to_owned());
+        }
         setup
     }
 
@@ -233,7 +240,7 @@ impl Scenario {
     pub(crate) fn least(self) -> Duration {
         Duration::from_secs(match self {
             // Ten values beyond p99.9 take 10,000 messages, with room for those that are cut off.
-            Self::B9 => 15,
+            Self::B9 | Self::B9Parked => 15,
             Self::B6One => 12,
             _ => 0,
         })
@@ -264,7 +271,7 @@ impl Scenario {
             Self::B7 => (Kind::Consume, &["--consumers=4", "--pull=32", "--backlog=4096"]),
             Self::B7Many => (Kind::Consume, &["--consumers=16", "--pull=32", "--backlog=4096"]),
             // A generator that sleeps would add its own wake-ups to a latency; both sides get the same.
-            Self::B9 => {
+            Self::B9 | Self::B9Parked => {
                 (Kind::E2e, &["--connections=1", "--consumers=1", "--rate=1000/s", "--spin=on", "--verify"])
             }
             Self::B9At200k => {

@@ -74,6 +74,7 @@ pub(super) fn of(scenario: Scenario, rival: Rival) -> Vec<Measure> {
         Scenario::B7One | Scenario::B7 => pulls(times(4.0), times(5.0)),
         Scenario::B7Many => pulls(Target::None, Target::None),
         Scenario::B9 => vec![p50(times(10.0)), p99(Target::None), p999(times(20.0))],
+        Scenario::B9Parked => vec![p50(Target::None), p99(Target::None), p999(Target::None)],
         Scenario::B9At200k => vec![
             Measure { name: "messages/s", of: Figures::rate, more: true, target: Target::AtLeast(198_000.0) },
             p50(Target::None),
