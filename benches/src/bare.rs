@@ -42,6 +42,9 @@ pub(crate) struct Options {
     /// Directory for the shard's store [default: a temporary one].
     #[arg(long)]
     pub(crate) dir: Option<PathBuf>,
+    /// Neither server nor generator ever sleeps: with one send in flight, the bound of its latency.
+    #[arg(long)]
+    pub(crate) spin: bool,
     /// Only the bare server.
     #[arg(long)]
     pub(crate) alone: bool,
@@ -127,7 +130,7 @@ impl Options {
             cpu: self.load_cpu,
             connections: self.connections,
             inflight: self.inflight,
-            spin: false,
+            spin: self.spin,
             warmup: Duration::from_secs_f64(self.warmup),
             measured: Duration::from_secs_f64(self.seconds),
             pid: None,
@@ -152,6 +155,7 @@ mod tests {
             server_cpu: 0,
             load_cpu: 0,
             dir: None,
+            spin: false,
             alone: false,
         };
         run(&options).unwrap();

@@ -98,9 +98,10 @@ impl fmt::Display for Loaded {
         let busy = |cpu: Duration| cpu.as_secs_f64() * 100.0 / self.seconds;
         write!(
             f,
-            "{:.3} us CPU per message, {:.0} messages/s, p99 {:.0} us, server {:.0} % busy, generator {:.0} %, others {:.0} %",
+            "{:.3} us CPU per message, {:.0} messages/s, p50 {:.1} us, p99 {:.0} us, server {:.0} % busy, generator {:.0} %, others {:.0} %",
             self.cpu_us(),
             self.answers as f64 / self.seconds,
+            self.quantile_us(0.5),
             self.quantile_us(0.99),
             busy(self.server_cpu),
             busy(self.generator_cpu),

@@ -346,6 +346,7 @@ impl Side {
             server_cpu: self.options.broker_cpu,
             load_cpu: self.options.load_cpu,
             dir: None,
+            spin: false,
             alone: true,
         };
         let bound = bare::bound(&options)?;

@@ -24,11 +24,11 @@ const RING_BYTES: usize = 64 << 20;
 pub(super) fn measure(options: &Options) -> io::Result<Loaded> {
     let stop = Arc::new(AtomicBool::new(false));
     let (tell, at) = mpsc::channel();
-    let (flag, cpu) = (stop.clone(), options.server_cpu);
+    let (flag, cpu, spin) = (stop.clone(), options.server_cpu, options.spin);
     let server = std::thread::Builder::new().name("bare".into()).spawn(move || {
         cpus::pin_thread(&[cpu])?;
         let mut work = Copying::new();
-        let done = bare_server(&flag, |at| tell.send(at).expect("the receiver waits"), &mut work)?;
+        let done = bare_server(&flag, spin, |at| tell.send(at).expect("the receiver waits"), &mut work)?;
         Ok::<_, io::Error>((done.frames, work.checksum))
     })?;
     let at = at.recv().map_err(|_| io::Error::other("the bare server did not start"))?;

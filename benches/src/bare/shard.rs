@@ -24,8 +24,9 @@ pub(super) fn measure(options: &Options) -> io::Result<Loaded> {
     let setup = place.setup(at);
     let (control, stop) = mpsc::channel();
     let (tell, told) = mpsc::channel();
-    // As the bare server: it sleeps in the ring when there is nothing to do.
-    let shard = ShardOptions { cpu: Some(options.server_cpu), spin: Spin::Off, ..ShardOptions::new("shard") };
+    // As the bare server: it sleeps in the ring when there is nothing to do, or never.
+    let spin = if options.spin { Spin::Micros(u32::MAX) } else { Spin::Off };
+    let shard = ShardOptions { cpu: Some(options.server_cpu), spin, ..ShardOptions::new("shard") };
     let thread = start_shard(shard, move |env: RealEnv| async move {
         let (shard, _) = Shard::open(env, setup, Box::new(Control(stop))).await?;
         let _ = tell.send(());

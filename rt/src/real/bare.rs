@@ -73,15 +73,16 @@ const SEND: u64 = 2 << 32;
 /// # Errors
 /// When the ring or the listener cannot be made.
 pub fn bare_echo(stop: &AtomicBool, ready: impl FnOnce(SocketAddr)) -> io::Result<EchoWork> {
-    bare_server(stop, ready, &mut Echo::default())
+    bare_server(stop, false, ready, &mut Echo::default())
 }
 
-/// Serves until `stop`; `ready` is told the address.
+/// Serves until `stop`; `ready` is told the address. With `spin` it never sleeps.
 ///
 /// # Errors
 /// When the ring or the listener cannot be made.
 pub fn bare_server(
     stop: &AtomicBool,
+    spin: bool,
     ready: impl FnOnce(SocketAddr),
     serve: &mut impl BareWork,
 ) -> io::Result<EchoWork> {
@@ -99,8 +100,9 @@ pub fn bare_server(
     let mut batch = Vec::with_capacity(1024);
     let mut work = EchoWork::default();
     let started = thread_cpu_ns();
+    let wait = (!spin).then_some(Some(Duration::from_millis(100)));
     while !stop.load(Ordering::Relaxed) {
-        ring.enter(Some(Some(Duration::from_millis(100))))?;
+        ring.enter(wait)?;
         ring.drain(&mut batch);
         for cqe in batch.drain(..) {
             let index = cqe.token as u32 as usize; // the low half
