@@ -103,12 +103,14 @@ fn standing<T>(
     std::thread::scope(|scope| {
         // A shard pins and names its thread: it gets one of its own.
         let thread = std::thread::Builder::new().name("crowd".into());
-        let thread = thread.spawn_scoped(scope, || driver::run("crowd", &place, work))?;
+        // Its end of the channel goes with the work.
+        let run = || driver::run("crowd", &place, work).map(|(_, failure)| failure);
+        let thread = thread.spawn_scoped(scope, run)?;
         // Hangs up when it fails.
         let found = told.recv().unwrap_or_else(|_| Err(io::Error::other("the crowd did not come together")));
         let outcome = found.and_then(|memory| Ok((memory, meanwhile()?)));
         done.store(true, Ordering::Relaxed);
-        let (_, failure) = thread.join().map_err(|_| io::Error::other("the crowd panicked"))??;
+        let failure = thread.join().map_err(|_| io::Error::other("the crowd panicked"))??;
         failure.map_or(outcome, Err)
     })
 }

@@ -116,6 +116,9 @@ pub struct Driver<E: Env, W> {
     pub work: W,
     lines: Lines<E>,
     scratch: Scratch,
+    /// Whom the connections call that are not begun yet, the last first.
+    unopened: Vec<SocketAddr>,
+    began: Mono,
     up: usize,
     outages: Outages,
     ended: bool,
@@ -134,20 +137,40 @@ impl<E: Env, W: Work<E>> Driver<E, W> {
             idle_ms: u64::MAX / 4_000_000,
             ..ConnectionLimits::default()
         };
-        let mut connections = Connections::new(limits);
-        let ids = place
-            .lines
-            .iter()
-            .enumerate()
-            .map(|(line, to)| {
-                let id = env.net().connect(*to);
-                connections.connecting(id, *to, now, line);
-                id
-            })
-            .collect();
+        let connections = Connections::new(limits);
+        let ids = Vec::with_capacity(place.lines.len());
         let lines = Lines { env, connections, ids, nowhere: Outbox::default(), copies: Copies::default() };
-        let outages = Outages::new(place.reconnect);
-        Self { work, lines, scratch: Scratch::default(), up: 0, outages, ended: false, failure: None }
+        let mut driver = Self {
+            work,
+            lines,
+            scratch: Scratch::default(),
+            unopened: place.lines.iter().rev().copied().collect(),
+            began: now,
+            up: 0,
+            outages: Outages::new(place.reconnect),
+            ended: false,
+            failure: None,
+        };
+        driver.open(now);
+        driver
+    }
+
+    /// Begins as many connections as are due by now: servers turn away those that come faster than they allow.
+    fn open(&mut self, now: Mono) {
+        let since_ms = usize::try_from(now.since(self.began) / 1_000_000).unwrap_or(usize::MAX);
+        let due = since_ms.saturating_mul(OPENED_PER_MS).saturating_add(OPENED_AT_ONCE);
+        while self.lines.ids.len() < due
+            && let Some(peer) = self.unopened.pop()
+        {
+            let conn = self.lines.env.net().connect(peer);
+            self.lines.connections.connecting(conn, peer, now, self.lines.ids.len());
+            self.lines.ids.push(conn);
+        }
+    }
+
+    /// Every connection was up once.
+    fn is_complete(&self) -> bool {
+        self.unopened.is_empty() && self.up == self.lines.len()
     }
 
     fn received(&mut self, conn: ConnId, bytes: &[u8], now: Now) {
@@ -175,9 +198,9 @@ impl<E: Env, W: Work<E>> Driver<E, W> {
 
     fn connected(&mut self, conn: ConnId, now: Now) {
         self.lines.connections.connected(conn, now.mono);
-        if self.up < self.lines.len() {
+        if !self.is_complete() {
             self.up += 1;
-            if self.up == self.lines.len() {
+            if self.is_complete() {
                 self.work.start(&mut self.lines, now);
             }
         } else if let Some(line) = self.lines.connections.state(conn).copied()
@@ -195,7 +218,7 @@ impl<E: Env, W: Work<E>> Driver<E, W> {
             CloseReason::Local => "given up".to_owned(),
             CloseReason::Failed(error) => error.to_string(),
         };
-        if self.up < self.lines.len() {
+        if !self.is_complete() {
             self.failure.get_or_insert(io::Error::other(format!("cannot connect: {peer}: {why}")));
         } else if self.outages.is_fatal() {
             self.failure.get_or_insert(io::Error::other(format!("connection lost: {peer}: {why}")));
@@ -250,9 +273,11 @@ impl<E: Env, W: Work<E>> Reactor for Driver<E, W> {
         if self.failure.is_some() {
             return self.end(now);
         }
-        if self.up < self.lines.len() {
+        if !self.is_complete() {
+            self.open(now.mono);
             self.lines.connections.sweep(self.lines.env.net(), now.mono);
-            return TurnOutcome { deadline: Some(now.mono.plus_ms(LOOK_MS)), stop: false };
+            let pause = if self.unopened.is_empty() { LOOK_MS } else { 1 };
+            return TurnOutcome { deadline: Some(now.mono.plus_ms(pause)), stop: false };
         }
         let next = self.work.turn(&mut self.lines, now);
         self.lines.connections.flush_dirty(self.lines.env.net(), now.mono);
@@ -282,5 +307,9 @@ pub fn run<W: Work<RealEnv>>(name: &str, place: &Place, work: W) -> io::Result<(
     Ok((driver.work, driver.failure))
 }
 
+/// Connections begun at once, and those begun in each millisecond after that: a RingMQ broker admits 5,000 a second
+/// (reliability.md 7).
+const OPENED_AT_ONCE: usize = 1_000;
+const OPENED_PER_MS: usize = 4;
 /// How often connections that are not up are looked at for their time.
 const LOOK_MS: u64 = 100;
