@@ -111,7 +111,7 @@ impl Report {
         let invalid =
             all().any(|figures| !figures.faults.is_empty()) || ours.iter().any(|ours| ours.overloaded);
         let overloaded = theirs.iter().any(|theirs| theirs.overloaded);
-        let rival = if overloaded { format!("{rival} (overloaded)") } else { rival.to_owned() };
+        let rival = if overloaded { format!("{rival}{OVERLOADED}") } else { rival.to_owned() };
         let disturbed = all().filter(|figures| figures.is_disturbed()).count();
         for (at, measure) in measures.iter().enumerate() {
             let about = About { scenario, title: scenario.title(), rival: &rival, headline: at == 0 };
@@ -235,13 +235,14 @@ pub(crate) fn table(rows: &[Row]) -> String {
     text
 }
 
-/// For the README: the rows that stand for all.
+/// For the README: the rows that stand for all. Ratios to a rival that could not keep up say nothing.
 pub(crate) fn headline(rows: &[Row]) -> String {
     let mut text = String::from(
         "| 1 KiB messages | beside | figure | theirs | RingMQ | times better |\n|---|---|---|---|---|---|\n",
     );
     let shown = |value: Option<f64>| value.map_or("-".to_owned(), number);
-    for row in rows.iter().filter(|row| row.headline && row.met != INVALID) {
+    let speaks = |row: &&Row| row.headline && row.met != INVALID && !row.rival.ends_with(OVERLOADED);
+    for row in rows.iter().filter(speaks) {
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} | {} | {} |",
@@ -256,6 +257,8 @@ pub(crate) fn headline(rows: &[Row]) -> String {
     text
 }
 
+/// What is said behind a rival that could not keep up with its load.
+pub(crate) const OVERLOADED: &str = " (overloaded)";
 /// What a row with a run that lost messages or broke a rule says.
 const INVALID: &str = "INVALID";
 

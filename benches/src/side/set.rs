@@ -68,7 +68,7 @@ impl Set {
 
     /// Takes rows in, in place of older ones of the same scenario and rival.
     pub(crate) fn add(&mut self, rows: Vec<Row>) {
-        let rival = |row: &Row| row.rival.trim_end_matches(" (overloaded)").to_owned();
+        let rival = |row: &Row| row.rival.trim_end_matches(report::OVERLOADED).to_owned();
         let replaced =
             |old: &Row| rows.iter().any(|new| new.scenario == old.scenario && rival(new) == rival(old));
         self.content.rows.retain(|old| !replaced(old));
