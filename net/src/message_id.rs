@@ -128,9 +128,7 @@ impl Hex<'_> {
 /// The part of an offset id that says where the record lies.
 pub(crate) fn hex_of_offset(offset: u64) -> [u8; 16] {
     let mut digits = [0; 16];
-    for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(offset.to_be_bytes()) {
-        *pair = PAIRS[usize::from(byte)];
-    }
+    Hex { out: &mut digits, at: 0 }.push(&offset.to_be_bytes());
     digits
 }
 

@@ -1,22 +1,16 @@
 //! The checker finds what is wrong with groups that consume in order and with messages that are given back.
 
+mod support;
+
 use history::{Attempt, Event, History, Queue, Reader, Tenure, Verdict, check};
+
+use support::{Random, assert_no_alarm, assert_planted_are_found};
 
 const RETRIES_MAX: u32 = 3;
 /// Members believe so long in a lock.
 const BELIEF_MS: u64 = 30_000;
 const ORDERED: Queue = Queue(0);
 const TRIED: Queue = Queue(1);
-
-/// A small generator of numbers: histories need to differ, not to be unpredictable.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % limit
-    }
-}
 
 /// A queue that is consumed in order by one member after another, and one whose messages are given back now and then.
 fn honest(seed: u64) -> History {
@@ -172,10 +166,7 @@ fn plant(history: &mut History, verdict: Verdict, random: &mut Random) -> bool {
 
 #[test]
 fn a_thousand_honest_histories_of_groups_raise_no_alarm() {
-    for seed in 0..1_000 {
-        let findings = check(&honest(seed)).findings;
-        assert!(findings.is_empty(), "seed {seed}: {findings:?}");
-    }
+    assert_no_alarm(honest);
 }
 
 #[test]
@@ -188,22 +179,7 @@ fn every_violation_planted_in_a_group_is_found() {
         Verdict::Miscounted,
         Verdict::Early,
     ];
-    for verdict in all {
-        let mut planted = 0;
-        for seed in 0..100 {
-            let mut history = honest(seed);
-            if !plant(&mut history, verdict, &mut Random(seed + 7)) {
-                continue;
-            }
-            planted += 1;
-            let findings = check(&history).findings;
-            assert!(
-                findings.iter().any(|finding| finding.verdict == verdict),
-                "seed {seed}: {verdict:?} not among {findings:?}"
-            );
-        }
-        assert!(planted >= 20, "{verdict:?} was planted {planted} times");
-    }
+    assert_planted_are_found(&all, honest, plant);
 }
 
 /// An owner of queue 0 for 30 s from `at_ms` on.

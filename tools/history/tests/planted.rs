@@ -1,16 +1,10 @@
 //! The checker finds every kind of violation wherever it is planted, and is silent about histories without one.
 
+mod support;
+
 use history::{Attempt, Event, History, Kind, Queue, Reader, Verdict, check};
 
-/// A small generator of numbers: histories need to differ, not to be unpredictable.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % limit
-    }
-}
+use support::{Random, assert_no_alarm, assert_planted_are_found};
 
 /// A broker that keeps its promises, used by one client after another.
 fn honest(seed: u64) -> History {
@@ -254,30 +248,12 @@ const ALL: [Verdict; 13] = [
 
 #[test]
 fn a_thousand_honest_histories_raise_no_alarm() {
-    for seed in 0..1_000 {
-        let findings = check(&honest(seed)).findings;
-        assert!(findings.is_empty(), "seed {seed}: {findings:?}");
-    }
+    assert_no_alarm(honest);
 }
 
 #[test]
 fn every_planted_violation_is_found() {
-    for verdict in ALL {
-        let mut planted = 0;
-        for seed in 0..100 {
-            let mut history = honest(seed);
-            if !plant(&mut history, verdict, &mut Random(seed + 7)) {
-                continue;
-            }
-            planted += 1;
-            let findings = check(&history).findings;
-            assert!(
-                findings.iter().any(|finding| finding.verdict == verdict),
-                "seed {seed}: {verdict:?} not among {findings:?}"
-            );
-        }
-        assert!(planted >= 20, "{verdict:?} was planted {planted} times");
-    }
+    assert_planted_are_found(&ALL, honest, plant);
 }
 
 #[test]
