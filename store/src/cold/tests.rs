@@ -176,6 +176,23 @@ fn a_sequential_reader_waits_for_few_of_its_extents() {
 }
 
 #[test]
+fn groups_at_four_places_of_one_queue_are_read_ahead_for_alike() {
+    let sim = Simulation::new(5);
+    let (cache, source) = world(&sim, 400 * EXTENT, 64);
+    sim.block_on(async {
+        for step in 0..400 {
+            for place in 0..4 {
+                let at = place * 100 * EXTENT + step * EXTENT / 4;
+                cache.read(at, 1000, 400 * EXTENT, Some(7), fine).await.unwrap();
+                source.env.sleep(Duration::from_micros(200)).await;
+            }
+        }
+    });
+    let statistics = cache.statistics();
+    assert!(statistics.misses <= 4 * 3, "{statistics:?}");
+}
+
+#[test]
 fn a_failed_check_or_read_is_reported_and_not_cached() {
     let sim = Simulation::new(4);
     let (cache, source) = world(&sim, 4 * EXTENT, 8);
