@@ -3,61 +3,33 @@
 //!
 //! What a Java producer sends: the one-letter header, `UNIQ_KEY` (unique per message) and `WAIT=true`; what differs
 //! between two messages is the number, the born time, the keys, the stamp and the body, and all of these but the body
-//! have a fixed width. A [`Head`] belongs to a queue, a [`Body`] to a payload; any head goes with any body. A warm send
-//! allocates nothing.
+//! have a fixed width. What they share is a [`Shape`]; a [`Head`] belongs to a queue, a [`Body`] to a payload; any head goes
+//! with any body. A warm send allocates nothing.
 
 use std::ops::Range;
 
-use net::batch::{self, Item};
 use net::client::{RequestHead, encode};
-use net::properties::{self as wire, keys};
 use net::requests::SendMessageV2;
 use net::{Codec, RequestCode};
 
 use rt::Outbox;
 
 use super::act::Class;
-use super::stamp::{self, Stamp, hex};
 
+mod body;
 mod copies;
+mod marks;
+mod shape;
 
+pub use body::Body;
 pub use copies::Copies;
+pub use marks::MARKS;
+pub use shape::Shape;
+
+use marks::{Marks, digits, only};
 
 /// First number of a request, so that all have ten digits and are patched in place.
 pub const OPAQUE_BASE: i32 = 1_000_000_000;
-
-/// What all messages of a run have in common.
-#[derive(Clone, Debug)]
-pub struct Shape {
-    /// How headers are spelled.
-    pub codec: Codec,
-    /// Producer group.
-    pub group: String,
-    /// Messages in a request: 1 is a plain send.
-    pub batch: usize,
-    /// No answers wanted.
-    pub oneway: bool,
-    /// Each message carries UNIQ_KEY and WAIT, as those of a Java producer.
-    pub java_properties: bool,
-    /// Each message carries a [`Stamp`].
-    pub stamped: bool,
-    /// Each message carries KEYS.
-    pub keyed: bool,
-    /// TAGS of each message.
-    pub tag: Option<String>,
-    /// Other properties of each message.
-    pub properties: Vec<(String, String)>,
-    /// `sysFlag`: whether bodies are compressed, and how.
-    pub sys_flag: i32,
-    /// Which run this is: part of unique keys.
-    pub run: u32,
-    /// What its messages are.
-    pub class: Class,
-    /// Delayed messages: their level; without one they say when they are due.
-    pub level: Option<u32>,
-    /// Delayed messages carry their due time under this name too (RocketMQ's timer benchmark does).
-    pub due_property: Option<String>,
-}
 
 /// The header of sends to one queue.
 #[derive(Debug)]
@@ -65,16 +37,8 @@ pub struct Head {
     bytes: Vec<u8>,
     opaque: Spot,
     born: Range<usize>,
-    /// Of a plain send; the items of a batch carry their own.
+    /// Of a plain send; the messages of a batch carry their own, in the [`Body`].
     marks: Marks,
-}
-
-/// The body of a send.
-#[derive(Debug)]
-pub struct Body {
-    bytes: Vec<u8>,
-    items: Vec<(Marks, u32)>,
-    payload_bytes: usize,
 }
 
 /// What one send says.
@@ -105,16 +69,6 @@ enum Spot {
     Digits(usize),
     /// A big-endian word.
     Word(usize),
-}
-
-/// Where the parts of one message's properties stand.
-#[derive(Clone, Copy, Debug, Default)]
-struct Marks {
-    unique: Option<usize>,
-    key: Option<usize>,
-    stamp: Option<usize>,
-    /// Due time of a delayed message, and the same under a name of the user's.
-    due: [Option<usize>; 2],
 }
 
 impl Head {
@@ -174,14 +128,14 @@ impl Head {
     pub fn append(&self, body: &Body, out: &mut Vec<u8>, message: &Message, run: u32) {
         self.append_header(body, out, message, run);
         let at = out.len();
-        out.extend_from_slice(&body.bytes);
+        out.extend_from_slice(body.bytes());
         body.patch(&mut out[at..], message, run);
     }
 
     fn append_header(&self, body: &Body, out: &mut Vec<u8>, message: &Message, run: u32) {
         let at = out.len();
         out.extend_from_slice(&self.bytes);
-        let total = self.bytes.len() - LENGTH_BYTES + body.bytes.len();
+        let total = self.bytes.len() - LENGTH_BYTES + body.bytes().len();
         let header = &mut out[at..];
         header[..LENGTH_BYTES].copy_from_slice(&(total as u32).to_be_bytes());
         match self.opaque {
@@ -189,209 +143,33 @@ impl Head {
             Spot::Word(at) => header[at..at + 4].copy_from_slice(&message.opaque.to_be_bytes()),
         }
         digits(&mut header[self.born.clone()], message.born_at_ms.unsigned_abs());
-        if let [(none, crc)] = &body.items[..]
-            && none.is_empty()
-        {
-            self.marks.write(header, message, *crc, run);
+        if let Some(crc) = body.plain_crc() {
+            self.marks.write(header, message, crc, run);
         }
     }
 
     /// Bytes of a request with `body`.
     #[must_use]
     pub fn frame_bytes(&self, body: &Body) -> usize {
-        self.bytes.len() + body.bytes.len()
-    }
-}
-
-impl Body {
-    /// Bodies from `payloads`, each with as many messages as a request has; `payloads` are taken in turn.
-    #[must_use]
-    pub fn all(shape: &Shape, payloads: &[Vec<u8>]) -> Vec<Self> {
-        let crcs: Vec<u32> = payloads.iter().map(|payload| crc32fast::hash(payload)).collect();
-        (0..payloads.len())
-            .map(|first| {
-                let chosen = |item: usize| (first * shape.batch + item) % payloads.len();
-                Self::of(
-                    shape,
-                    (0..shape.batch).map(|item| (&payloads[chosen(item)][..], crcs[chosen(item)])),
-                )
-            })
-            .collect()
-    }
-
-    fn of<'p>(shape: &Shape, payloads: impl Iterator<Item = (&'p [u8], u32)>) -> Self {
-        let mut all = Self { bytes: Vec::new(), items: Vec::new(), payload_bytes: 0 };
-        if shape.batch == 1 {
-            for (payload, crc) in payloads {
-                all.bytes.extend_from_slice(payload);
-                all.items.push((Marks::default(), crc));
-                all.payload_bytes += payload.len();
-            }
-            return all;
-        }
-        let properties = shape.properties_text();
-        for (payload, crc) in payloads {
-            let at = all.bytes.len();
-            batch::append(
-                &mut all.bytes,
-                &Item { flag: 0, body: payload, properties: properties.as_bytes() },
-            );
-            // Properties are the end of an item.
-            let from = all.bytes.len() - properties.len();
-            debug_assert!(from >= at);
-            all.items.push((shape.marks(&all.bytes[from..]).moved(from), crc));
-            all.payload_bytes += payload.len();
-        }
-        all
-    }
-
-    /// Writes what `message` and those behind it say into `bytes`, a copy of this.
-    fn patch(&self, bytes: &mut [u8], message: &Message, run: u32) {
-        let mut message = *message;
-        for (marks, crc) in self.items.iter().filter(|(marks, _)| !marks.is_empty()) {
-            marks.write(bytes, &message, *crc, run);
-            message.number += 1;
-            message.key = message.key.wrapping_add(1);
-        }
-    }
-
-    /// Messages in it.
-    #[must_use]
-    pub fn messages(&self) -> u64 {
-        self.items.len() as u64
-    }
-
-    /// Bytes of the messages' bodies.
-    #[must_use]
-    pub fn payload_bytes(&self) -> u64 {
-        self.payload_bytes as u64
-    }
-}
-
-impl Shape {
-    fn properties_text(&self) -> String {
-        let mut text = String::new();
-        let mut add = |name: &str, value: &str| {
-            text.push_str(name);
-            text.push(wire::NAME_VALUE as char);
-            text.push_str(value);
-            text.push(wire::ENTRY_END as char);
-        };
-        if self.keyed {
-            add(keys::KEYS, KEY_MARK);
-        }
-        if let Some(tag) = &self.tag {
-            add(keys::TAGS, tag);
-        }
-        self.properties.iter().for_each(|(name, value)| add(name, value));
-        match (self.class, self.level) {
-            (Class::Plain, _) => {}
-            (Class::Half, _) => {
-                add(keys::TRAN_MSG, "true");
-                add(keys::PGROUP, &self.group);
-            }
-            (Class::Later, Some(level)) => add(keys::DELAY, &level.to_string()),
-            (Class::Later, None) => add(keys::TIMER_DELIVER_MS, DUE_MARK),
-        }
-        if let (Class::Later, Some(name)) = (self.class, &self.due_property) {
-            add(name, DUE_MARK_2);
-        }
-        if self.java_properties || self.class == Class::Half {
-            add(keys::UNIQ_KEY, &format!("7F000001{:08X}{UNIQUE_MARK}", self.run));
-            add(keys::WAIT, "true");
-        }
-        if self.stamped {
-            add(stamp::NAME, STAMP_MARK);
-        }
-        text
-    }
-
-    fn marks(&self, bytes: &[u8]) -> Marks {
-        let find = |wanted: bool, mark: &str| wanted.then(|| only(bytes, mark.as_bytes()));
-        Marks {
-            unique: find(self.java_properties || self.class == Class::Half, UNIQUE_MARK),
-            key: find(self.keyed, KEY_MARK),
-            stamp: find(self.stamped, STAMP_MARK),
-            due: [
-                find(self.class == Class::Later && self.level.is_none(), DUE_MARK),
-                find(self.class == Class::Later && self.due_property.is_some(), DUE_MARK_2),
-            ],
-        }
-    }
-}
-
-impl Marks {
-    fn is_empty(&self) -> bool {
-        self.unique.is_none() && self.key.is_none() && self.stamp.is_none() && self.due == [None; 2]
-    }
-
-    fn moved(self, by: usize) -> Self {
-        let add = |at: Option<usize>| at.map(|at| at + by);
-        Self { unique: add(self.unique), key: add(self.key), stamp: add(self.stamp), due: self.due.map(add) }
-    }
-
-    fn write(&self, bytes: &mut [u8], message: &Message, crc: u32, run: u32) {
-        if let Some(at) = self.unique {
-            let number = u64::from(message.stream) << 48 | message.number;
-            hex(&mut bytes[at..at + UNIQUE_MARK.len()], number);
-        }
-        if let Some(at) = self.key {
-            hex(&mut bytes[at + 1..at + KEY_MARK.len()], u64::from(message.key));
-        }
-        if let Some(due) = message.deliver_at_ms {
-            for at in self.due.into_iter().flatten() {
-                digits(&mut bytes[at..at + DUE_MARK.len()], due.unsigned_abs());
-            }
-        }
-        if let Some(at) = self.stamp {
-            let Message { stream, number, intended, written, .. } = *message;
-            let later = message.deliver_at_ms.is_some();
-            Stamp { run, stream, number, intended, written, crc, later }
-                .write(&mut bytes[at..at + stamp::CHARS]);
-        }
+        self.bytes.len() + body.bytes().len()
     }
 }
 
 /// A born time of 13 digits that occurs nowhere else.
 const BORN_MARK: i64 = 1_777_777_777_777;
-/// The half of the unique key that changes.
-const UNIQUE_MARK: &str = "FEDCBA9876543210";
-/// A key; all but its first letter changes.
-const KEY_MARK: &str = "kZZZZZZZZ";
-const STAMP_MARK: &str = "SSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSS";
-/// Due times of 13 digits that occur nowhere else.
-const DUE_MARK: &str = "1888888888888";
-const DUE_MARK_2: &str = "1999999999999";
 /// `sysFlag` of a half message (Java: `MessageSysFlag`).
 const PREPARED: i32 = 4;
-const _: () = assert!(STAMP_MARK.len() == stamp::CHARS);
-/// Texts that may occur in no property: they mark what is patched.
-pub const MARKS: [&str; 7] =
-    [UNIQUE_MARK, KEY_MARK, STAMP_MARK, DUE_MARK, DUE_MARK_2, "1777777777777", "1000000000"];
 /// The first field of a frame, which it does not count itself.
 const LENGTH_BYTES: usize = 4;
-
-fn only(bytes: &[u8], mark: &[u8]) -> usize {
-    let mut found = bytes.windows(mark.len()).enumerate().filter(|(_, window)| *window == mark);
-    let (at, _) = found.next().expect("the mark was just encoded");
-    assert!(found.next().is_none(), "the mark occurs once");
-    at
-}
-
-fn digits(out: &mut [u8], mut value: u64) {
-    for place in out.iter_mut().rev() {
-        *place = b'0' + (value % 10) as u8;
-        value /= 10;
-    }
-}
 
 #[cfg(test)]
 mod tests {
     use std::ops::ControlFlow;
 
-    use net::{FrameDecoder, FrameLimits, Header, Request, Scratch, properties};
+    use net::{FrameDecoder, FrameLimits, Header, Request, Scratch, batch, properties};
 
     use super::*;
+    use crate::bench::stamp::{self, Stamp};
 
     fn shape(codec: Codec, batch: usize) -> Shape {
         Shape {

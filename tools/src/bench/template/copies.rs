@@ -26,7 +26,7 @@ impl Copies {
     /// A copy of `bodies[at]` that nobody sends at present; `None` if it is better copied into the request: a small one,
     /// or when too many are under way.
     pub(super) fn take(&mut self, bodies: &[Body], at: usize) -> Option<&mut Reused> {
-        let bytes = &bodies[at].bytes;
+        let bytes = bodies[at].bytes();
         if bytes.len() < LENT_BYTES_MIN {
             return None;
         }
