@@ -21,6 +21,7 @@ mod send;
 mod send_back;
 mod send_inner;
 mod send_special;
+mod stored_properties;
 mod topics;
 mod transactions;
 
@@ -29,3 +30,4 @@ pub(crate) use pop_ack::Bits as AckBits;
 pub(crate) use properties::{Asks, SendProperties};
 pub(crate) use recall::RecallHandle;
 pub(crate) use send::{Sent, Target};
+pub(crate) use stored_properties::StoredProperties;

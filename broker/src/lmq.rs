@@ -62,7 +62,7 @@ impl<E: Env> Shard<E> {
             .spread(target.queue, &message, &dispatch.queues, call.now.unix_ms)
             .map_err(|error| refusals::of_append(&error, &self.identity))?;
         let answer = (Answer::Placed, sent.body.len());
-        self.acknowledge(call, target, &[appended], message.unique_key.as_bytes(), scanned.wait, answer)
+        self.acknowledge(call, target, &[appended], message.unique_key, scanned.wait, answer)
     }
 
     /// Appends a message that is stored once more, with all its entries: in the light queues too that it names.

@@ -101,8 +101,8 @@ impl<E: Env> Shard<E> {
             reconsume_times: again.reconsume_times,
             prepared_transaction_offset: again.prepared_at,
             tags_code: queue_code(again.topic, stored),
-            keys: text(stored, keys::KEYS),
-            unique_key: text(stored, keys::UNIQ_KEY),
+            keys: properties::find(stored, keys::KEYS).unwrap_or_default(),
+            unique_key: properties::find(stored, keys::UNIQ_KEY).unwrap_or_default(),
         };
         let queue = self.queue_of(again.topic, again.queue_id);
         self.append_again(queue, &message, now.unix_ms)

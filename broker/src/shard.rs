@@ -29,6 +29,7 @@ use crate::dedup::Dedup;
 use crate::delay::Delays;
 use crate::figures::Figures;
 use crate::groups::Groups;
+use crate::handlers::StoredProperties;
 use crate::identity::Identity;
 use crate::locks::QueueLocks;
 use crate::long_poll::LongPolls;
@@ -81,6 +82,8 @@ pub struct Shard<E: Env> {
     pub(crate) peers: Peers,
     pub(crate) unique_ids: UniqueIds,
     pub(crate) placed_replies: PlacedReplies,
+    /// Away while a send is appended with what it wrote.
+    pub(crate) stored_properties: Option<Box<StoredProperties>>,
     pub(crate) admin: AdminSources,
     /// Queues that grew and have waiters: served when what they got is visible.
     pub(crate) grown: Vec<QueueRef>,
@@ -95,7 +98,7 @@ pub struct Shard<E: Env> {
 /// Buffers that handlers reuse from request to request.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
-    /// The properties of the message being sent, as they are stored.
+    /// The properties of a parked message, as they are stored where it belongs.
     pub(crate) properties: Vec<u8>,
     /// Where the records of a batch landed.
     pub(crate) placed: Vec<Appended>,
@@ -142,6 +145,11 @@ impl<E: Env> Shard<E> {
         Self {
             unique_ids: unique_ids(&env, &identity),
             placed_replies: PlacedReplies::new(&identity.region, config.trace_on, identity.store_host),
+            stored_properties: Some(Box::new(StoredProperties::new(
+                &identity.region,
+                &identity.cluster,
+                config.trace_on,
+            ))),
             admin,
             identity,
             store: OpenStore::new(store),

@@ -228,8 +228,8 @@ impl<E: Env> Shard<E> {
                 reconsume_times: 0,
                 prepared_transaction_offset: 0,
                 tags_code: properties::tags_code(SETTLED),
-                keys: "",
-                unique_key: "",
+                keys: b"",
+                unique_key: b"",
             };
             let queue = self.queue_of(OP_TOPIC, 0);
             match self.store.append(queue, &message, now.unix_ms) {

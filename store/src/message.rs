@@ -33,9 +33,9 @@ pub struct NewMessage<'a> {
     /// What the consume queue entry carries for filters; see [`crate::record::tags_code`].
     pub tags_code: i64,
     /// The `KEYS` property, space-separated, for the key index; empty if there is none.
-    pub keys: &'a str,
+    pub keys: &'a [u8],
     /// The `UNIQ_KEY` property, for the key index; empty if there is none.
-    pub unique_key: &'a str,
+    pub unique_key: &'a [u8],
 }
 
 /// What one message of a batch has of its own; the rest comes from the shared [`NewMessage`].
@@ -50,9 +50,9 @@ pub struct BatchItem<'a> {
     /// As in [`NewMessage`].
     pub tags_code: i64,
     /// As in [`NewMessage`].
-    pub keys: &'a str,
+    pub keys: &'a [u8],
     /// As in [`NewMessage`].
-    pub unique_key: &'a str,
+    pub unique_key: &'a [u8],
 }
 
 /// Where a message landed. It may be answered once [`crate::Store::acknowledgeable`] reaches `end`.

@@ -330,12 +330,12 @@ impl<E: Env> Store<E> {
     }
 
     /// Adds the keys of a record to the index, if it has any.
-    fn add_keys(&mut self, topic: &str, unique_key: &str, keys: &str, appended: &Appended) {
+    fn add_keys(&mut self, topic: &str, unique_key: &[u8], keys: &[u8], appended: &Appended) {
         if unique_key.is_empty() && keys.is_empty() {
             return;
         }
-        let unique_key = (!unique_key.is_empty()).then_some(unique_key.as_bytes());
-        let keys = (!keys.is_empty()).then_some(keys.as_bytes());
+        let unique_key = (!unique_key.is_empty()).then_some(unique_key);
+        let keys = (!keys.is_empty()).then_some(keys);
         self.index.add(topic.as_bytes(), unique_key, keys, appended.at, appended.stored_at_ms);
     }
 

@@ -142,7 +142,7 @@ pub(super) fn message(body: &[u8]) -> NewMessage<'_> {
         reconsume_times: 0,
         prepared_transaction_offset: 0,
         tags_code: 0,
-        keys: "",
-        unique_key: "7F0000010BEC0000FEDCBA9876543210",
+        keys: b"",
+        unique_key: b"7F0000010BEC0000FEDCBA9876543210",
     }
 }

@@ -41,12 +41,12 @@ fn counts(topic: &str) -> bool {
 
 impl<E: Env> Shard<E> {
     /// Looks a key up.
-    fn seen(&self, topic: &str, key: &str, reconsume_times: i32, now: Now) -> Seen {
+    fn seen(&self, topic: &str, key: &[u8], reconsume_times: i32, now: Now) -> Seen {
         let Some(dedup) = &self.dedup else { return Seen::Uncounted };
         if key.is_empty() || reconsume_times > 0 || !counts(topic) {
             return Seen::Uncounted;
         }
-        let print = dedup.print(topic, key.as_bytes());
+        let print = dedup.print(topic, key);
         match dedup.find(print, now.unix_ms) {
             // A topic made anew does not hold what its predecessor held.
             Some(first) if !self.store.is_deleted_since(topic, first.at) => Seen::Before(first),
@@ -89,7 +89,7 @@ impl<E: Env> Shard<E> {
         shared: &NewMessage<'_>,
         items: &[BatchItem<'_>],
         target: Target,
-        (key, wait, request_bytes): (&str, bool, usize),
+        (key, wait, request_bytes): (&[u8], bool, usize),
     ) -> Outcome {
         let look =
             |item: &BatchItem<'_>| self.seen(shared.topic, item.unique_key, shared.reconsume_times, call.now);
@@ -131,7 +131,7 @@ impl<E: Env> Shard<E> {
         request: &SendMessageV2<'_>,
         body: &[u8],
         target: Target,
-        (key, wait): (&str, bool),
+        (key, wait): (&[u8], bool),
     ) -> Outcome {
         let seen = self.seen(request.topic, key, request.reconsume_times.unwrap_or(0), call.now);
         if let Seen::Before(first) = seen {
@@ -145,10 +145,11 @@ impl<E: Env> Shard<E> {
     }
 
     /// What the sender of a single message was told first.
-    fn first_answer(&self, topic: &str, key: &str, first: &First) -> Answer {
+    fn first_answer(&self, topic: &str, key: &[u8], first: &First) -> Answer {
         if first.due_ms == 0 {
             return Answer::Placed;
         }
+        let key = str::from_utf8(key).unwrap_or_default();
         let handle = RecallHandle { topic, broker: &self.identity.name, due_ms: first.due_ms, key };
         Answer::Recallable(handle.encode().into())
     }
@@ -163,7 +164,7 @@ impl<E: Env> Shard<E> {
     fn answer_placed(
         &mut self,
         call: &Call<'_>,
-        (key, wait): (&str, bool),
+        (key, wait): (&[u8], bool),
         firsts: &[First],
         (answer, request_bytes): (Answer, usize),
     ) -> Done {
@@ -184,7 +185,7 @@ impl<E: Env> Shard<E> {
             queue_offset: first.queue_offset,
             count: u32::try_from(firsts.len()).expect("a batch fits a frame"),
             request_bytes: u32::try_from(request_bytes).expect("a body fits a frame"),
-            unique_key: UniqueKey::from_slice(key.as_bytes()),
+            unique_key: UniqueKey::from_slice(key),
         };
         self.answer_when_safe(receipt, firsts.iter().map(|first| first.at), safe)
     }

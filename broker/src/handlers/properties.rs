@@ -1,26 +1,15 @@
-//! The properties of one sent message: one scan that finds what the broker acts on, and writes what is stored.
-//!
-//! Stored is what the client sent, in its order, without the entries that are for the broker only, followed by what
-//! the broker adds (behaviour.md 5.3). PROTOCOL.md "Properties".
+//! The properties of a sent message: one scan that finds what the broker acts on. PROTOCOL.md "Properties".
 
 use std::ops::Range;
 
 use memchr::memchr;
 use net::properties::{ENTRY_END, NAME_VALUE};
 
-/// What the broker writes into every single message.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Additions<'a> {
-    pub(crate) region: &'a str,
-    pub(crate) cluster: &'a str,
-    pub(crate) trace_on: bool,
-}
-
-/// What the scan found. Ranges are positions in the rewritten properties.
+/// What the scan found. Ranges are positions in what was scanned, or in what was written from it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SendProperties {
-    keys: Range<usize>,
-    unique_key: Range<usize>,
+    pub(super) keys: Range<usize>,
+    pub(super) unique_key: Range<usize>,
     /// For the queue entry.
     pub(crate) tags_code: i64,
     /// `WAIT` is not `false`: answer when the flush mode is satisfied.
@@ -63,51 +52,41 @@ impl Asks {
     }
 }
 
-/// Entries that never reach the log.
-const CONSUMED: [&[u8]; 2] = [b"WAIT", b"POP_CK"];
-const TRANSIENT_PREFIX: &[u8] = b"__RMQ.TRANSIENT.";
-/// Entries that the broker itself writes, so that a second copy from a client would only take room.
-const OWN: [&[u8]; 3] = [b"MSG_REGION", b"TRACE_ON", b"CLUSTER"];
-
 impl SendProperties {
-    /// Scans `sent` and writes what is stored into `stored` (cleared first). `new_key` makes a unique key if the client
-    /// sent none.
-    pub(crate) fn rewrite(
-        sent: &str,
-        additions: &Additions<'_>,
-        new_key: impl FnOnce() -> String,
-        stored: &mut Vec<u8>,
-    ) -> Self {
-        stored.clear();
-        let mut found = Self { wait: true, ..Self::default() };
-        for (_, entry, name, value) in entries(sent.as_bytes()) {
-            found.notice(name, value, stored.len());
-            if !CONSUMED.contains(&name) && !OWN.contains(&name) && !name.starts_with(TRANSIENT_PREFIX) {
-                stored.extend_from_slice(entry);
-                stored.push(ENTRY_END);
-            }
-        }
-        if found.unique_key.is_empty() {
-            let at = stored.len() + b"UNIQ_KEY".len() + 1;
-            push(stored, "UNIQ_KEY", &new_key());
-            found.unique_key = at..stored.len() - 1;
-        }
-        push(stored, "MSG_REGION", additions.region);
-        push(stored, "TRACE_ON", if additions.trace_on { "true" } else { "false" });
-        push(stored, "CLUSTER", additions.cluster);
-        found
-    }
-
     /// Scans properties that are stored as they came: those of an item of a batch.
     pub(crate) fn scan(sent: &[u8]) -> Self {
-        let mut found = Self { wait: true, ..Self::default() };
+        let mut found = Self::nothing();
         for (at, _, name, value) in entries(sent) {
             found.notice(name, value, at);
         }
         found
     }
 
-    fn notice(&mut self, name: &[u8], value: &[u8], at: usize) {
+    /// Of properties that say nothing.
+    pub(super) fn nothing() -> Self {
+        Self { wait: true, ..Self::default() }
+    }
+
+    /// Whether a scan of `new` would find what it found in `known`, at the same places: all is equal but for values of
+    /// `KEYS` and `UNIQ_KEY` that are as long.
+    #[inline]
+    pub(super) fn is_alike(&self, known: &[u8], new: &[u8]) -> bool {
+        if known.len() != new.len() {
+            return false;
+        }
+        let (first, second) = if self.keys.start <= self.unique_key.start {
+            (&self.keys, &self.unique_key)
+        } else {
+            (&self.unique_key, &self.keys)
+        };
+        known[..first.start] == new[..first.start]
+            && known[first.end..second.start] == new[first.end..second.start]
+            && known[second.end..] == new[second.end..]
+            && is_value(&new[first.clone()])
+            && is_value(&new[second.clone()])
+    }
+
+    pub(super) fn notice(&mut self, name: &[u8], value: &[u8], at: usize) {
         let start = at + name.len() + 1;
         let place = start..start + value.len();
         match name {
@@ -126,19 +105,21 @@ impl SendProperties {
         }
     }
 
-    /// The `KEYS` in the rewritten properties.
-    pub(crate) fn keys<'a>(&self, stored: &'a [u8]) -> &'a str {
-        text(stored, &self.keys)
+    /// The `KEYS` in the properties that were scanned, or written.
+    #[inline]
+    pub(crate) fn keys<'a>(&self, properties: &'a [u8]) -> &'a [u8] {
+        &properties[self.keys.clone()]
     }
 
-    /// The `UNIQ_KEY` in the rewritten properties.
-    pub(crate) fn unique_key<'a>(&self, stored: &'a [u8]) -> &'a str {
-        text(stored, &self.unique_key)
+    /// The `UNIQ_KEY` in the properties that were scanned, or written.
+    #[inline]
+    pub(crate) fn unique_key<'a>(&self, properties: &'a [u8]) -> &'a [u8] {
+        &properties[self.unique_key.clone()]
     }
 }
 
 /// The entries that are some: where each begins, all of it, its name, its value. Neither of the two is empty.
-fn entries(sent: &[u8]) -> impl Iterator<Item = (usize, &[u8], &[u8], &[u8])> {
+pub(super) fn entries(sent: &[u8]) -> impl Iterator<Item = (usize, &[u8], &[u8], &[u8])> {
     let mut next = 0;
     std::iter::from_fn(move || {
         while next < sent.len() {
@@ -156,66 +137,8 @@ fn entries(sent: &[u8]) -> impl Iterator<Item = (usize, &[u8], &[u8], &[u8])> {
     })
 }
 
-fn text<'a>(stored: &'a [u8], place: &Range<usize>) -> &'a str {
-    // The header was checked to be UTF-8 and is cut at ASCII separators.
-    str::from_utf8(&stored[place.clone()]).unwrap_or_default()
-}
-
-fn push(stored: &mut Vec<u8>, name: &str, value: &str) {
-    stored.extend_from_slice(name.as_bytes());
-    stored.push(NAME_VALUE);
-    stored.extend_from_slice(value.as_bytes());
-    stored.push(ENTRY_END);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ADDITIONS: Additions<'_> = Additions { region: "R", cluster: "C", trace_on: true };
-
-    fn rewrite(sent: &str) -> (SendProperties, String) {
-        let mut stored = b"left over".to_vec();
-        let found = SendProperties::rewrite(sent, &ADDITIONS, || "NEW".to_owned(), &mut stored);
-        let keys = (found.keys(&stored).to_owned(), found.unique_key(&stored).to_owned());
-        let text = String::from_utf8(stored).expect("text in, text out");
-        assert!(!keys.1.is_empty(), "every message has a unique key");
-        (found, format!("{}|{}|{text}", keys.0, keys.1))
-    }
-
-    #[test]
-    fn what_the_client_sent_stays_and_the_broker_adds_its_own() {
-        let (found, text) = rewrite("KEYS\u{1}k1 k2\u{2}UNIQ_KEY\u{1}U\u{2}TAGS\u{1}TagA\u{2}a\u{1}b\u{2}");
-        assert_eq!(
-            text,
-            "k1 k2|U|KEYS\u{1}k1 k2\u{2}UNIQ_KEY\u{1}U\u{2}TAGS\u{1}TagA\u{2}a\u{1}b\u{2}MSG_REGION\u{1}R\u{2}TRACE_ON\u{1}true\u{2}CLUSTER\u{1}C\u{2}"
-        );
-        assert_eq!(found.tags_code, 2_598_919);
-        assert!(found.wait && found.asks.is_nothing());
-    }
-
-    #[test]
-    fn a_missing_unique_key_is_made_and_broken_entries_are_dropped() {
-        let (_, text) = rewrite("novalue\u{1}\u{2}\u{1}noname\u{2}junk\u{2}x\u{1}y");
-        assert!(text.starts_with("|NEW|x\u{1}y\u{2}UNIQ_KEY\u{1}NEW\u{2}"), "{text}");
-    }
-
-    #[test]
-    fn entries_for_the_broker_are_not_stored() {
-        let (found, text) = rewrite(
-            "WAIT\u{1}false\u{2}POP_CK\u{1}x\u{2}__RMQ.TRANSIENT.a\u{1}1\u{2}CLUSTER\u{1}Forged\u{2}UNIQ_KEY\u{1}U",
-        );
-        assert!(!found.wait);
-        assert!(text.starts_with("|U|UNIQ_KEY\u{1}U\u{2}MSG_REGION"), "{text}");
-        assert!(!text.contains("Forged"));
-    }
-
-    #[test]
-    fn what_asks_for_more_than_an_append_is_noticed() {
-        for sent in ["DELAY\u{1}3", "TIMER_DELAY_SEC\u{1}5", "TIMER_DELIVER_MS\u{1}5", "TRAN_MSG\u{1}true"] {
-            assert_eq!(rewrite(sent).0.asks, Asks::WAIT, "{sent}");
-        }
-        assert_eq!(rewrite("_SYS_MSG_PRIORITY_\u{1}5").0.asks, Asks::PRIORITY);
-        assert!(rewrite("KEYS\u{1}DELAY\u{2}DELAYED\u{1}3").0.asks.is_nothing());
-    }
+/// Whether these bytes would stay one value, wherever they stand. No branch a byte, so that it becomes a few vectors.
+#[inline]
+fn is_value(bytes: &[u8]) -> bool {
+    bytes.iter().fold(true, |is, byte| is & (*byte != NAME_VALUE) & (*byte != ENTRY_END))
 }

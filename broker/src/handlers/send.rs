@@ -11,7 +11,7 @@ use rt::{ConnId, Env, Now};
 use store::record::INNER_BATCH;
 use store::{Appended, BatchItem, NewMessage, PhysicalOffset, QueueRef};
 
-use super::properties::{Additions, Asks, SendProperties};
+use super::properties::{Asks, SendProperties};
 use crate::call::{Call, Done, Outcome, Refused};
 use crate::receipts::{Answer, Receipt, UniqueKey};
 use crate::refusals;
@@ -71,24 +71,30 @@ impl<E: Env> Shard<E> {
         body: &[u8],
         target: Target,
     ) -> Outcome {
-        let sent = request.properties.unwrap_or_default();
-        let mut properties = std::mem::take(&mut self.memory.properties);
-        let additions = Additions {
-            region: &self.identity.region,
-            cluster: &self.identity.cluster,
-            trace_on: self.config.trace_on,
-        };
+        self.with_stored_properties(call, request, |shard, scanned, properties| {
+            let sent = Sent { request, body, queue_id: target.queue_id, scanned, properties };
+            if shard.dedup.is_some() {
+                shard.append_once(call, &sent, target)
+            } else {
+                shard.append_sent(call, &sent, target)
+            }
+        })
+    }
+
+    /// Appends with what the properties of a request become in the log, and what was found in them.
+    #[inline]
+    pub(super) fn with_stored_properties(
+        &mut self,
+        call: &Call<'_>,
+        request: &SendMessageV2<'_>,
+        append: impl FnOnce(&mut Self, &SendProperties, &[u8]) -> Outcome,
+    ) -> Outcome {
+        let mut memory = self.stored_properties.take().expect("no append is within another");
         let ids = &mut self.unique_ids;
         let new_key = || ids.next(call.now.unix_ms, &mut [0; UNIQUE_ID_CHARS]).to_owned();
-        let scanned = SendProperties::rewrite(sent, &additions, new_key, &mut properties);
-        let sent =
-            Sent { request, body, queue_id: target.queue_id, scanned: &scanned, properties: &properties };
-        let outcome = if self.dedup.is_some() {
-            self.append_once(call, &sent, target)
-        } else {
-            self.append_sent(call, &sent, target)
-        };
-        self.memory.properties = properties;
+        let (scanned, properties) = memory.write(request.properties.unwrap_or_default(), new_key);
+        let outcome = append(self, scanned, properties);
+        self.stored_properties = Some(memory);
         outcome
     }
 
@@ -133,9 +139,8 @@ impl<E: Env> Shard<E> {
             .append(target.queue, &message, call.now.unix_ms)
             .map_err(|error| refusals::of_append(&error, &self.identity))?;
         self.stored(target.queue, 1, u64::from(appended.bytes));
-        let unique_key = message.unique_key.as_bytes();
         let answer = (Answer::Placed, sent.body.len());
-        self.acknowledge(call, target, &[appended], unique_key, sent.scanned.wait, answer)
+        self.acknowledge(call, target, &[appended], message.unique_key, sent.scanned.wait, answer)
     }
 
     fn append_batch(
@@ -175,7 +180,6 @@ impl<E: Env> Shard<E> {
             Ok(()) => {
                 let bytes = placed.iter().map(|one| u64::from(one.bytes)).sum();
                 self.stored(target.queue, placed.len() as u64, bytes);
-                let unique_key = unique_key.as_bytes();
                 self.acknowledge(call, target, &placed, unique_key, wait, (Answer::Placed, body.len()))
             }
         };
@@ -362,9 +366,13 @@ impl<E: Env> Shard<E> {
 /// The items of a wire batch as the store takes them. Allocates once a batch.
 fn batch_items(body: &[u8]) -> Result<Vec<BatchItem<'_>>, Refused> {
     let mut items = Vec::new();
+    let (mut found, mut scanned) = (SendProperties::nothing(), &[][..]);
     for item in batch::items(body) {
         let item = item.map_err(|error| Refused::new(ResponseCode::MESSAGE_ILLEGAL, error.to_string()))?;
-        let found = SendProperties::scan(item.properties);
+        // Most items of a batch differ in their unique keys only.
+        if !found.is_alike(scanned, item.properties) {
+            (found, scanned) = (SendProperties::scan(item.properties), item.properties);
+        }
         if found.asks.has(Asks::WAIT) {
             return Err(special_batch());
         }

@@ -3,7 +3,6 @@
 //!
 //! Bit 0x80 of `sysFlag` marks it; `INNER_NUM` counts its messages, `INNER_BASE` is the offset of the first.
 
-use net::message_id::UNIQUE_ID_CHARS;
 use net::properties::{self, PROPERTIES_BYTES_MAX};
 use net::requests::SendMessageV2;
 use net::{ResponseCode, batch};
@@ -11,7 +10,7 @@ use rt::Env;
 use store::record::{INNER_BATCH, INNER_MAX, NEED_UNWRAP, inner_batch};
 use store::{Appended, NewMessage, QueueRef, StoreError};
 
-use super::properties::{Additions, Asks, SendProperties};
+use super::properties::{Asks, SendProperties};
 use super::send::{Sent, Target};
 use crate::call::{Call, Outcome, Refused};
 use crate::receipts::Answer;
@@ -58,27 +57,11 @@ impl<E: Env> Shard<E> {
             let remark = format!("the batch has {count} messages, it must have 1 to {INNER_MAX}");
             return Err(Refused::new(ResponseCode::MESSAGE_ILLEGAL, remark));
         }
-        let mut stored = std::mem::take(&mut self.memory.properties);
-        let ids = &mut self.unique_ids;
-        let new_key = || ids.next(call.now.unix_ms, &mut [0; UNIQUE_ID_CHARS]).to_owned();
-        let sent = request.properties.unwrap_or_default();
-        let additions = Additions {
-            region: &self.identity.region,
-            cluster: &self.identity.cluster,
-            trace_on: self.config.trace_on,
-        };
-        let scanned = SendProperties::rewrite(sent, &additions, new_key, &mut stored);
-        let request = SendMessageV2 { sys_flag: request.sys_flag | INNER_BATCH | NEED_UNWRAP, ..*request };
-        let sent = Sent {
-            request: &request,
-            body,
-            queue_id: target.queue_id,
-            scanned: &scanned,
-            properties: &stored,
-        };
-        let outcome = self.append_inner(call, &sent, target, count);
-        self.memory.properties = stored;
-        outcome
+        let request = &SendMessageV2 { sys_flag: request.sys_flag | INNER_BATCH | NEED_UNWRAP, ..*request };
+        self.with_stored_properties(call, request, |shard, scanned, properties| {
+            let sent = Sent { request, body, queue_id: target.queue_id, scanned, properties };
+            shard.append_inner(call, &sent, target, count)
+        })
     }
 
     /// Appends an inner batch that its producer made.
@@ -100,9 +83,8 @@ impl<E: Env> Shard<E> {
             .append_spread(target.queue, &message, count, &[], call.now.unix_ms)
             .map_err(|error| refusals::of_append(&error, &self.identity))?;
         self.stored(target.queue, u64::from(count), u64::from(appended.bytes));
-        let key = message.unique_key.as_bytes();
         let answer = (Answer::InnerBatch, sent.body.len());
-        self.acknowledge(call, target, &[appended], key, sent.scanned.wait, answer)
+        self.acknowledge(call, target, &[appended], message.unique_key, sent.scanned.wait, answer)
     }
 
     /// Stores an inner batch once more, with offsets of its new queue.

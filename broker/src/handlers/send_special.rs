@@ -64,7 +64,7 @@ impl<E: Env> Shard<E> {
         let target = Target { queue_id: sent.queue_id, queue: self.queue_of(SCHEDULE_TOPIC, queue_id) };
         let appended = self.append_parked(call, sent, (SCHEDULE_TOPIC, queue_id), target, &parked)?;
         self.delay_began(queue_id, appended.queue_offset, call.now);
-        let key = sent.scanned.unique_key(sent.properties).as_bytes();
+        let key = sent.scanned.unique_key(sent.properties);
         self.acknowledge(call, target, &[appended], key, sent.scanned.wait, (Answer::Placed, sent.body.len()))
     }
 
@@ -102,10 +102,14 @@ impl<E: Env> Shard<E> {
             dedup.pending_due_ms = due_ms;
         }
         let key = sent.scanned.unique_key(sent.properties);
-        let handle =
-            RecallHandle { topic: sent.request.topic, broker: &self.identity.name, due_ms, key }.encode();
-        let answer = (Answer::Recallable(handle.into()), sent.body.len());
-        self.acknowledge(call, target, &[appended], key.as_bytes(), sent.scanned.wait, answer).map(Some)
+        let handle = RecallHandle {
+            topic: sent.request.topic,
+            broker: &self.identity.name,
+            due_ms,
+            key: str::from_utf8(key).unwrap_or_default(),
+        };
+        let answer = (Answer::Recallable(handle.encode().into()), sent.body.len());
+        self.acknowledge(call, target, &[appended], key, sent.scanned.wait, answer).map(Some)
     }
 
     fn append_half(&mut self, call: &Call<'_>, sent: &Sent<'_>) -> Outcome {
@@ -126,7 +130,7 @@ impl<E: Env> Shard<E> {
             &[keys::TRANSACTION_ID, PRIORITY],
             (sent.request.topic, sent.queue_id),
         );
-        properties::append(&mut parked, 0, keys::TRANSACTION_ID, key.as_bytes());
+        properties::append(&mut parked, 0, keys::TRANSACTION_ID, key);
         let target = Target { queue_id: sent.queue_id, queue: self.queue_of(HALF_TOPIC, 0) };
         let appended = self.append_parked(call, sent, (HALF_TOPIC, 0), target, &parked)?;
         let immunity = properties::find(&parked, keys::CHECK_IMMUNITY_TIME);
@@ -143,7 +147,7 @@ impl<E: Env> Shard<E> {
             call,
             target,
             &[appended],
-            key.as_bytes(),
+            key,
             sent.scanned.wait,
             (Answer::Placed, sent.body.len()),
         )

@@ -262,8 +262,8 @@ fn as_in_its_topic(record: &Record<'_>, (topic, queue_id): (&str, u32), stored: 
         reconsume_times: record.reconsume_times(),
         prepared_transaction_offset: 0,
         tags_code: 0,
-        keys: "",
-        unique_key: "",
+        keys: b"",
+        unique_key: b"",
     };
     let draft = Draft::new(&message).ok()?;
     let mut bytes = vec![0; draft.bytes()];

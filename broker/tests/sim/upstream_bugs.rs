@@ -245,8 +245,8 @@ fn bug_23_the_store_time_of_a_record_with_ipv6_hosts_is_read_where_it_is() {
             reconsume_times: 2,
             prepared_transaction_offset: 0,
             tags_code: 0,
-            keys: "",
-            unique_key: "",
+            keys: b"",
+            unique_key: b"",
         };
         let draft = Draft::new(&message).unwrap();
         let mut bytes = vec![0; draft.bytes()];

@@ -10,10 +10,19 @@ use crate::fields::Ext;
 #[derive(Debug)]
 pub struct Known {
     code: i32,
-    /// By field of the row: the position of its ext field, or [`ABSENT`].
-    entries: [u8; FIELDS_MAX],
-    /// By ext field: its value, if it is a plain number.
-    numbers: [Option<i64>; FIELDS_MAX],
+    /// By field of the row.
+    values: [Value; FIELDS_MAX],
+    /// By ext field: the field of the row that it is, or [`ABSENT`].
+    fields: [u8; FIELDS_MAX],
+}
+
+/// Where a field of the row has its value.
+#[derive(Clone, Copy, Debug)]
+struct Value {
+    /// The position of its ext field, or [`ABSENT`].
+    entry: u8,
+    /// What it says, if it is a plain number.
+    number: Option<i64>,
 }
 
 const ABSENT: u8 = u8::MAX;
@@ -27,13 +36,15 @@ impl Known {
         if row.keys.len() > FIELDS_MAX || ext.len() > FIELDS_MAX {
             return None;
         }
-        let mut known = Self { code, entries: [ABSENT; FIELDS_MAX], numbers: [None; FIELDS_MAX] };
-        for (entry, (key, value)) in ext.iter().enumerate() {
-            known.numbers[entry] = value.parse().ok();
+        let absent = Value { entry: ABSENT, number: None };
+        let mut known = Self { code, values: [absent; FIELDS_MAX], fields: [ABSENT; FIELDS_MAX] };
+        for (field, wanted) in row.keys.iter().enumerate() {
             // Of equal keys the last counts.
-            if let Some(field) = row.keys.iter().position(|wanted| *wanted == key) {
-                known.entries[field] = u8::try_from(entry).expect("at most FIELDS_MAX");
-            }
+            let last = ext.iter().enumerate().filter(|(_, (key, _))| key == wanted).last();
+            let Some((entry, (_, value))) = last else { continue };
+            let small = |position: usize| u8::try_from(position).expect("at most FIELDS_MAX");
+            known.values[field] = Value { entry: small(entry), number: value.parse().ok() };
+            known.fields[entry] = small(field);
         }
         Some(known)
     }
@@ -41,7 +52,9 @@ impl Known {
     /// The value of an ext field in the header at hand.
     #[inline]
     pub(super) fn set_number(&mut self, entry: usize, number: Option<i64>) {
-        self.numbers[entry] = number;
+        if let Some(value) = self.values.get_mut(usize::from(self.fields[entry])) {
+            value.number = number;
+        }
     }
 
     /// The code whose row this is.
@@ -53,7 +66,7 @@ impl Known {
     /// The ext field that holds field `field` of the row, and its value if it is a number.
     #[inline]
     pub(crate) fn field(&self, field: usize) -> Option<(usize, Option<i64>)> {
-        let entry = *self.entries.get(field)?;
-        (entry != ABSENT).then(|| (usize::from(entry), self.numbers[usize::from(entry)]))
+        let value = self.values.get(field)?;
+        (value.entry != ABSENT).then_some((usize::from(value.entry), value.number))
     }
 }

@@ -11,6 +11,9 @@
 
 use std::ops::Range;
 
+mod escaped;
+
+use self::escaped::EscapedText;
 use super::json::{self, Places, Scanned};
 use super::known::FIELDS_MAX;
 use super::{EXT_FIELDS_MAX, Header, HeaderError, Known, Scratch};
@@ -43,6 +46,8 @@ struct Layout {
     varying: Vec<Varying>,
     /// Nothing if the code has no row.
     known: Option<Known>,
+    /// The text whose escapes have to be taken out, if there is one: the properties of a send.
+    escaped: EscapedText,
     /// Memory for the text whose escapes are being taken out.
     plain: Vec<u8>,
     /// Buffers for learning.
@@ -201,8 +206,12 @@ impl Layout {
                     if let Some((_, end)) = digits {
                         unescaped.push_str(str::from_utf8(&bytes[at..end]).expect("digits"));
                         at = end;
+                    } else if let Some(end) = self.escaped.read(entry, bytes, at, unescaped) {
+                        at = end;
                     } else {
+                        let inside = at;
                         at = json::text_into(bytes, at, &mut self.plain, unescaped)?;
+                        self.escaped.missed(entry, &bytes[inside..at], &unescaped[from..]);
                     }
                     self.entries[entry].value = Span::unescaped(from, unescaped.len());
                     if let Some(known) = &mut self.known {
@@ -239,8 +248,9 @@ fn equal(bytes: &[u8], at: usize, constant: &[u8]) -> Option<usize> {
 /// A text of decimal digits whose inside begins at `at`: what it says, and the position of its closing quote.
 #[inline]
 fn digits(bytes: &[u8], at: usize) -> Option<(i64, usize)> {
-    let mut number = 0_i64;
-    for (count, byte) in bytes.get(at..)?.iter().take(DIGITS_OF_I64 + 1).enumerate() {
+    let text = bytes.get(at..)?;
+    let (mut number, first) = text.first_chunk().and_then(eight_digits).map_or((0, 0), |eight| (eight, 8));
+    for (count, byte) in text.iter().enumerate().take(DIGITS_OF_I64 + 1).skip(first) {
         match byte {
             b'0'..=b'9' => number = number.wrapping_mul(10).wrapping_add(i64::from(byte - b'0')),
             b'"' if count > 0 => return Some((number, at + count)),
@@ -248,6 +258,20 @@ fn digits(bytes: &[u8], at: usize) -> Option<(i64, usize)> {
         }
     }
     None
+}
+
+/// Eight decimal digits at once: neighbours are joined in pairs, pairs in fours, fours in the whole.
+#[inline]
+fn eight_digits(text: &[u8; 8]) -> Option<i64> {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let bytes = u64::from_le_bytes(*text);
+    let high = EACH * 0xF0;
+    let are_digits = bytes & high == EACH * 0x30 && ((bytes & !high) + EACH * 6) & high == 0;
+    let digits = bytes & !high;
+    let pairs = (digits * 10 + (digits >> 8)) & 0x00FF_00FF_00FF_00FF;
+    let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_FFFF_0000_FFFF;
+    let whole = (fours * 10_000 + (fours >> 32)) & 0xFFFF_FFFF;
+    are_digits.then_some(whole as i64)
 }
 
 /// A plain number of 32 bits at `at`, and the position behind it.

@@ -260,13 +260,13 @@ pub(crate) fn message(queue: Queue, body: &[u8]) -> NewMessage<'_> {
         reconsume_times: 0,
         prepared_transaction_offset: 0,
         tags_code: 97,
-        keys: "",
-        unique_key: "",
+        keys: b"",
+        unique_key: b"",
     }
 }
 
 fn item(body: &[u8]) -> BatchItem<'_> {
-    BatchItem { body, properties: b"", flag: 0, tags_code: 0, keys: "", unique_key: "" }
+    BatchItem { body, properties: b"", flag: 0, tags_code: 0, keys: b"", unique_key: b"" }
 }
 
 fn all_queues() -> impl Iterator<Item = Queue> {

@@ -49,8 +49,8 @@ pub(crate) fn message<'a>(topic: &'a str, body: &'a [u8]) -> NewMessage<'a> {
         reconsume_times: 0,
         prepared_transaction_offset: 0,
         tags_code: 0,
-        keys: "",
-        unique_key: "",
+        keys: b"",
+        unique_key: b"",
     }
 }
 

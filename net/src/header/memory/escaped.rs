@@ -1,0 +1,211 @@
+//! [`EscapedText`]: a text with escapes that comes again and again with other values between them.
+//!
+//! The properties of a message are the longest text of its header, and Java escapes each of their separators. From one
+//! message to the next of a producer the separators stay where they are, and so do most values. The memory keeps one
+//! text and the stretches between escapes that were seen to differ: a text that is equal everywhere else, and has
+//! nothing special in these stretches, is put together from pieces instead of being searched for its escapes.
+
+use std::ops::Range;
+
+/// One text of the headers of a connection.
+#[derive(Debug, Default)]
+pub(super) struct EscapedText {
+    /// The ext field whose text it is.
+    entry: usize,
+    /// As it came, without its quotes. Empty if there is none.
+    escaped: Vec<u8>,
+    /// Without its escapes.
+    plain: String,
+    /// Stretches that differ, in order.
+    varying: Vec<Stretch>,
+    /// Texts in a row that were not as remembered.
+    misses: u32,
+}
+
+/// A stretch without escapes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Stretch {
+    escaped: Range<usize>,
+    /// Where it begins in the plain text.
+    plain_at: usize,
+}
+
+impl EscapedText {
+    /// Appends the text of ext field `entry`, whose inside begins at `from`, without its escapes; the position of its
+    /// closing quote. `None`, with nothing appended, if it is not like the one remembered.
+    #[inline]
+    pub(super) fn read(
+        &mut self,
+        entry: usize,
+        bytes: &[u8],
+        from: usize,
+        into: &mut String,
+    ) -> Option<usize> {
+        let end = from + self.escaped.len();
+        if entry != self.entry || self.escaped.is_empty() || bytes.get(end) != Some(&b'"') {
+            return None;
+        }
+        let before = into.len();
+        if self.put_together(&bytes[from..end], into).is_none() {
+            into.truncate(before);
+            return None;
+        }
+        self.misses = 0;
+        Some(end)
+    }
+
+    fn put_together(&self, text: &[u8], into: &mut String) -> Option<()> {
+        let (mut at, mut plain_at) = (0, 0);
+        for stretch in &self.varying {
+            let Range { start, end } = stretch.escaped;
+            if text[at..start] != self.escaped[at..start] || !is_plain(&text[start..end]) {
+                return None;
+            }
+            into.push_str(&self.plain[plain_at..stretch.plain_at]);
+            into.push_str(str::from_utf8(&text[start..end]).ok()?);
+            (at, plain_at) = (end, stretch.plain_at + (end - start));
+        }
+        if text[at..] != self.escaped[at..] {
+            return None;
+        }
+        into.push_str(&self.plain[plain_at..]);
+        Some(())
+    }
+
+    /// The text was read the long way: `escaped` is it as it came, `plain` without its escapes. Learns from it, unless
+    /// that never pays on this connection.
+    pub(super) fn missed(&mut self, entry: usize, escaped: &[u8], plain: &str) {
+        if escaped.len() == plain.len() {
+            return; // It has none.
+        }
+        self.misses = self.misses.saturating_add(1);
+        if self.misses > MISSES_TRIED && !self.misses.is_multiple_of(MISSES_BETWEEN_TRIES) {
+            return;
+        }
+        if entry != self.entry || !self.differs_only_between_escapes(escaped) {
+            self.varying.clear();
+        }
+        self.entry = entry;
+        self.escaped.clear();
+        self.plain.clear();
+        if stretches(escaped).all(|stretch| stretch.is_some()) {
+            self.escaped.extend_from_slice(escaped);
+            self.plain.push_str(plain);
+        }
+    }
+
+    /// Whether the same escapes stand at the same places as in the text remembered; if so, what differs between them
+    /// varies from now on.
+    fn differs_only_between_escapes(&mut self, escaped: &[u8]) -> bool {
+        if escaped.len() != self.escaped.len() {
+            return false;
+        }
+        let mut all = Vec::new();
+        for (known, new) in stretches(&self.escaped).zip(stretches(escaped)) {
+            match (known, new) {
+                (Some(known), Some(new)) if known == new => all.push(new),
+                _ => return false,
+            }
+        }
+        let mut at = 0;
+        for stretch in &all {
+            if self.escaped[at..stretch.escaped.start] != escaped[at..stretch.escaped.start] {
+                return false;
+            }
+            at = stretch.escaped.end;
+        }
+        if self.escaped[at..] != escaped[at..] {
+            return false;
+        }
+        let varies = |stretch: &Stretch| {
+            let place = stretch.escaped.clone();
+            self.varying.contains(stretch) || self.escaped[place.clone()] != escaped[place]
+        };
+        all.retain(varies);
+        self.varying = all;
+        true
+    }
+}
+
+/// The stretches of a text between its escapes, empty ones too; the last is `None` if there is an escape that does not
+/// stand for one byte.
+fn stretches(escaped: &[u8]) -> impl Iterator<Item = Option<Stretch>> {
+    let (mut at, mut plain_at, mut is_over) = (0, 0, false);
+    std::iter::from_fn(move || {
+        if is_over {
+            return None;
+        }
+        let rest = &escaped[at..];
+        let len = memchr::memchr(b'\\', rest).unwrap_or(rest.len());
+        let stretch = Stretch { escaped: at..at + len, plain_at };
+        let escape = match &rest[len..] {
+            [] => {
+                is_over = true;
+                0
+            }
+            [_, b'u', b'0', b'0', b'0', b'0'..=b'9', ..] => 6,
+            [_, b'"' | b'\\' | b'/', ..] => 2,
+            _ => {
+                is_over = true;
+                return Some(None);
+            }
+        };
+        (at, plain_at) = (at + len + escape, plain_at + len + 1);
+        Some(Some(stretch))
+    })
+}
+
+/// Whether these bytes are text that ends nothing and begins no escape. No branch a byte, so that it becomes a few
+/// vectors.
+#[inline]
+fn is_plain(bytes: &[u8]) -> bool {
+    bytes.iter().fold(true, |is, byte| {
+        is & (*byte >= b' ') & (*byte < 0x80) & (*byte != b'"') & (*byte != b'\\')
+    })
+}
+
+/// Misses in a row after which learning is tried rarely.
+const MISSES_TRIED: u32 = 16;
+const MISSES_BETWEEN_TRIES: u32 = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(memory: &mut EscapedText, text: &str) -> Option<String> {
+        let header = format!("\"{text}\",");
+        let mut into = "before".to_owned();
+        let end = memory.read(3, header.as_bytes(), 1, &mut into);
+        assert!(end.is_none_or(|end| end == text.len() + 1));
+        assert!(end.is_some() || into == "before", "{into:?}");
+        end.map(|_| into["before".len()..].to_owned())
+    }
+
+    fn plain(text: &str) -> String {
+        text.replace("\\u0001", "\u{1}").replace("\\u0002", "\u{2}").replace("\\\"", "\"")
+    }
+
+    #[test]
+    fn what_differs_between_escapes_is_learnt_from_two_texts() {
+        let mut memory = EscapedText::default();
+        let text = |key: &str| format!("KEYS\\u0001k\\u0002UNIQ_KEY\\u0001{key}\\u0002q\\\"\u{e9}");
+        for key in ["7F01", "7F02"] {
+            assert_eq!(read(&mut memory, &text(key)), None);
+            memory.missed(3, text(key).as_bytes(), &plain(&text(key)));
+        }
+        assert_eq!(read(&mut memory, &text("7F99")), Some(plain(&text("7F99"))));
+        for other in ["7F9", "7F991", "7\u{e9}9", "7\\\"9", "\\\\99"] {
+            assert_eq!(read(&mut memory, &text(other)), None, "{other}");
+        }
+        assert_eq!(read(&mut memory, &text("7F99").replace('k', "j")), None, "a stretch that never differed");
+    }
+
+    #[test]
+    fn a_text_with_other_escapes_is_not_remembered() {
+        let mut memory = EscapedText::default();
+        for text in ["a\\u00e9b", "a\\nb"] {
+            memory.missed(3, text.as_bytes(), "a?b");
+            assert_eq!(read(&mut memory, text), None);
+        }
+    }
+}
