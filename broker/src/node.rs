@@ -301,6 +301,7 @@ impl Plan {
             shards: config.shard_count(),
             window,
             window_bytes: (config.window_mib as usize) << 20,
+            window_huge: true,
             segment_bytes: config.segment_bytes.next_multiple_of(BLOCK as u64),
             flush_mode: match config.flush_mode {
                 FlushMode::Async => store::FlushMode::Async,

@@ -25,6 +25,7 @@ use crate::{BLOCK, Pinned, SharedSlice};
 
 mod allocation;
 mod header;
+mod huge;
 mod leftover;
 mod mapping;
 
@@ -32,6 +33,7 @@ pub use allocation::AllocationJob;
 pub use leftover::{Leftover, LeftoverDamage};
 
 use allocation::{Allocation, PIECE_BYTES};
+use huge::HugePages;
 pub(crate) use mapping::Mapping;
 
 /// Whose window it is; part of the file's header.
@@ -88,6 +90,7 @@ pub struct Window {
     /// For offset mod capacity without a division, if the capacity is a power of two.
     position_mask: Option<u64>,
     allocation: RefCell<Allocation>,
+    huge: RefCell<HugePages>,
 }
 
 impl Window {
@@ -155,6 +158,7 @@ impl Window {
             grain_bits: grain.trailing_zeros(),
             position_mask: capacity.is_power_of_two().then(|| capacity - 1),
             allocation: RefCell::new(allocation),
+            huge: RefCell::new(HugePages::Unwanted),
         });
         window.refresh_limit();
         Ok(window)
@@ -295,12 +299,21 @@ impl Window {
     #[must_use]
     pub fn ensure_ahead(&self) -> Option<AllocationJob> {
         let mut allocation = self.allocation.borrow_mut();
-        let wanted = allocation.next_wanted(self.end.get())?;
+        let wanted = allocation.next_wanted(self.end.get());
+        self.huge.borrow_mut().look(self.end.get(), allocation.revision());
+        let wanted = wanted?;
         let give_back = if allocation.failed() { self.oldest_piece_to_give_back(&allocation) } else { None };
         if let Some(piece) = give_back {
             allocation.forget(piece);
         }
         Some(allocation.job(&self.mapping, wanted, give_back))
+    }
+
+    /// From now on a thread of the window's own moves it onto huge pages, those parts that the cursor is far from and
+    /// as far as the kernel has any. For real shards: nothing that is simulated may depend on a thread. A window below
+    /// 64 MiB, or on hugetlbfs, stays as it is.
+    pub fn move_to_huge_pages(&self) {
+        self.huge.replace(HugePages::wanted(&self.mapping, &self.allocation.borrow()));
     }
 
     /// Address and length of one mapping of the data, to be registered with the ring. The mirror behind it stays

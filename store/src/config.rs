@@ -23,6 +23,9 @@ pub struct StoreConfig {
     pub window: WindowBacking,
     /// Size of the log window in bytes, a multiple of [`BLOCK`]; at least twice the largest record.
     pub window_bytes: usize,
+    /// Whether a thread of the window's own moves it onto huge pages ([`rt::Window::move_to_huge_pages`]). Not in
+    /// simulation.
+    pub window_huge: bool,
     /// Size of a commitlog segment in bytes, a multiple of [`BLOCK`]; fixed when the store is formatted.
     pub segment_bytes: u64,
     /// When a send may be answered.
@@ -121,6 +124,7 @@ impl StoreConfig {
             shards: 1,
             window: WindowBacking::Private,
             window_bytes: 64 << 20,
+            window_huge: false,
             segment_bytes: 1 << 30,
             flush_mode: FlushMode::Async,
             flush_method: FlushMethod::Fdatasync,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::OnceLock;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
@@ -15,6 +16,23 @@ const SHARDS_MAX: usize = 16;
 pub fn usable() -> io::Result<Vec<usize>> {
     let set = sched_getaffinity(None)?;
     Ok((0..CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).collect())
+}
+
+/// The cores this process may use, as found at the first call: before any of its threads is pinned.
+pub(crate) fn of_process() -> &'static [usize] {
+    static CPUS: OnceLock<Vec<usize>> = OnceLock::new();
+    CPUS.get_or_init(|| usable().unwrap_or_else(|_| vec![0]))
+}
+
+/// Leaves the core that the calling thread inherited from the pinned one that started it: moves it to the process's
+/// other cores, or to all of them if there is no other.
+///
+/// # Errors
+/// When the kernel refuses.
+pub(crate) fn leave_inherited() -> io::Result<()> {
+    let inherited = usable()?;
+    let others: Vec<_> = of_process().iter().copied().filter(|cpu| !inherited.contains(cpu)).collect();
+    pin_thread(if others.is_empty() { of_process() } else { &others })
 }
 
 /// Parses a list of cores in the kernel's notation, such as `1-8,10`. The result is ascending and free of doubles.

@@ -4,7 +4,6 @@ use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io;
 use std::rc::Rc;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use glommio::{Latency, LocalExecutorBuilder, Placement, Shares};
@@ -109,7 +108,7 @@ where
     F: Future<Output = Result<R, E>> + 'static,
 {
     let setup = |op| move |source| ShardError::Setup { op, source };
-    let everywhere = process_cpus();
+    let everywhere = cpus::of_process();
     if let Some(cpu) = options.cpu {
         cpus::pin_thread(&[cpu]).map_err(setup("pin the thread"))?;
     }
@@ -197,7 +196,7 @@ where
         None => Doorbell::new()?,
     };
     options.doorbell = Some(doorbell.clone());
-    process_cpus(); // Before any thread of ours is pinned.
+    cpus::of_process(); // Before any thread of ours is pinned.
     let thread = std::thread::Builder::new()
         .name(options.name.clone())
         .spawn(move || run_shard(options, build).map(drop))?;
@@ -240,12 +239,6 @@ fn task_queues() -> [glommio::TaskQueueHandle; 5] {
             glommio::executor().create_task_queue(Shares::Static(shares), Latency::NotImportant, name)
         },
     )
-}
-
-/// The cores this process may use, as found before any of its threads was pinned.
-fn process_cpus() -> &'static [usize] {
-    static CPUS: OnceLock<Vec<usize>> = OnceLock::new();
-    CPUS.get_or_init(|| cpus::usable().unwrap_or_else(|_| vec![0]))
 }
 
 /// A write beyond RLIMIT_FSIZE is to fail with EFBIG, not to kill the process (reliability.md F10).

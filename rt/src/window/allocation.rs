@@ -5,14 +5,17 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use super::mapping::Mapping;
 
 pub(super) struct Allocation {
     capacity: u64,
     piece_bytes: u64,
-    allocated: Vec<bool>,
+    /// By piece. The thread of `huge` reads it too; only the window writes.
+    allocated: Arc<[AtomicBool]>,
+    /// Changes with `allocated`.
+    revision: u32,
     /// The piece that a job works on, and its answer.
     running: Option<(usize, Arc<AtomicU8>)>,
     last_failed: bool,
@@ -62,7 +65,8 @@ impl Drop for AllocationJob {
 impl Allocation {
     pub(super) fn new(capacity: u64, piece_bytes: u64) -> Self {
         let pieces = usize::try_from(capacity.div_ceil(piece_bytes)).expect("mapped, so it fits");
-        Self { capacity, piece_bytes, allocated: vec![false; pieces], running: None, last_failed: false }
+        let allocated = (0..pieces).map(|_| AtomicBool::new(false)).collect();
+        Self { capacity, piece_bytes, allocated, revision: 0, running: None, last_failed: false }
     }
 
     /// Allocates, at once, the piece of `offset`; the one before it too, if a seed may reach into it.
@@ -70,10 +74,10 @@ impl Allocation {
         let (piece, _) = self.piece_of(offset);
         let (before, _) = self.piece_of(super::block_down(offset));
         for piece in [before, piece] {
-            if !self.allocated[piece] {
+            if !self.is_allocated(piece) {
                 let (position, len) = self.place(piece);
                 mapping.allocate(position, len)?;
-                self.allocated[piece] = true;
+                self.set_allocated(piece, true);
             }
         }
         Ok(())
@@ -82,10 +86,11 @@ impl Allocation {
     /// Takes in the answer of a finished job.
     pub(super) fn settle(&mut self) {
         let Some((piece, state)) = &self.running else { return };
+        let piece = *piece;
         match state.load(Ordering::Acquire) {
             RUNNING => return,
             DONE => {
-                self.allocated[*piece] = true;
+                self.set_allocated(piece, true);
                 self.last_failed = false;
             }
             _ => self.last_failed = true,
@@ -106,7 +111,7 @@ impl Allocation {
         let mut at = end;
         for _ in 0..=PIECES_AHEAD {
             let (piece, to) = self.piece_of(at);
-            if !self.allocated[piece] {
+            if !self.is_allocated(piece) {
                 return Some(piece);
             }
             at = to;
@@ -128,7 +133,31 @@ impl Allocation {
 
     /// The piece's memory is about to be given back.
     pub(super) fn forget(&mut self, piece: usize) {
-        self.allocated[piece] = false;
+        self.set_allocated(piece, false);
+    }
+
+    /// Bytes of the window.
+    pub(super) fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    /// Which pieces are allocated, for another thread to look at.
+    pub(super) fn shared(&self) -> Arc<[AtomicBool]> {
+        self.allocated.clone()
+    }
+
+    /// Another number after each change of what is allocated.
+    pub(super) fn revision(&self) -> u32 {
+        self.revision
+    }
+
+    fn is_allocated(&self, piece: usize) -> bool {
+        self.allocated[piece].load(Ordering::Relaxed)
+    }
+
+    fn set_allocated(&mut self, piece: usize, is_allocated: bool) {
+        self.allocated[piece].store(is_allocated, Ordering::Release);
+        self.revision = self.revision.wrapping_add(1);
     }
 
     /// How far the cursor could go from `end`, at most to `room`, over allocated memory only.
@@ -136,7 +165,7 @@ impl Allocation {
         let mut at = end;
         while at < room {
             let (piece, to) = self.piece_of(at);
-            if !self.allocated[piece] {
+            if !self.is_allocated(piece) {
                 // A cursor at the very edge of its piece: `at` is a border of pieces, hence of blocks.
                 return super::block_down(at);
             }

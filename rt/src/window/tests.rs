@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 
 const SMALL: usize = 64 << 10;
-const ID: WindowIdentity = WindowIdentity { store_id: [7; 16], shard: 3 };
+pub(super) const ID: WindowIdentity = WindowIdentity { store_id: [7; 16], shard: 3 };
 
 fn small(base: u64) -> Rc<Window> {
     Window::create(Backing::Private, SMALL, ID, base).unwrap()
@@ -17,16 +17,16 @@ fn put(window: &Window, len: usize, byte: u8) -> Option<u64> {
 }
 
 /// A directory of its own for a test, on tmpfs, gone with it.
-struct Place(PathBuf);
+pub(super) struct Place(PathBuf);
 
 impl Place {
-    fn new(test: &str) -> Self {
+    pub(super) fn new(test: &str) -> Self {
         let path = Path::new("/dev/shm").join(format!("rt-window-{}-{test}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
         Self(path)
     }
 
-    fn file(&self) -> PathBuf {
+    pub(super) fn file(&self) -> PathBuf {
         self.0.join("window-3")
     }
 }
@@ -188,7 +188,7 @@ fn a_file_that_is_no_window_is_refused_by_name() {
     assert!(Window::leftover(&path).is_err());
 }
 
-fn run(mut job: AllocationJob) {
+pub(super) fn run(mut job: AllocationJob) {
     while !job.step().unwrap() {}
 }
 
@@ -222,7 +222,7 @@ fn the_cursor_waits_for_memory() {
 }
 
 /// Byte of the log at `at`, so that a byte of another lap is noticed.
-fn byte_at(at: u64) -> u8 {
+pub(super) fn byte_at(at: u64) -> u8 {
     (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8
 }
 

@@ -344,6 +344,9 @@ async fn make_window<E: Env>(
         let bytes = segments.read(tail, (end - tail) as usize).await?;
         window.seed(tail, &bytes);
     }
+    if config.window_huge {
+        window.move_to_huge_pages();
+    }
     Ok(window)
 }
 
