@@ -157,8 +157,8 @@ fn with_store(end: impl FnOnce(&Simulation, Store<SimEnv>)) -> SimDisk {
             reconsume_times: 0,
             prepared_transaction_offset: 0,
             tags_code: 0,
-            keys: "k",
-            unique_key: "U",
+            keys: b"k",
+            unique_key: b"U",
         };
         store.append(queue, &message, env.now().unix_ms).expect("room for a few messages");
         store.end_of_turn(env.now());

@@ -253,8 +253,8 @@ impl Server {
             reconsume_times: 0,
             prepared_transaction_offset: 0,
             tags_code: 0,
-            keys: "",
-            unique_key: "",
+            keys: b"",
+            unique_key: b"",
         };
         let records = self.stored.entry(queue).or_default();
         let draft = Draft::new(&message).unwrap();
