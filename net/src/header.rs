@@ -53,12 +53,16 @@ impl<'a> Header<'a> {
     /// # Errors
     /// Not a header; the connection is closed without a reply, as Java does.
     pub fn decode(codec: Codec, bytes: &'a [u8], scratch: &'a mut Scratch) -> Result<Self, HeaderError> {
-        scratch.lossy.clear();
-        scratch.unescaped.clear();
-        scratch.entries.clear();
+        Self::scan(codec, bytes, &mut scratch.texts)
+    }
+
+    fn scan(codec: Codec, bytes: &'a [u8], texts: &'a mut Texts) -> Result<Self, HeaderError> {
+        texts.lossy.clear();
+        texts.unescaped.clear();
+        texts.entries.clear();
         match codec {
-            Codec::Json => json::decode(bytes, scratch),
-            Codec::Binary => binary::decode(bytes, scratch),
+            Codec::Json => json::decode(bytes, texts),
+            Codec::Binary => binary::decode(bytes, texts),
         }
     }
 
@@ -74,10 +78,7 @@ impl<'a> Header<'a> {
         memory: &'a mut HeaderMemory,
     ) -> Result<Self, HeaderError> {
         match codec {
-            Codec::Json => {
-                scratch.unescaped.clear();
-                memory.decode(bytes, scratch)
-            }
+            Codec::Json => memory.decode(bytes, scratch),
             // Nothing in it needs a search.
             Codec::Binary => Self::decode(codec, bytes, scratch),
         }
@@ -99,6 +100,14 @@ impl<'a> Header<'a> {
 /// Memory for decoding headers, reused from frame to frame. One per shard is enough.
 #[derive(Debug, Default)]
 pub struct Scratch {
+    texts: Texts,
+    /// The texts that vary in a header that is known otherwise, each with a quote behind it.
+    varying: Vec<u8>,
+}
+
+/// What a scan leaves behind.
+#[derive(Debug, Default)]
+struct Texts {
     /// The header with its bad UTF-8 replaced; empty for all but the oddest peers.
     lossy: String,
     /// Texts that could not be borrowed.

@@ -5,9 +5,9 @@
 
 use crate::Language;
 use crate::fields::{Ext, Span};
-use crate::header::{ExtWriter, Header, HeaderError, Scratch};
+use crate::header::{ExtWriter, Header, HeaderError, Texts};
 
-pub(super) fn decode<'a>(bytes: &'a [u8], scratch: &'a mut Scratch) -> Result<Header<'a>, HeaderError> {
+pub(super) fn decode<'a>(bytes: &'a [u8], texts: &'a mut Texts) -> Result<Header<'a>, HeaderError> {
     let mut input = Input { rest: bytes };
     let code = whole_code(i16::from_be_bytes(input.array("code")?));
     let [language] = input.array("language")?;
@@ -15,7 +15,7 @@ pub(super) fn decode<'a>(bytes: &'a [u8], scratch: &'a mut Scratch) -> Result<He
     let opaque = i32::from_be_bytes(input.array("opaque")?);
     let flag = i32::from_be_bytes(input.array("flag")?);
 
-    let mut writer = ExtWriter { unescaped: &mut scratch.unescaped, entries: &mut scratch.entries };
+    let mut writer = ExtWriter { unescaped: &mut texts.unescaped, entries: &mut texts.entries };
     let remark = input.long_text("remark")?;
     let remark = (!remark.is_empty()).then(|| writer.copy(remark));
     let mut fields = Input { rest: input.long_text("ext fields")? };
@@ -31,7 +31,7 @@ pub(super) fn decode<'a>(bytes: &'a [u8], scratch: &'a mut Scratch) -> Result<He
         writer.push(key, value)?;
     }
 
-    let unescaped = scratch.unescaped.as_str();
+    let unescaped = texts.unescaped.as_str();
     Ok(Header {
         code,
         flag,
@@ -39,7 +39,7 @@ pub(super) fn decode<'a>(bytes: &'a [u8], scratch: &'a mut Scratch) -> Result<He
         version,
         language: Language::from_number(i64::from(language)),
         remark: remark.map(|span| span.of("", unescaped)),
-        ext: Ext { text: "", unescaped, entries: &scratch.entries, known: None },
+        ext: Ext { text: "", unescaped, entries: &texts.entries, known: None },
     })
 }
 

@@ -9,10 +9,10 @@ use memchr::memchr2;
 
 use crate::Language;
 use crate::fields::{Entry, Ext, Span};
-use crate::header::{ExtWriter, Header, HeaderError, JSON_DEPTH_MAX, Scratch};
+use crate::header::{ExtWriter, Header, HeaderError, JSON_DEPTH_MAX, Texts};
 
-pub(super) fn decode<'a>(bytes: &'a [u8], scratch: &'a mut Scratch) -> Result<Header<'a>, HeaderError> {
-    let Scratch { lossy, unescaped, entries } = scratch;
+pub(super) fn decode<'a>(bytes: &'a [u8], texts: &'a mut Texts) -> Result<Header<'a>, HeaderError> {
+    let Texts { lossy, unescaped, entries } = texts;
     let text: &'a str = match std::str::from_utf8(bytes) {
         Ok(text) => text,
         Err(_) => {
@@ -73,38 +73,36 @@ pub(super) fn scan_with(text: &str, into: &mut Scanned, places: &mut impl Places
 }
 
 /// Appends the text whose inside begins at `from`, without its escapes; the position of its closing quote. `None` if
-/// the scanner has to say what is wrong. `plain` is memory to use.
+/// the scanner has to say what is wrong. That it is UTF-8 is not checked.
 #[inline]
-pub(super) fn text_into(bytes: &[u8], from: usize, plain: &mut Vec<u8>, into: &mut String) -> Option<usize> {
+pub(super) fn text_into(bytes: &[u8], from: usize, into: &mut Vec<u8>) -> Option<usize> {
     let end = plain_end(bytes, from);
     if bytes.get(end) == Some(&b'"') {
-        into.push_str(str::from_utf8(&bytes[from..end]).ok()?);
+        into.extend_from_slice(&bytes[from..end]);
         return Some(end);
     }
-    escaped_text_into(bytes, from, plain, into)
+    escaped_text_into(bytes, from, into)
 }
 
 /// The same for a text with escapes. Escapes stand for whole characters, so the text is UTF-8 without them exactly if it
 /// is with them.
-fn escaped_text_into(bytes: &[u8], from: usize, plain: &mut Vec<u8>, into: &mut String) -> Option<usize> {
-    plain.clear();
+fn escaped_text_into(bytes: &[u8], from: usize, into: &mut Vec<u8>) -> Option<usize> {
     let mut rest = &bytes[from..];
     loop {
         let run = memchr2(b'"', b'\\', rest)?;
-        plain.extend_from_slice(&rest[..run]);
+        into.extend_from_slice(&rest[..run]);
         rest = &rest[run..];
         if rest[0] == b'"' {
-            into.push_str(str::from_utf8(plain).ok()?);
             return Some(bytes.len() - rest.len());
         }
         let read = match rest {
             // The separators of properties: most of all there is.
             [_, b'u', b'0', b'0', b'0', digit @ b'0'..=b'9', ..] => {
-                plain.push(digit - b'0');
+                into.push(digit - b'0');
                 6
             }
             [_, letter @ (b'"' | b'\\' | b'/'), ..] => {
-                plain.push(*letter);
+                into.push(*letter);
                 2
             }
             _ => {
@@ -112,7 +110,7 @@ fn escaped_text_into(bytes: &[u8], from: usize, plain: &mut Vec<u8>, into: &mut 
                 // What is cut off or bad behind it belongs to what follows.
                 let text = escape.utf8_chunks().next()?.valid();
                 let (letter, read) = unescape(text).ok()?;
-                plain.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
+                into.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
                 read
             }
         };

@@ -40,7 +40,7 @@ struct Layout {
     version: i32,
     language: Language,
     remark: Option<Span>,
-    /// Positions in `text`, but for varying values: those lie in the unescaped text of the scratch.
+    /// Positions in `text`, but for varying values: those lie in what was read of the header at hand.
     entries: Vec<Entry>,
     /// In the order of their places.
     varying: Vec<Varying>,
@@ -48,8 +48,6 @@ struct Layout {
     known: Option<Known>,
     /// The text whose escapes have to be taken out, if there is one: the properties of a send.
     escaped: EscapedText,
-    /// Memory for the text whose escapes are being taken out.
-    plain: Vec<u8>,
     /// Buffers for learning.
     scanned: Scanned,
     met: Met,
@@ -95,17 +93,20 @@ impl HeaderMemory {
         bytes: &'a [u8],
         scratch: &'a mut Scratch,
     ) -> Result<Header<'a>, HeaderError> {
-        let predicted = self.layout.as_mut().and_then(|layout| layout.read(bytes, &mut scratch.unescaped));
-        let Some(opaque) = predicted else {
-            let scanned = Header::decode(Codec::Json, bytes, scratch);
-            if let Ok(header) = &scanned {
-                self.missed(header, bytes);
-            }
-            return scanned;
-        };
-        self.misses = 0;
-        let layout = self.layout.as_deref().expect("it predicted");
-        Ok(layout.header(opaque, &scratch.unescaped))
+        let Scratch { texts, varying } = scratch;
+        varying.clear();
+        let opaque = self.layout.as_mut().and_then(|layout| layout.read(bytes, varying));
+        // One check for all texts: none runs into the next, for what ends them is a character of its own.
+        if let (Some(opaque), Ok(varying)) = (opaque, str::from_utf8(varying)) {
+            self.misses = 0;
+            let layout = self.layout.as_deref().expect("it was read");
+            return Ok(layout.header(opaque, varying));
+        }
+        let scanned = Header::scan(Codec::Json, bytes, texts);
+        if let Ok(header) = &scanned {
+            self.missed(header, bytes);
+        }
+        scanned
     }
 
     /// The scanner had to be asked: learns from what it said, unless that never pays on this connection.
@@ -191,8 +192,9 @@ impl Layout {
         self.entries[entry].value.of(&self.text, "")
     }
 
-    /// Compares `bytes` with the header remembered and reads what varies; its opaque, or `None` if it is another one.
-    fn read(&mut self, bytes: &[u8], unescaped: &mut String) -> Option<i32> {
+    /// Compares `bytes` with the header remembered and appends the texts that vary; its opaque, or `None` if it is another
+    /// one. It is known only if the texts are UTF-8, too.
+    fn read(&mut self, bytes: &[u8], texts: &mut Vec<u8>) -> Option<i32> {
         let known = self.text.as_bytes();
         let mut opaque = self.opaque;
         let (mut at, mut compared) = (0, 0);
@@ -201,19 +203,20 @@ impl Layout {
             match varying.what {
                 What::Opaque => (opaque, at) = number(bytes, at)?,
                 What::Field(entry) => {
-                    let from = unescaped.len();
+                    let from = texts.len();
                     let digits = digits(bytes, at);
                     if let Some((_, end)) = digits {
-                        unescaped.push_str(str::from_utf8(&bytes[at..end]).expect("digits"));
+                        texts.extend_from_slice(&bytes[at..end]);
                         at = end;
-                    } else if let Some(end) = self.escaped.read(entry, bytes, at, unescaped) {
+                    } else if let Some(end) = self.escaped.read(entry, bytes, at, texts) {
                         at = end;
                     } else {
                         let inside = at;
-                        at = json::text_into(bytes, at, &mut self.plain, unescaped)?;
-                        self.escaped.missed(entry, &bytes[inside..at], &unescaped[from..]);
+                        at = json::text_into(bytes, at, texts)?;
+                        self.escaped.missed(entry, &bytes[inside..at], &texts[from..]);
                     }
-                    self.entries[entry].value = Span::unescaped(from, unescaped.len());
+                    self.entries[entry].value = Span::unescaped(from, texts.len());
+                    texts.push(TEXT_END);
                     if let Some(known) = &mut self.known {
                         known.set_number(entry, digits.map(|(number, _)| number));
                     }
@@ -224,7 +227,7 @@ impl Layout {
         (bytes[at..] == known[compared..]).then_some(opaque)
     }
 
-    fn header<'a>(&'a self, opaque: i32, unescaped: &'a str) -> Header<'a> {
+    fn header<'a>(&'a self, opaque: i32, texts: &'a str) -> Header<'a> {
         let text = self.text.as_str();
         Header {
             code: self.code,
@@ -233,7 +236,7 @@ impl Layout {
             version: self.version,
             language: self.language,
             remark: self.remark.map(|span| span.of(text, "")),
-            ext: Ext { text, unescaped, entries: &self.entries, known: self.known.as_ref() },
+            ext: Ext { text, unescaped: texts, entries: &self.entries, known: self.known.as_ref() },
         }
     }
 }
@@ -249,15 +252,19 @@ fn equal(bytes: &[u8], at: usize, constant: &[u8]) -> Option<usize> {
 #[inline]
 fn digits(bytes: &[u8], at: usize) -> Option<(i64, usize)> {
     let text = bytes.get(at..)?;
-    let (mut number, first) = text.first_chunk().and_then(eight_digits).map_or((0, 0), |eight| (eight, 8));
-    for (count, byte) in text.iter().enumerate().take(DIGITS_OF_I64 + 1).skip(first) {
-        match byte {
-            b'0'..=b'9' => number = number.wrapping_mul(10).wrapping_add(i64::from(byte - b'0')),
-            b'"' if count > 0 => return Some((number, at + count)),
-            _ => return None,
+    let (mut number, mut count) = text.first_chunk().and_then(eight_digits).map_or((0, 0), |eight| (eight, 8));
+    loop {
+        let byte = *text.get(count)?;
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return (byte == b'"' && count > 0).then_some((number, at + count));
         }
+        if count == DIGITS_OF_I64 {
+            return None;
+        }
+        number = number * 10 + i64::from(digit);
+        count += 1;
     }
-    None
 }
 
 /// Eight decimal digits at once: neighbours are joined in pairs, pairs in fours, fours in the whole.
@@ -292,6 +299,8 @@ fn number(bytes: &[u8], at: usize) -> Option<(i32, usize)> {
     (next > first).then_some((number, next))
 }
 
+/// Stands behind each text that varies.
+const TEXT_END: u8 = b'"';
 /// Longer headers are not remembered.
 const HEADER_BYTES_MAX: usize = 1024;
 const _: () = assert!(FIELDS_MAX <= EXT_FIELDS_MAX);

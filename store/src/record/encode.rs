@@ -1,6 +1,7 @@
 //! Encoding: body copy and CRC fused, straight into the window.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::LazyLock;
 
 use crc32fast::Hasher;
 
@@ -169,7 +170,9 @@ fn whole_crc(covered: &[u8], body_at: usize, body_end: usize, body_crc: u32) -> 
     let (head, behind) = if body_end - body_at < JOIN_FROM {
         (crc32fast::hash(&covered[..body_end]), &covered[body_end..])
     } else {
-        let head = crc32fast::hash(&covered[..body_at]);
+        let mut head = UNFED.clone();
+        head.update(&covered[..body_at]);
+        let head = head.finalize();
         (joined(head, body_crc, body_end - body_at), &covered[body_end..])
     };
     let mut whole = Hasher::new_with_initial(head);
@@ -250,7 +253,7 @@ impl Pen<'_> {
 
     /// Copies piece by piece, hashing each piece while it is in the first-level cache.
     fn copy_with_crc(&mut self, body: &[u8]) -> u32 {
-        let mut crc = Hasher::new();
+        let mut crc = UNFED.clone();
         for piece in body.chunks(PIECE) {
             let to = &mut self.out[self.at..self.at + piece.len()];
             to.copy_from_slice(piece);
@@ -261,6 +264,8 @@ impl Pen<'_> {
     }
 }
 
+/// A hasher asks the processor what it can whenever it is made; a copy of one does not.
+static UNFED: LazyLock<Hasher> = LazyLock::new(Hasher::new);
 /// Longer topics need version 2: version 1 readers take the length byte as signed.
 const V1_TOPIC_MAX: usize = 127;
 const PIECE: usize = 8 << 10;

@@ -15,7 +15,7 @@ pub(super) struct EscapedText {
     /// As it came, without its quotes. Empty if there is none.
     escaped: Vec<u8>,
     /// Without its escapes.
-    plain: String,
+    plain: Vec<u8>,
     /// Stretches that differ, in order.
     varying: Vec<Stretch>,
     /// Texts in a row that were not as remembered.
@@ -39,7 +39,7 @@ impl EscapedText {
         entry: usize,
         bytes: &[u8],
         from: usize,
-        into: &mut String,
+        into: &mut Vec<u8>,
     ) -> Option<usize> {
         let end = from + self.escaped.len();
         if entry != self.entry || self.escaped.is_empty() || bytes.get(end) != Some(&b'"') {
@@ -54,27 +54,27 @@ impl EscapedText {
         Some(end)
     }
 
-    fn put_together(&self, text: &[u8], into: &mut String) -> Option<()> {
+    fn put_together(&self, text: &[u8], into: &mut Vec<u8>) -> Option<()> {
         let (mut at, mut plain_at) = (0, 0);
         for stretch in &self.varying {
             let Range { start, end } = stretch.escaped;
             if text[at..start] != self.escaped[at..start] || !is_plain(&text[start..end]) {
                 return None;
             }
-            into.push_str(&self.plain[plain_at..stretch.plain_at]);
-            into.push_str(str::from_utf8(&text[start..end]).ok()?);
+            into.extend_from_slice(&self.plain[plain_at..stretch.plain_at]);
+            into.extend_from_slice(&text[start..end]);
             (at, plain_at) = (end, stretch.plain_at + (end - start));
         }
         if text[at..] != self.escaped[at..] {
             return None;
         }
-        into.push_str(&self.plain[plain_at..]);
+        into.extend_from_slice(&self.plain[plain_at..]);
         Some(())
     }
 
     /// The text was read the long way: `escaped` is it as it came, `plain` without its escapes. Learns from it, unless
     /// that never pays on this connection.
-    pub(super) fn missed(&mut self, entry: usize, escaped: &[u8], plain: &str) {
+    pub(super) fn missed(&mut self, entry: usize, escaped: &[u8], plain: &[u8]) {
         if escaped.len() == plain.len() {
             return; // It has none.
         }
@@ -90,7 +90,7 @@ impl EscapedText {
         self.plain.clear();
         if stretches(escaped).all(|stretch| stretch.is_some()) {
             self.escaped.extend_from_slice(escaped);
-            self.plain.push_str(plain);
+            self.plain.extend_from_slice(plain);
         }
     }
 
@@ -174,11 +174,11 @@ mod tests {
 
     fn read(memory: &mut EscapedText, text: &str) -> Option<String> {
         let header = format!("\"{text}\",");
-        let mut into = "before".to_owned();
+        let mut into = b"before".to_vec();
         let end = memory.read(3, header.as_bytes(), 1, &mut into);
         assert!(end.is_none_or(|end| end == text.len() + 1));
-        assert!(end.is_some() || into == "before", "{into:?}");
-        end.map(|_| into["before".len()..].to_owned())
+        assert!(end.is_some() || into == b"before", "{into:?}");
+        end.map(|_| String::from_utf8(into.split_off("before".len())).unwrap())
     }
 
     fn plain(text: &str) -> String {
@@ -191,7 +191,7 @@ mod tests {
         let text = |key: &str| format!("KEYS\\u0001k\\u0002UNIQ_KEY\\u0001{key}\\u0002q\\\"\u{e9}");
         for key in ["7F01", "7F02"] {
             assert_eq!(read(&mut memory, &text(key)), None);
-            memory.missed(3, text(key).as_bytes(), &plain(&text(key)));
+            memory.missed(3, text(key).as_bytes(), plain(&text(key)).as_bytes());
         }
         assert_eq!(read(&mut memory, &text("7F99")), Some(plain(&text("7F99"))));
         for other in ["7F9", "7F991", "7\u{e9}9", "7\\\"9", "\\\\99"] {
@@ -204,7 +204,7 @@ mod tests {
     fn a_text_with_other_escapes_is_not_remembered() {
         let mut memory = EscapedText::default();
         for text in ["a\\u00e9b", "a\\nb"] {
-            memory.missed(3, text.as_bytes(), "a?b");
+            memory.missed(3, text.as_bytes(), b"a?b");
             assert_eq!(read(&mut memory, text), None);
         }
     }

@@ -22,7 +22,7 @@ fn decode(memory: &mut HeaderMemory, bytes: &[u8]) -> bool {
     let (mut one, mut other) = (Scratch::default(), Scratch::default());
     let scanned = Header::decode(Codec::Json, bytes, &mut one);
     let scanned = (scanned.map(requested), owned(scanned));
-    let known = memory.layout.as_mut().is_some_and(|layout| layout.read(bytes, &mut String::new()).is_some());
+    let known = memory.layout.as_mut().is_some_and(|layout| layout.read(bytes, &mut Vec::new()).is_some());
     let alike = Header::decode_alike(Codec::Json, bytes, &mut other, memory);
     let alike = (alike.map(requested), owned(alike));
     assert_eq!(alike, scanned, "{}", String::from_utf8_lossy(bytes));
