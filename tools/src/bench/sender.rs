@@ -1,20 +1,26 @@
 //! [`Sender`]: the producing part of a thread. Open loop by a schedule, or closed loop; never an allocation per message.
+//!
+//! `pace` decides which connection sends and when, this file writes the request, `answers` counts what becomes of it;
+//! `transaction` is the second request of a half message.
+//!
+//! Invariant: a request that wants an answer holds a slot of its connection from its writing to its end.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::Range;
 
-use net::{Codec, Header, ResponseCode};
+use net::Codec;
 use rt::{Env, Now};
 
 use super::act::{Act, Acts, Class};
 use super::arrivals::Schedule;
 use super::driver::Lines;
 use super::flight::{Flight, Sent, Step};
-use super::recorder::{LOST, Recorder, TIMED_OUT, Times};
+use super::recorder::{Recorder, Times};
 use super::template::{Body, Head, Message, OPAQUE_BASE};
-use super::verify::Ledger;
 
+mod answers;
+mod pace;
 mod transaction;
 mod wall;
 
@@ -119,6 +125,16 @@ struct LineState {
     left: Option<u64>,
 }
 
+/// What a request is made of.
+struct Drawn {
+    act: Act,
+    /// Of [`SenderPlan::heads`].
+    head: usize,
+    /// Of [`SenderPlan::bodies`].
+    body: usize,
+    key: u32,
+}
+
 impl Sender {
     /// Sends nothing before [`Sender::start`].
     ///
@@ -163,17 +179,6 @@ impl Sender {
         }
     }
 
-    /// The load begins at `times.start`.
-    pub fn start(&mut self, times: Times) {
-        self.times = times;
-        for (line, plan) in self.plan.lines.iter().enumerate() {
-            match &plan.schedule {
-                Some(schedule) => self.due.push(Reverse((times.start + schedule.due_ns(), line))),
-                None => self.ready.push(line),
-            }
-        }
-    }
-
     /// Requests in flight.
     #[must_use]
     pub fn inflight(&self) -> u64 {
@@ -192,148 +197,7 @@ impl Sender {
         self.lines.iter().all(|line| line.left == Some(0))
     }
 
-    /// Sends what is due. When to come again.
-    pub fn pump<E: Env>(&mut self, lines: &mut Lines<E>, recorder: &mut Recorder) -> u64 {
-        if self.stopped {
-            return self.next_scan;
-        }
-        let now = lines.now();
-        self.wall.look(now);
-        if self.next_beat <= now.mono.0 {
-            self.beat(lines, now.mono.0);
-        }
-        if now.mono.0 < self.times.start {
-            return self.times.start;
-        }
-        for at in 0..self.ready.len() {
-            let line = self.ready[at];
-            while self.lines[line].may_send() && self.lines[line].left != Some(0) {
-                self.send(line, now.mono.0, lines, recorder, now);
-            }
-        }
-        self.ready.clear();
-        while let Some(Reverse((due, line))) = self.due.peek().copied() {
-            if due > now.mono.0 || due >= self.times.end {
-                return due.min(self.next_scan);
-            }
-            self.due.pop();
-            let state = &self.lines[line];
-            if state.down || !self.plan.oneway && !state.may_send() {
-                self.lines[line].held = true;
-                continue;
-            }
-            self.send(line, due, lines, recorder, now);
-            let schedule = self.plan.lines[line].schedule.as_mut().expect("only they are in the heap");
-            schedule.advance();
-            if self.lines[line].left != Some(0) {
-                self.due.push(Reverse((self.times.start + schedule.due_ns(), line)));
-            }
-        }
-        self.next_scan
-    }
-
-    /// An answer came.
-    pub fn answer<E: Env>(
-        &mut self,
-        line: usize,
-        header: &Header<'_>,
-        lines: &mut Lines<E>,
-        (recorder, ledger): (&mut Recorder, &mut Ledger),
-        now: Now,
-    ) {
-        let Some(sent) = self.lines[line].flight.answered(header.opaque) else { return };
-        self.inflight -= 1;
-        recorder.now.requests += 1;
-        let good = header.code == ResponseCode::SUCCESS.0;
-        if !good {
-            self.failed_ever += 1;
-            recorder.now.error(header.code, header.remark.unwrap_or_default());
-        }
-        self.record(line, &sent, recorder, now.mono.0);
-        match sent.step {
-            Step::Last if good => {
-                let messages = self.complete(&sent, recorder);
-                self.visible_ever += messages;
-                if self.plan.verify {
-                    let stream = self.plan.lines[line].stream;
-                    (sent.number..sent.number + messages)
-                        .for_each(|number| ledger.acknowledged(stream, number));
-                }
-            }
-            // The decision has its slot now.
-            Step::Half(fate)
-                if good && self.tell(line, header, (&sent, fate), lines, (recorder, ledger), now.mono.0) =>
-            {
-                return;
-            }
-            Step::Told(fate, _) if good => self.decided(line, &sent, fate, recorder, ledger),
-            _ => {}
-        }
-        self.freed(line, now.mono.0);
-    }
-
-    /// Counts the messages of a request as done.
-    fn complete(&mut self, sent: &Sent, recorder: &mut Recorder) -> u64 {
-        let body = &self.plan.bodies[sent.body as usize];
-        let messages = body.messages();
-        recorder.now.acked += messages;
-        recorder.now.acked_bytes += body.payload_bytes();
-        self.acked_ever += messages;
-        messages
-    }
-
-    /// Gives up requests without an answer, a few times a second.
-    pub fn expire(&mut self, recorder: &mut Recorder, now: u64) {
-        if now < self.next_scan {
-            return;
-        }
-        self.next_scan = now + SCAN_NS;
-        self.give_up(now.saturating_sub(self.plan.timeout_ns), TIMED_OUT, "no answer in time", recorder, now);
-    }
-
-    /// The connection of `line` is gone: what is in flight on it has failed, what is due waits.
-    pub fn lost(&mut self, line: usize, recorder: Option<&mut Recorder>, now: u64) {
-        self.lines[line].down = true;
-        if let Some(recorder) = recorder {
-            self.give_up_of(line, u64::MAX, (LOST, "the connection was lost"), recorder, now);
-        }
-    }
-
-    /// The connection of `line` is up again: what was due meanwhile goes out, as late as it is.
-    pub fn back(&mut self, line: usize, now: u64) {
-        self.lines[line].down = false;
-        if self.plan.acts.has_halves() {
-            // A broker that restarted has not heard of the group.
-            self.next_beat = 0;
-        }
-        self.freed(line, now);
-    }
-
-    /// Gives up everything that is in flight: the connection is gone, or nobody waits any more.
-    pub fn abandon(&mut self, recorder: &mut Recorder, now: u64) {
-        self.give_up(u64::MAX, LOST, "no answer before the end", recorder, now);
-    }
-
-    /// No message is sent after this; those that were due and never sent are counted.
-    pub fn stop(&mut self, now: u64) {
-        if self.stopped {
-            return;
-        }
-        self.stopped = true;
-        let end = self.times.end.min(now);
-        for (plan, state) in self.plan.lines.iter_mut().zip(&mut self.lines) {
-            let Some(schedule) = &mut plan.schedule else { continue };
-            while self.times.start + schedule.due_ns() < end && state.left != Some(0) {
-                if self.times.start + schedule.due_ns() >= self.times.measured {
-                    self.due_messages += self.batch;
-                    self.unsent_messages += self.batch;
-                    state.left = state.left.map(|left| left.saturating_sub(self.batch));
-                }
-                schedule.advance();
-            }
-        }
-    }
-
+    /// Writes the next request of `line`, which was due at `intended`.
     fn send<E: Env>(
         &mut self,
         line: usize,
@@ -342,40 +206,21 @@ impl Sender {
         recorder: &mut Recorder,
         now: Now,
     ) {
-        let plan = &self.plan.lines[line];
+        let Drawn { act, head, body, key } = self.draw(line);
+        let stream = self.plan.lines[line].stream;
         let state = &mut self.lines[line];
-        let written = now.mono.0;
-        let queue = match &self.plan.spread[..] {
-            [] => state.requests,
-            drawn => drawn[state.requests % drawn.len()] as usize,
-        };
-        let act = self.plan.acts.of(plan.stream, state.number);
-        let heads = &plan.heads[act.class() as usize];
-        let head = heads.start + queue % heads.len();
-        let body = state.requests % self.plan.bodies.len();
-        let key = match &self.plan.keys[..] {
-            [] => 0,
-            keys => keys[state.requests % keys.len()],
-        };
-        state.requests += 1;
+        let (number, written) = (state.number, now.mono.0);
         let step = if let Act::Half(fate) = act { Step::Half(fate) } else { Step::Last };
-        let sent = Sent { intended, written, number: state.number, body: body as u32, step };
+        let sent = Sent { intended, written, number, body: body as u32, step };
         let opaque = if self.plan.oneway {
-            OPAQUE_BASE + (state.number % 1_000_000_000) as i32
+            OPAQUE_BASE + (number % 1_000_000_000) as i32
         } else {
             self.inflight += 1;
             state.flight.take(sent)
         };
-        let message = Message {
-            opaque,
-            born_at_ms: now.unix_ms,
-            stream: plan.stream,
-            number: state.number,
-            intended,
-            written,
-            key,
-            deliver_at_ms: None,
-        };
+        let born_at_ms = now.unix_ms;
+        let message =
+            Message { opaque, born_at_ms, stream, number, intended, written, key, deliver_at_ms: None };
         let message = match act {
             Act::Later(ms) => {
                 let at = now.unix_ms.saturating_add_unsigned(ms);
@@ -383,9 +228,35 @@ impl Sender {
             }
             Act::Plain | Act::Half(_) => message,
         };
-        let body = (&self.plan.bodies[..], body);
         let (out, copies) = lines.outbox(line);
-        self.plan.heads[head].send(body, copies, out, &message, self.plan.run);
+        self.plan.heads[head].send((&self.plan.bodies[..], body), copies, out, &message, self.plan.run);
+        self.count_sent(line, intended, written, recorder);
+    }
+
+    /// What the next request of `line` is made of: it follows from how many there were.
+    fn draw(&self, line: usize) -> Drawn {
+        let (plan, state) = (&self.plan.lines[line], &self.lines[line]);
+        let queue = match &self.plan.spread[..] {
+            [] => state.requests,
+            drawn => drawn[state.requests % drawn.len()] as usize,
+        };
+        let act = self.plan.acts.of(plan.stream, state.number);
+        let heads = &plan.heads[act.class() as usize];
+        let key = match &self.plan.keys[..] {
+            [] => 0,
+            keys => keys[state.requests % keys.len()],
+        };
+        Drawn {
+            act,
+            head: heads.start + queue % heads.len(),
+            body: state.requests % self.plan.bodies.len(),
+            key,
+        }
+    }
+
+    fn count_sent(&mut self, line: usize, intended: u64, written: u64, recorder: &mut Recorder) {
+        let state = &mut self.lines[line];
+        state.requests += 1;
         state.number += self.batch;
         self.sent_ever += self.batch;
         recorder.now.sent += self.batch;
@@ -393,73 +264,12 @@ impl Sender {
             self.due_messages += self.batch;
             state.left = state.left.map(|left| left.saturating_sub(self.batch));
         }
-        if plan.schedule.is_some() {
+        if self.plan.lines[line].schedule.is_some() {
             recorder.now.due += self.batch;
             if recorder.counts(intended) {
                 recorder.now.lag.saturating_record(written.saturating_sub(intended.max(state.freed)));
                 recorder.now.delay.saturating_record(written.saturating_sub(intended));
             }
-        }
-    }
-
-    fn record(&mut self, line: usize, sent: &Sent, recorder: &mut Recorder, now: u64) {
-        if !recorder.counts(sent.intended) {
-            return;
-        }
-        let (service, response) = match sent.step {
-            Step::Told(_, told) => {
-                recorder.now.decision.saturating_record(now.saturating_sub(told));
-                (&mut recorder.now.transaction_service, &mut recorder.now.transaction)
-            }
-            Step::Last | Step::Half(_) => (&mut recorder.now.service, &mut recorder.now.response),
-        };
-        service.saturating_record(now.saturating_sub(sent.written));
-        if self.plan.lines[line].schedule.is_some() {
-            response.saturating_record(now.saturating_sub(sent.intended));
-        }
-    }
-
-    fn freed(&mut self, line: usize, now: u64) {
-        let state = &mut self.lines[line];
-        state.freed = now;
-        if state.down {
-            return;
-        }
-        match &self.plan.lines[line].schedule {
-            Some(schedule) if state.held => {
-                state.held = false;
-                self.due.push(Reverse((self.times.start + schedule.due_ns(), line)));
-            }
-            Some(_) => {}
-            // Several answers of a turn name a connection several times: the first fills it up.
-            None if self.ready.last() != Some(&line) => self.ready.push(line),
-            None => {}
-        }
-    }
-
-    fn give_up(&mut self, limit: u64, code: i32, remark: &str, recorder: &mut Recorder, now: u64) {
-        for line in 0..self.lines.len() {
-            self.give_up_of(line, limit, (code, remark), recorder, now);
-        }
-    }
-
-    fn give_up_of(
-        &mut self,
-        line: usize,
-        limit: u64,
-        (code, remark): (i32, &str),
-        recorder: &mut Recorder,
-        now: u64,
-    ) {
-        let mut gone = Vec::new();
-        self.lines[line].flight.expire(limit, |sent| gone.push(sent));
-        for sent in gone {
-            self.inflight -= 1;
-            self.failed_ever += 1;
-            recorder.now.requests += 1;
-            recorder.now.error(code, remark);
-            self.record(line, &sent, recorder, now);
-            self.freed(line, now);
         }
     }
 }
@@ -469,6 +279,3 @@ impl LineState {
         !self.down && self.flight.has_room()
     }
 }
-
-/// How often requests in flight are looked at for their timeout.
-const SCAN_NS: u64 = 100_000_000;
