@@ -1,4 +1,9 @@
 //! [`Receiver`]: the consuming part of a thread: long polls of the end of queues, or reads of what is stored.
+//!
+//! `reading` is what of a queue is read, `records` what is made of what comes, `patience` what becomes of a pull that is
+//! not answered.
+//!
+//! Invariant: a queue has at most one pull in flight; it is in `ready`, in flight, or done.
 
 use std::ops::Range;
 
@@ -9,26 +14,16 @@ use rt::{Env, Now};
 
 use super::driver::Lines;
 use super::flight::{Flight, Sent, Step};
-use super::recorder::{LOST, Recorder, TIMED_OUT};
+use super::recorder::Recorder;
 use super::verify::Ledger;
 
 mod ask;
+mod patience;
+mod reading;
 mod records;
 
 pub use ask::{ALL, Ask, append_pull};
-
-/// How a queue is read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reading {
-    /// From this offset on, waiting for more.
-    Follow(i64),
-    /// This range again and again.
-    Again(Range<i64>),
-    /// This range once.
-    Once(Range<i64>),
-    /// This range again and again, beginning somewhere in it, beside others that follow: its pulls are `scan`.
-    Scan(Range<i64>, i64),
-}
+pub use reading::Reading;
 
 /// A queue that is read on a connection, one pull in flight.
 #[derive(Clone, Debug)]
@@ -117,12 +112,10 @@ impl Receiver {
     /// Pulls nothing before [`Receiver::start`].
     #[must_use]
     pub fn new(plan: ReceiverPlan) -> Self {
-        let queue = |assignment: &Assignment| match &assignment.reading {
-            Reading::Follow(next) => Queue { next: *next, done: false, not_before: 0 },
-            Reading::Again(range) | Reading::Once(range) => {
-                Queue { next: range.start, done: range.is_empty(), not_before: 0 }
-            }
-            Reading::Scan(range, from) => Queue { next: *from, done: range.is_empty(), not_before: 0 },
+        let queue = |Assignment { reading, .. }: &Assignment| Queue {
+            next: reading.first(),
+            done: reading.is_empty(),
+            not_before: 0,
         };
         let of_line = |line| plan.assignments.iter().filter(|assignment| assignment.line == line).count();
         Self {
@@ -201,16 +194,7 @@ impl Receiver {
         let at = line - self.plan.lines.start;
         let Some(sent) = self.flights[at].answered(header.opaque) else { return };
         let queue = usize::try_from(sent.number).expect("an index");
-        recorder.now.requests += 1;
-        recorder.now.pulls += 1;
-        if recorder.counts(sent.written) {
-            let service = now.mono.since(rt::Mono(sent.written));
-            match &self.plan.assignments[queue].reading {
-                Reading::Scan(..) => recorder.now.scan.saturating_record(service),
-                _ if !self.plan.deliveries => recorder.now.delivery_service.saturating_record(service),
-                _ => {}
-            }
-        }
+        self.count_answer(queue, &sent, recorder, now);
         match ResponseCode(header.code) {
             ResponseCode::SUCCESS => {
                 if let Err(fault) = self.take(queue, body, recorder, ledger, now) {
@@ -244,48 +228,15 @@ impl Receiver {
         }
     }
 
-    /// Gives up pulls without an answer, a few times a second.
-    pub fn expire(&mut self, recorder: &mut Recorder, now: u64) {
-        if now < self.next_scan {
-            return;
-        }
-        self.next_scan = now + SCAN_NS;
-        let patience = self.plan.timeout_ns + self.plan.suspend_ms.unsigned_abs() * 1_000_000;
-        self.give_up(now.saturating_sub(patience), TIMED_OUT, "no answer to a pull in time", recorder, now);
-    }
-
     /// Its connections.
     #[must_use]
     pub fn line_range(&self) -> Range<usize> {
         self.plan.lines.clone()
     }
 
-    /// Connection `line` is gone: what it was asked is asked again when it is back.
-    pub fn lost(&mut self, line: usize, recorder: Option<&mut Recorder>, now: u64) {
-        let at = line - self.plan.lines.start;
-        self.down[at] = true;
-        let Some(recorder) = recorder else { return };
-        // A pull that waits for messages is no failure.
-        let why = (!self.plan.deliveries).then_some((LOST, "the connection was lost"));
-        self.give_up_of(at, u64::MAX, why, recorder, now);
-    }
-
-    /// Connection `line` is up again.
-    pub fn back(&mut self, line: usize) {
-        self.down[line - self.plan.lines.start] = false;
-    }
-
     /// Pulls no more.
     pub fn stop(&mut self) {
         self.stopped = true;
-    }
-
-    /// Gives up what is in flight because the run ends early.
-    pub fn abandon(&mut self, recorder: &mut Recorder, now: u64) {
-        // A pull that waits for messages is no failure.
-        if !self.plan.deliveries {
-            self.give_up(u64::MAX, LOST, "no answer before the end", recorder, now);
-        }
     }
 
     fn pull<E: Env>(&mut self, queue: usize, lines: &mut Lines<E>, now: u64) {
@@ -298,20 +249,16 @@ impl Receiver {
             body: 0,
             step: Step::Last,
         });
-        let count = match &assignment.reading {
-            Reading::Follow(_) => i64::from(self.plan.count),
-            // Not all that is passed over comes.
-            _ if self.plan.filter != ALL => i64::from(self.plan.count),
-            Reading::Again(range) | Reading::Once(range) | Reading::Scan(range, _) => {
-                (range.end - self.queues[queue].next).min(i64::from(self.plan.count))
-            }
-        };
+        let from = self.queues[queue].next;
+        // With a filter, not all that is passed over comes.
+        let left = if self.plan.filter == ALL { assignment.reading.end() - from } else { i64::MAX };
+        let count = left.min(i64::from(self.plan.count));
         let ask = Ask {
             codec: self.plan.codec,
             group: &self.plan.group,
             topic: &assignment.topic,
             queue: assignment.queue,
-            from: self.queues[queue].next,
+            from,
             filter: &self.plan.filter,
             sql: self.plan.sql,
             count: i32::try_from(count).expect("at most a thousand or so"),
@@ -324,36 +271,17 @@ impl Receiver {
         append_pull(lines.out(assignment.line), opaque, &ask);
     }
 
-    fn give_up(&mut self, limit: u64, code: i32, remark: &str, recorder: &mut Recorder, now: u64) {
-        for at in 0..self.flights.len() {
-            self.give_up_of(at, limit, Some((code, remark)), recorder, now);
-        }
-    }
-
-    /// Gives up pulls of one connection; without a reason they have not failed.
-    fn give_up_of(
-        &mut self,
-        at: usize,
-        limit: u64,
-        why: Option<(i32, &str)>,
-        recorder: &mut Recorder,
-        now: u64,
-    ) {
-        let (failed, ready, queues) = (&mut self.failed_ever, &mut self.ready, &mut self.queues);
-        self.flights[at].expire(limit, |sent| {
-            if let Some((code, remark)) = why {
-                *failed += 1;
-                recorder.now.requests += 1;
-                recorder.now.pulls += 1;
-                recorder.now.error(code, remark);
-                if recorder.counts(sent.written) {
-                    recorder.now.delivery_service.saturating_record(now.saturating_sub(sent.written));
-                }
+    fn count_answer(&self, queue: usize, sent: &Sent, recorder: &mut Recorder, now: Now) {
+        recorder.now.requests += 1;
+        recorder.now.pulls += 1;
+        if recorder.counts(sent.written) {
+            let service = now.mono.since(rt::Mono(sent.written));
+            match &self.plan.assignments[queue].reading {
+                Reading::Scan(..) => recorder.now.scan.saturating_record(service),
+                _ if !self.plan.deliveries => recorder.now.delivery_service.saturating_record(service),
+                _ => {}
             }
-            let queue = usize::try_from(sent.number).expect("an index");
-            queues[queue].not_before = now + RETRY_NS;
-            ready.push(queue);
-        });
+        }
     }
 
     fn fault(&mut self, queue: usize, what: &str) {
@@ -364,8 +292,6 @@ impl Receiver {
     }
 }
 
-/// How often pulls in flight are looked at for their timeout.
-const SCAN_NS: u64 = 100_000_000;
 /// How long a refused pull waits before the next.
 const RETRY_NS: u64 = 20_000_000;
 /// Faults beyond these are only more of the same.

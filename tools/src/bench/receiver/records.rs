@@ -22,12 +22,7 @@ impl Receiver {
         ledger: &mut Ledger,
         now: Now,
     ) -> Result<(), String> {
-        let (end, wraps) = match &self.plan.assignments[queue].reading {
-            Reading::Follow(_) => (i64::MAX, 0),
-            Reading::Again(range) => (range.end, range.start),
-            Reading::Once(range) => (range.end, range.end),
-            Reading::Scan(range, _) => (range.end, range.start),
-        };
+        let end = self.plan.assignments[queue].reading.end();
         let scans = matches!(self.plan.assignments[queue].reading, Reading::Scan(..));
         let filtered = self.plan.filter != ALL;
         let mut next = self.queues[queue].next;
@@ -51,9 +46,7 @@ impl Receiver {
             }
             Ok(())
         });
-        let at = &mut self.queues[queue];
-        at.next = if next >= end { wraps } else { next };
-        at.done = next >= end && wraps == end;
+        self.read_below(queue, next);
         outcome
     }
 
@@ -62,17 +55,13 @@ impl Receiver {
         if self.plan.filter != ALL
             && let Ok(reply) = PullReply::decode(&header.ext)
         {
-            let next = reply.next_begin_offset.max(self.queues[queue].next);
-            let at = &mut self.queues[queue];
-            at.next = match &self.plan.assignments[queue].reading {
-                Reading::Again(range) | Reading::Scan(range, _) if next >= range.end => range.start,
-                Reading::Once(range) => {
-                    at.done |= next >= range.end;
-                    next
-                }
-                _ => next,
-            };
+            self.read_below(queue, reply.next_begin_offset.max(self.queues[queue].next));
         }
+    }
+
+    fn read_below(&mut self, queue: usize, next: i64) {
+        let at = &mut self.queues[queue];
+        (at.next, at.done) = self.plan.assignments[queue].reading.onwards(next);
     }
 
     fn one(
