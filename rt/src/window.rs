@@ -30,6 +30,7 @@ mod leftover;
 mod mapping;
 
 pub use allocation::AllocationJob;
+pub use huge::THREAD_NAME as HUGE_THREAD_NAME;
 pub use leftover::{Leftover, LeftoverDamage};
 
 use allocation::{Allocation, PIECE_BYTES};

@@ -143,14 +143,7 @@ impl<E: Env> Shard<E> {
             checks: 0,
         };
         self.transactions.began(appended.queue_offset, half);
-        self.acknowledge(
-            call,
-            target,
-            &[appended],
-            key,
-            sent.scanned.wait,
-            (Answer::Placed, sent.body.len()),
-        )
+        self.acknowledge(call, target, &[appended], key, sent.scanned.wait, (Answer::Placed, sent.body.len()))
     }
 
     fn append_parked(

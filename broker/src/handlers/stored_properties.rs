@@ -52,11 +52,7 @@ impl StoredProperties {
     /// What `sent` becomes, and what was found in it; `new_key` makes a unique key if the client sent none. Allocates
     /// nothing once it met the longest properties.
     #[inline]
-    pub(crate) fn write(
-        &mut self,
-        sent: &str,
-        new_key: impl FnOnce() -> String,
-    ) -> (&SendProperties, &[u8]) {
+    pub(crate) fn write(&mut self, sent: &str, new_key: impl FnOnce() -> String) -> (&SendProperties, &[u8]) {
         let sent = sent.as_bytes();
         // A key that the broker made is for one message.
         let has_key = !self.found_in_sent.unique_key.is_empty();
@@ -120,7 +116,8 @@ mod tests {
 
     /// Properties whose values are as long, more often than not, or that differ in where their separators stand.
     fn properties() -> impl Strategy<Value = String> {
-        let name = prop::sample::select(vec!["KEYS", "UNIQ_KEY", "TAGS", "WAIT", "DELAY", "CLUSTER", "a", ""]);
+        let name =
+            prop::sample::select(vec!["KEYS", "UNIQ_KEY", "TAGS", "WAIT", "DELAY", "CLUSTER", "a", ""]);
         let value = prop::sample::select(vec!["k1", "k2", "\u{e9}", "1\u{1}", "\u{2}2", "false", ""]);
         prop::collection::vec((name, value), 0..4).prop_map(|entries| {
             entries.iter().map(|(name, value)| format!("{name}\u{1}{value}\u{2}")).collect()
@@ -148,7 +145,9 @@ mod tests {
     #[test]
     fn the_next_send_of_a_producer_is_not_scanned() {
         let mut memory = memory();
-        let sent = |number: u32| format!("KEYS\u{1}order-{number}\u{2}UNIQ_KEY\u{1}7F{number:04X}\u{2}WAIT\u{1}true");
+        let sent = |number: u32| {
+            format!("KEYS\u{1}order-{number}\u{2}UNIQ_KEY\u{1}7F{number:04X}\u{2}WAIT\u{1}true")
+        };
         written(&mut memory, &sent(10));
         let scanned = memory.sent.clone();
         let (found, text) = written(&mut memory, &sent(11));

@@ -252,7 +252,8 @@ fn equal(bytes: &[u8], at: usize, constant: &[u8]) -> Option<usize> {
 #[inline]
 fn digits(bytes: &[u8], at: usize) -> Option<(i64, usize)> {
     let text = bytes.get(at..)?;
-    let (mut number, mut count) = text.first_chunk().and_then(eight_digits).map_or((0, 0), |eight| (eight, 8));
+    let (mut number, mut count) =
+        text.first_chunk().and_then(eight_digits).map_or((0, 0), |eight| (eight, 8));
     loop {
         let byte = *text.get(count)?;
         let digit = byte.wrapping_sub(b'0');

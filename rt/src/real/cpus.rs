@@ -169,4 +169,20 @@ mod tests {
             .unwrap();
         assert_eq!(seen, [last]);
     }
+
+    #[test]
+    fn a_thread_leaves_the_core_it_inherited_if_there_is_another() {
+        let all = of_process();
+        let inherited = all[0];
+        let shard = std::thread::spawn(move || {
+            pin_thread(&[inherited]).unwrap();
+            let helper = std::thread::spawn(|| {
+                leave_inherited().unwrap();
+                usable().unwrap()
+            });
+            helper.join().unwrap()
+        });
+        let left = shard.join().unwrap();
+        assert_eq!(left, if all.len() > 1 { &all[1..] } else { all });
+    }
 }

@@ -81,7 +81,7 @@ impl Mover {
     fn start(shared: Shared, told: (u64, u32)) -> io::Result<Self> {
         let shared = Arc::new(shared);
         let its = shared.clone();
-        let thread = thread::Builder::new().name("window-huge".to_owned()).spawn(move || its.run())?;
+        let thread = thread::Builder::new().name(THREAD_NAME.to_owned()).spawn(move || its.run())?;
         Ok(Self { shared, thread: Some(thread), told })
     }
 
@@ -217,6 +217,8 @@ fn is_final(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS | libc::EPERM))
 }
 
+/// Name of the thread, as the kernel shows it. On a host of two cores it is pinned, and yet no shard.
+pub const THREAD_NAME: &str = "window-huge";
 /// Smaller windows are not worth a thread.
 const WINDOW_BYTES_MIN: u64 = 4 * PIECE_BYTES;
 const HUGE_BYTES: u64 = HUGE_PAGE as u64;

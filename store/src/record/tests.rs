@@ -119,7 +119,8 @@ fn a_continued_record_says_so_and_a_clients_separators_do_not() {
         let shared = message("T", b"", own, v4());
         let bytes = encoded(&Draft::new(&shared).unwrap());
         assert!(!record(&bytes).is_continued(), "{own:?}");
-        let item = BatchItem { body: b"x", properties: own, flag: 0, tags_code: 0, keys: b"", unique_key: b"" };
+        let item =
+            BatchItem { body: b"x", properties: own, flag: 0, tags_code: 0, keys: b"", unique_key: b"" };
         let bytes = encoded(&Draft::item(&shared, &item, true).unwrap());
         assert!(record(&bytes).is_continued(), "{own:?}");
         assert_eq!(record(&bytes).verify(PLACE.at, Cover::Whole), Ok(()));

@@ -19,7 +19,8 @@ fn fill(bench: &mut Bench) -> Vec<PhysicalOffset> {
         let properties = format!("KEYS\x01{keys}\x02UNIQ_KEY\x01{unique_key}\x02");
         let body = body_of(number, 600);
         let mut message = message(TOPIC, &body);
-        (message.properties, message.keys, message.unique_key) = (properties.as_bytes(), keys.as_bytes(), unique_key.as_bytes());
+        (message.properties, message.keys, message.unique_key) =
+            (properties.as_bytes(), keys.as_bytes(), unique_key.as_bytes());
         places.push(bench.send(&message, stored_at(number)).at);
     }
     bench.settle();

@@ -170,6 +170,7 @@ fn listening_inodes(port: u16) -> Vec<String> {
 }
 
 /// Cores of a process: those that threads of it are pinned to, one each (its shards), or else all that it may use.
+/// On two cores a thread that keeps away from its shard is pinned as well: it does not count.
 #[must_use]
 pub fn cores_of(pid: u32) -> Vec<usize> {
     let allowed = |task: &Path| {
@@ -177,8 +178,13 @@ pub fn cores_of(pid: u32) -> Vec<usize> {
         let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
         list.and_then(|list| cpus::parse(list).ok()).unwrap_or_default()
     };
+    let is_shard = |task: &Path| {
+        let name = fs::read_to_string(task.join("comm")).unwrap_or_default();
+        name.trim_end() != rt::window::HUGE_THREAD_NAME
+    };
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let mut pinned: Vec<usize> = tasks
+        .filter(|task| is_shard(&task.path()))
         .map(|task| allowed(&task.path()))
         .filter(|cores| cores.len() == 1)
         .map(|cores| cores[0])

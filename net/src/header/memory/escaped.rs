@@ -159,9 +159,9 @@ fn stretches(escaped: &[u8]) -> impl Iterator<Item = Option<Stretch>> {
 /// vectors.
 #[inline]
 fn is_plain(bytes: &[u8]) -> bool {
-    bytes.iter().fold(true, |is, byte| {
-        is & (*byte >= b' ') & (*byte < 0x80) & (*byte != b'"') & (*byte != b'\\')
-    })
+    bytes
+        .iter()
+        .fold(true, |is, byte| is & (*byte >= b' ') & (*byte < 0x80) & (*byte != b'"') & (*byte != b'\\'))
 }
 
 /// Misses in a row after which learning is tried rarely.
