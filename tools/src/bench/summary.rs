@@ -8,16 +8,18 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::plan::{Kind, Plan};
-use super::recorder::{Interval, Latencies};
-use super::validity::{self, Reason};
+use super::validity::Reason;
 use super::verify::Verdict;
 
 /// Name and version of the schema.
 pub const SCHEMA: &str = "ringmq-bench/1";
 
+mod distribution;
+mod headline;
 mod make;
 
+pub use distribution::{Distribution, SHOWN};
+pub use headline::{headline, service};
 pub use make::row;
 
 /// See the module.
@@ -208,26 +210,6 @@ pub struct Latency {
     pub lag: Option<Distribution>,
 }
 
-/// A distribution of times, in milliseconds.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Distribution {
-    /// Values.
-    pub count: u64,
-    /// Mean.
-    pub mean: f64,
-    /// Standard deviation.
-    pub deviation: f64,
-    /// Smallest.
-    pub min: f64,
-    /// Largest.
-    pub max: f64,
-    /// By percentile, as `"p99.9"`; null with fewer than ten values beyond it.
-    pub percentiles: BTreeMap<String, Option<f64>>,
-    /// Percentile and value, for drawing.
-    pub curve: Vec<(f64, f64)>,
-}
-
 /// CPU time.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -299,34 +281,6 @@ pub struct Row {
     pub lag: f64,
 }
 
-/// The latencies a run is about: response if there is one, else service.
-#[must_use]
-pub fn headline<'i>(plan: &Plan, interval: &'i Interval) -> &'i Latencies {
-    match plan.kind {
-        Kind::E2e => &interval.delivery,
-        Kind::Mixed if plan.has_consumers() => &interval.delivery,
-        Kind::Delay if plan.has_consumers() => &interval.lateness,
-        Kind::Tx if plan.is_open() => &interval.transaction,
-        Kind::Tx => &interval.transaction_service,
-        Kind::Consume if plan.follow => &interval.born_to_client,
-        Kind::Consume | Kind::Pop => &interval.delivery_service,
-        Kind::Produce | Kind::Batch | Kind::Delay | Kind::Mixed if plan.is_open() => &interval.response,
-        Kind::Produce | Kind::Batch | Kind::Delay | Kind::Mixed => &interval.service,
-    }
-}
-
-/// The latencies since a request was written, whatever is the headline.
-#[must_use]
-pub fn service<'i>(plan: &Plan, interval: &'i Interval) -> &'i Latencies {
-    match plan.kind {
-        Kind::Consume if plan.follow => &interval.store_to_client,
-        Kind::E2e | Kind::Consume | Kind::Pop => &interval.delivery_service,
-        Kind::Mixed if plan.has_consumers() => &interval.delivery_service,
-        Kind::Tx => &interval.transaction_service,
-        Kind::Produce | Kind::Batch | Kind::Delay | Kind::Mixed => &interval.service,
-    }
-}
-
 impl Summary {
     /// The latency that counts: response, or service in a closed loop; of delayed messages how late they came.
     #[must_use]
@@ -358,47 +312,5 @@ impl Summary {
     }
 }
 
-impl Distribution {
-    /// Of `latencies`, with `percentiles`; `None` without a value.
-    #[must_use]
-    pub fn of(latencies: &Latencies, percentiles: &[f64]) -> Option<Self> {
-        if latencies.is_empty() {
-            return None;
-        }
-        let value = |percentile: f64| ms(latencies.value_at_percentile(percentile));
-        let mut wanted: Vec<f64> = percentiles.to_vec();
-        wanted.extend(SHOWN);
-        let one = |percentile: f64| {
-            let supported = validity::supports(latencies, percentile);
-            (format!("p{percentile}"), supported.then(|| value(percentile)))
-        };
-        Some(Self {
-            count: latencies.len(),
-            mean: latencies.mean() / 1e6,
-            deviation: latencies.stdev() / 1e6,
-            min: ms(latencies.min()),
-            max: ms(latencies.max()),
-            percentiles: wanted.into_iter().map(one).collect(),
-            curve: latencies
-                .iter_quantiles(CURVE_TICKS)
-                .map(|step| (step.quantile_iterated_to() * 100.0, ms(step.value_iterated_to())))
-                .collect(),
-        })
-    }
-
-    /// A percentile as text key, if enough values lie beyond it.
-    #[must_use]
-    pub fn at(&self, percentile: &str) -> Option<f64> {
-        self.percentiles.get(percentile).copied().flatten()
-    }
-}
-
-/// Percentiles that every report shows.
-pub const SHOWN: [f64; 5] = [50.0, 90.0, 99.0, 99.9, 99.99];
 /// What a closed loop has to say about itself (rule 4).
 pub const COORDINATED: &str = "service time only: coordinated omission";
-const CURVE_TICKS: u32 = 8;
-
-fn ms(ns: u64) -> f64 {
-    ns as f64 / 1e6
-}

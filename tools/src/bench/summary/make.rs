@@ -7,6 +7,7 @@ use crate::bench::session::Outcome;
 use crate::bench::threshold::Figure;
 use crate::bench::validity;
 
+use super::distribution::ms;
 use super::*;
 
 impl Summary {
