@@ -141,6 +141,25 @@ const VARIANTS_MAX: usize = 64;
 const VARIANT_BYTES: usize = 64 << 10;
 const LISTED_MAX: usize = 4096;
 
+/// What `Size` says, for people.
+#[must_use]
+pub fn size_text(size: &Size) -> String {
+    let one = |bytes: usize| {
+        if bytes >= 1 << 20 && bytes.is_multiple_of(1 << 20) {
+            format!("{} MiB", bytes >> 20)
+        } else if bytes >= 1 << 10 && bytes.is_multiple_of(1 << 10) {
+            format!("{} KiB", bytes >> 10)
+        } else {
+            format!("{bytes} B")
+        }
+    };
+    match size {
+        Size::Fixed(bytes) => one(*bytes),
+        Size::Range(low, high) => format!("{} to {}", one(*low), one(*high)),
+        Size::Listed(path) => format!("sizes of {}", path.display()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

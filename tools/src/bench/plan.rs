@@ -1,46 +1,35 @@
 //! [`Plan`]: options that make sense together, decided and drawn before the first byte is sent.
+//!
+//! `checks` refuses single options, `together` what does not go together; `pace`, `bodies` and `shares` decide what is left
+//! open. Invariant: whatever is random follows from [`Plan::seed`] and [`Plan::run`].
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use net::Codec;
-use rt::real::{Spin, cpus};
+use rt::real::Spin;
 
 use crate::failure::Failure;
 
 use super::act::{Acts, Class, Delays, Shares};
 use super::keys;
 use super::options::{Format, Load, Spelling};
-use super::payload::{self, Size};
 use super::template::Shape;
 use super::threshold::{self, Threshold};
-use super::units::{Arrivals, Rate};
+use super::units::Arrivals;
 
+mod bodies;
 mod checks;
+mod kind;
+mod pace;
 mod shares;
+mod together;
 
-use checks::{counts, pairs, percentiles, properties, refuse_later, times, topic, usage, within};
+pub use kind::Kind;
 
-/// Which kind of load.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Sends.
-    Produce,
-    /// Sends of several messages a request.
-    Batch,
-    /// Pulls of what is stored.
-    Consume,
-    /// Sends and long polls.
-    E2e,
-    /// Pops and acknowledgements.
-    Pop,
-    /// Transactions.
-    Tx,
-    /// Delayed messages, and long polls for them.
-    Delay,
-    /// Several kinds of sends, long polls, and reads of what is stored.
-    Mixed,
-}
+use checks::{
+    accountable, counts, pairs, percentiles, properties, refuse_later, times, topic, usage, within,
+};
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -148,29 +137,9 @@ impl Plan {
         times(load)?;
         topic(load)?;
         let seed = load.seed.unwrap_or_else(super::host::draw);
-        let limit = BODY_BYTES_MAX / batch as usize;
-        let mut bodies = payload::bodies(&load.size, &load.payload, seed, limit).map_err(|what| {
-            usage(what, "a request carries at most 4 MiB of bodies; see --size, --payload and --batch")
-        })?;
-        let mut sys_flag = 0;
-        if load.compress {
-            if batch > 1 {
-                return Err(usage(
-                    "--compress does not go with batches",
-                    "leave out one of the two: no client compresses batches",
-                ));
-            }
-            bodies = bodies.iter().map(|body| compressed(body)).collect();
-            sys_flag = COMPRESSED_ZLIB;
-        }
-        let rate = rate(kind, load, &bodies)?;
-        let verify = load.verify;
-        if verify && load.topic_exists && kind == Kind::Consume {
-            return Err(usage(
-                "--verify cannot account for messages that somebody else sent",
-                "leave out --topic-exists, or verify the run that sends",
-            ));
-        }
+        let bodies::Sent { bodies, sys_flag } = bodies::sent(load, batch, seed)?;
+        let rate = pace::rate(kind, load, bodies::mean(&bodies))?;
+        accountable(kind, load)?;
         let run = super::host::draw() as u32;
         let keys = keys::keys(&load.keys, seed)
             .map_err(|what| usage(what, "write none, rr, rr:1000, zipf:1.1 or zipf:1.1:100000"))?;
@@ -193,18 +162,9 @@ impl Plan {
             filter: load.filter.clone(),
             pull: load.pull,
             backlog: load.backlog,
-            inflight: if kind == Kind::Pop {
-                load.inflight.unwrap_or(POPS) as usize
-            } else {
-                inflight(load, rate)
-            },
-            cpus: cores(load)?,
-            spin: match load.spin {
-                Some(0) => Spin::Off,
-                Some(micros) => Spin::Micros(micros),
-                None if rate.is_some() && super::host::cores() > 1 => Spin::Micros(u32::MAX),
-                None => Spin::Off,
-            },
+            inflight: pace::inflight(kind, load, rate),
+            cpus: pace::cores(load)?,
+            spin: pace::spin(load, rate),
             shape,
             tags: load.tags.clone(),
             keys,
@@ -217,7 +177,7 @@ impl Plan {
             interval: load.interval,
             timeout: Duration::from_millis(load.reach.timeout),
             reconnect: load.reconnect,
-            verify,
+            verify: load.verify,
             thresholds: threshold::parse(load.fail_if.as_deref().unwrap_or_default())
                 .map_err(|what| usage(what, "write for example --fail-if 'p99>2ms,err>0,rate<100k'"))?,
             percentiles: percentiles(load)?,
@@ -272,7 +232,7 @@ impl Plan {
     /// Mean bytes of a body.
     #[must_use]
     pub fn mean_body(&self) -> f64 {
-        self.bodies.iter().map(Vec::len).sum::<usize>() as f64 / self.bodies.len() as f64
+        bodies::mean(&self.bodies)
     }
 }
 
@@ -302,115 +262,12 @@ fn shape(
     })
 }
 
-fn rate(kind: Kind, load: &Load, bodies: &[Vec<u8>]) -> Result<Option<f64>, Failure> {
-    let mean = bodies.iter().map(Vec::len).sum::<usize>() as f64 / bodies.len() as f64;
-    let rate = match load.rate {
-        None if matches!(kind, Kind::E2e | Kind::Delay | Kind::Mixed) => Some(E2E_RATE),
-        None | Some(Rate::Max) => None,
-        Some(Rate::Messages(rate)) => Some(rate),
-        Some(Rate::Bytes(_)) if mean == 0.0 => {
-            return Err(usage("a rate in bytes of empty bodies", "give --size, or a rate in messages"));
-        }
-        Some(Rate::Bytes(bytes)) => Some(bytes / mean),
-    };
-    match rate {
-        Some(rate) if rate > RATE_MAX => Err(usage(
-            format!("--rate: {rate:.0} messages per second is beyond any machine"),
-            "give less, or `max` for a closed loop",
-        )),
-        rate => Ok(rate),
-    }
-}
-
-fn inflight(load: &Load, rate: Option<f64>) -> usize {
-    let default = if load.sync {
-        1
-    } else if rate.is_some() {
-        INFLIGHT_OPEN
-    } else {
-        INFLIGHT_CLOSED
-    };
-    load.inflight.map_or(default, |inflight| inflight as usize)
-}
-
-/// One thread, on the last core, unless told.
-fn cores(load: &Load) -> Result<Vec<Option<usize>>, Failure> {
-    let usable = cpus::usable().unwrap_or_default();
-    let Some(list) = &load.cpus else {
-        return Ok(vec![usable.last().copied().filter(|_| usable.len() > 1)]);
-    };
-    let wanted = cpus::parse(list)
-        .map_err(|error| usage(format!("--cpus {list}: {error}"), "write for example --cpus 2-3,6"))?;
-    if let Some(missing) = wanted.iter().find(|cpu| !usable.contains(cpu)) {
-        let have = usable.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
-        return Err(usage(
-            format!("--cpus {list}: this process may not run on core {missing}"),
-            &format!("it may run on {have}"),
-        ));
-    }
-    Ok(wanted.into_iter().map(Some).collect())
-}
-
-fn compressed(body: &[u8]) -> Vec<u8> {
-    use std::io::Write;
-    let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::new(5));
-    packer.write_all(body).expect("memory takes any bytes");
-    packer.finish().expect("memory takes any bytes")
-}
-
-impl Kind {
-    /// Its name on the command line.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Produce => "produce",
-            Self::Batch => "batch",
-            Self::Consume => "consume",
-            Self::E2e => "e2e",
-            Self::Pop => "pop",
-            Self::Tx => "tx",
-            Self::Delay => "delay",
-            Self::Mixed => "mixed",
-        }
-    }
-}
-
-/// What `Size` says, for people.
-#[must_use]
-pub fn size_text(size: &Size) -> String {
-    let one = |bytes: usize| {
-        if bytes >= 1 << 20 && bytes.is_multiple_of(1 << 20) {
-            format!("{} MiB", bytes >> 20)
-        } else if bytes >= 1 << 10 && bytes.is_multiple_of(1 << 10) {
-            format!("{} KiB", bytes >> 10)
-        } else {
-            format!("{bytes} B")
-        }
-    };
-    match size {
-        Size::Fixed(bytes) => one(*bytes),
-        Size::Range(low, high) => format!("{} to {}", one(*low), one(*high)),
-        Size::Listed(path) => format!("sizes of {}", path.display()),
-    }
-}
-
-/// `maxMessageSize` of brokers, RocketMQ's default.
-const BODY_BYTES_MAX: usize = 4 << 20;
 /// Producer and consumer group unless told.
 const GROUP: &str = "ringmq_bench";
-/// Pops in flight per connection.
-const POPS: u32 = 4;
 const BATCH: u32 = 32;
 const BATCH_MAX: u64 = 4096;
 const WARMUP: Duration = Duration::from_secs(10);
 const DURATION: Duration = Duration::from_secs(20);
-const E2E_RATE: f64 = 1_000.0;
-const RATE_MAX: f64 = 1e9;
-const INFLIGHT_OPEN: usize = 1024;
-const INFLIGHT_CLOSED: usize = 64;
-/// `sysFlag` of a body compressed with zlib (Java: `MessageSysFlag`).
-const COMPRESSED_ZLIB: i32 = 1 | 3 << 8;
-
 #[cfg(test)]
 pub(crate) mod tests {
     use clap::Parser;

@@ -197,7 +197,7 @@ fn extra(count: u64, what: &str) -> String {
 }
 
 fn bytes(count: usize) -> String {
-    crate::bench::plan::size_text(&crate::bench::payload::Size::Fixed(count))
+    crate::bench::payload::size_text(&crate::bench::payload::Size::Fixed(count))
 }
 
 fn number(value: f64) -> String {
