@@ -38,7 +38,7 @@ impl Plan {
         Ok(())
     }
 
-    /// A rate wants something that limits it, and a time to be due at a rate.
+    /// What does not go without a rate, and what does not go with one.
     fn check_pace(&self, load: &Load) -> Result<(), Failure> {
         let sends = !matches!(self.kind, Kind::Consume | Kind::Pop);
         if load.oneway && self.rate.is_none() {
