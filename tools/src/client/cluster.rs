@@ -8,11 +8,13 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use net::ResponseCode;
-use net::body::{ClusterInfo, TopicRouteData};
+use net::body::{ClusterInfo, TopicList, TopicRouteData};
 use net::client::{Answer, Client, ClientError, ClientOptions};
 use net::json;
 use net::names::AUTO_CREATE_TOPIC;
-use net::requests::{GetBrokerClusterInfo, GetRouteinfoByTopic, RequestHeader};
+use net::requests::{
+    GetAllTopicListFromNameserver, GetBrokerClusterInfo, GetRouteinfoByTopic, RequestHeader,
+};
 
 use crate::cli::Reach;
 use crate::failure::Failure;
@@ -268,6 +270,21 @@ impl Cluster {
             return Err(refused(&server, doing, &answer));
         }
         parsed(&server, doing, &answer.body)
+    }
+
+    /// All topics that name servers know, by name.
+    ///
+    /// # Errors
+    /// None of them answered, or the answer is a refusal.
+    pub(crate) fn topics(&mut self) -> Result<Vec<String>, Failure> {
+        let doing = "asking for all topics";
+        let (server, answer) = self.ask_namesrv(&GetAllTopicListFromNameserver {}, doing)?;
+        if answer.code != ResponseCode::SUCCESS {
+            return Err(refused(&server, doing, &answer));
+        }
+        let mut list: TopicList = parsed(&server, doing, &answer.body)?;
+        list.topics.sort();
+        Ok(list.topics)
     }
 }
 
