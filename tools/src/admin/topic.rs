@@ -1,11 +1,10 @@
 //! `ringmq admin topic`.
 
 use net::ResponseCode;
-use net::body::{TopicList, TopicStatsTable};
+use net::body::TopicStatsTable;
 use net::names::{self, AUTO_CREATE_TOPIC};
 use net::requests::{
-    DeleteKvConfig, DeleteTopicInBroker, DeleteTopicInNamesrv, GetAllTopicListFromNameserver,
-    GetTopicStatsInfo, UpdateAndCreateTopic,
+    DeleteKvConfig, DeleteTopicInBroker, DeleteTopicInNamesrv, GetTopicStatsInfo, UpdateAndCreateTopic,
 };
 use serde_json::Value;
 
@@ -73,15 +72,8 @@ fn create(
 
 fn list(common: &AdminCommon) -> Result<(), Failure> {
     let mut cluster = Cluster::new(&common.reach)?;
-    let doing = "asking for all topics";
-    let (server, answer) = cluster.ask_namesrv(&GetAllTopicListFromNameserver {}, doing)?;
-    if answer.code != ResponseCode::SUCCESS {
-        return Err(refused(&server, doing, &answer));
-    }
-    let mut list: TopicList = parsed(&server, doing, &answer.body)?;
-    list.topics.sort();
     let mut rows = Rows::new(&["topic", "kind"]);
-    for topic in list.topics {
+    for topic in cluster.topics()? {
         let kind = if topic.starts_with(names::RETRY_PREFIX) {
             "retry"
         } else if topic.starts_with(names::DLQ_PREFIX) {
