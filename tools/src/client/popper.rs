@@ -10,16 +10,17 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 use net::ResponseCode;
-use net::names::RETRY_PREFIX;
-use net::properties::{self, keys};
-use net::requests::{AckMessage, ChangeMessageInvisibletime, PopMessage};
-use store::record::{Parsed, Record, parse};
+use net::requests::PopMessage;
 
 use super::cluster::{Cluster, odd, refused};
 use super::message::Message;
 use super::selection::Selection;
 use crate::failure::Failure;
 use crate::time;
+
+mod popped;
+
+use popped::{Popped, Receipts};
 
 /// What to pop.
 #[derive(Clone, Debug)]
@@ -59,32 +60,6 @@ enum Event {
     Trouble(Failure),
 }
 
-/// The answer of one pop.
-struct Popped {
-    broker: String,
-    address: String,
-    bytes: Vec<u8>,
-    receipts: Receipts,
-}
-
-/// What receipts are made of.
-struct Receipts {
-    pop_ms: i64,
-    invisible_ms: i64,
-    revive_queue: i32,
-    /// `kind queue start`, separated by `;`.
-    starts: String,
-}
-
-/// One message's receipt.
-struct Receipt {
-    /// The topic that holds it, which may be a retry topic.
-    topic: String,
-    queue_id: i32,
-    offset: i64,
-    text: String,
-}
-
 /// Pops until there is nothing more, or enough, or `interrupted` is set; hands each message to `handle`.
 ///
 /// # Errors
@@ -103,7 +78,7 @@ pub(crate) fn run(
     // Whatever else came is somebody else's.
     drop(sender);
     while let Ok(Event::Popped(popped)) = events.recv_timeout(TICK) {
-        give_back(&mut cluster, options, &popped, 0);
+        popped.give_back(&mut cluster, options, 0);
     }
     done
 }
@@ -195,27 +170,19 @@ impl Session<'_> {
         self.told = None;
         for (index, record) in popped.records()?.into_iter().enumerate() {
             if self.is_enough() {
-                give_back(cluster, self.options, popped, index);
+                popped.give_back(cluster, self.options, index);
                 return Ok(true);
             }
             let receipt = popped.receipt(&self.options.group, &record)?;
             let message = Message::new(record, &popped.broker);
             if self.options.selection.wants(&message.tag()) {
                 if let Err(failure) = handle(&message) {
-                    give_back(cluster, self.options, popped, index);
+                    popped.give_back(cluster, self.options, index);
                     return Err(failure);
                 }
                 self.handled += 1;
             }
-            let ack = AckMessage {
-                consumer_group: &self.options.group,
-                topic: &receipt.topic,
-                queue_id: receipt.queue_id,
-                extra_info: &receipt.text,
-                offset: receipt.offset,
-                lite_topic: None,
-            };
-            cluster.ask(&popped.address, &ack, &[], "acknowledging a message")?;
+            popped.acknowledge(cluster, self.options, &receipt)?;
         }
         Ok(self.is_enough())
     }
@@ -230,78 +197,6 @@ impl Session<'_> {
             eprintln!("{text}\n  then   trying again every second");
             self.told = Some(text);
         }
-    }
-}
-
-/// Makes what is left of a pop visible again at once. If that fails it comes back by itself, later.
-fn give_back(cluster: &mut Cluster, options: &Options, popped: &Popped, from: usize) {
-    for record in popped.records().unwrap_or_default().into_iter().skip(from) {
-        let Ok(receipt) = popped.receipt(&options.group, &record) else { continue };
-        let change = ChangeMessageInvisibletime {
-            consumer_group: &options.group,
-            topic: &receipt.topic,
-            queue_id: receipt.queue_id,
-            extra_info: &receipt.text,
-            offset: receipt.offset,
-            invisible_time_ms: 0,
-            lite_topic: None,
-            suspend: true,
-        };
-        let _ = cluster.call(&popped.address, &change, &[], "giving a message back");
-    }
-}
-
-impl Popped {
-    fn records(&self) -> Result<Vec<Record<'_>>, Failure> {
-        let mut all = Vec::new();
-        let mut rest = self.bytes.as_slice();
-        while !rest.is_empty() {
-            match parse(rest) {
-                Ok(Parsed::Record(record)) => {
-                    rest = &rest[record.bytes().len()..];
-                    all.push(record);
-                }
-                Ok(Parsed::Blank { .. }) => break,
-                Err(damage) => {
-                    let what = format!("no message record: {damage:?}");
-                    return Err(odd(&self.address, "reading messages", what));
-                }
-            }
-        }
-        Ok(all)
-    }
-
-    /// A message's receipt: what it carries itself, if it comes from a retry topic; else made of the answer's header.
-    fn receipt(&self, group: &str, record: &Record<'_>) -> Result<Receipt, Failure> {
-        let (queue_id, offset) = (record.queue_id().cast_signed(), record.queue_offset().get().cast_signed());
-        let own = properties::find(record.properties(), keys::POP_CK);
-        if let Some(text) = own.and_then(|bytes| str::from_utf8(bytes).ok()) {
-            let separator = match text.split(' ').nth(4) {
-                Some("1") => '_',
-                Some("2") => '+',
-                _ => {
-                    return Ok(Receipt {
-                        topic: record.topic().to_owned(),
-                        queue_id,
-                        offset,
-                        text: text.to_owned(),
-                    });
-                }
-            };
-            let topic = format!("{RETRY_PREFIX}{group}{separator}{}", record.topic());
-            return Ok(Receipt { topic, queue_id, offset, text: text.to_owned() });
-        }
-        let Receipts { pop_ms, invisible_ms, revive_queue, starts } = &self.receipts;
-        let start = starts.split(';').find_map(|part| {
-            let rest = part.strip_prefix("0 ")?.strip_prefix(&queue_id.to_string())?;
-            rest.strip_prefix(' ')
-        });
-        let start = start.ok_or_else(|| {
-            odd(&self.address, "reading messages", format!("no start offset of queue {queue_id}: {starts:?}"))
-        })?;
-        let broker = &self.broker;
-        let text = format!("{start} {pop_ms} {invisible_ms} {revive_queue} 0 {broker} {queue_id} {offset}");
-        Ok(Receipt { topic: record.topic().to_owned(), queue_id, offset, text })
     }
 }
 
