@@ -1,10 +1,11 @@
 //! [`Server`]: a name server and a broker of either kind, started the same way and asked the same questions.
+//!
+//! `setup` says how they differ in their files, `commands` how in their command lines; nothing else does.
 
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use net::client::{Client, ClientOptions};
@@ -12,54 +13,12 @@ use net::requests::GetBrokerClusterInfo;
 
 use crate::clock;
 
-use super::java;
 use super::process::Process;
 
-/// Who runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Apache RocketMQ.
-    Java,
-    /// rocketmq-rust.
-    Rust,
-    /// This tree.
-    Ours,
-}
+mod commands;
+mod setup;
 
-/// When a message is acknowledged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Flush {
-    /// When it is in memory.
-    Async,
-    /// When it is on the device.
-    Sync,
-}
-
-/// How a server is set up for a scenario.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Setup {
-    /// When a message is acknowledged.
-    pub(crate) flush: Flush,
-    /// Shards of ours, on the cores from the brokers' on.
-    pub(crate) shards: usize,
-    /// Settings of ours beside the usual ones, `key=value`.
-    pub(crate) ours: Vec<String>,
-    /// The same of RocketMQ.
-    pub(crate) java: Vec<String>,
-}
-
-impl Setup {
-    /// The usual one: a shard, and filters by SQL92 allowed.
-    pub(crate) fn new(flush: Flush) -> Self {
-        let text = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect();
-        Self {
-            flush,
-            shards: 1,
-            ours: text(&["filters.sql92=true"]),
-            java: text(&["enablePropertyFilter=true"]),
-        }
-    }
-}
+pub(crate) use setup::{Flush, Kind, Setup};
 
 /// What servers are started from.
 #[derive(Clone, Debug)]
@@ -140,119 +99,6 @@ impl Workshop {
         let mut client = None;
         let registered = told(&mut || is_registered(kind, names, &mut client))?;
         Ok((broker, (listening, registered)))
-    }
-
-    fn namesrv_command(&self, kind: Kind, dir: &Path, file: &Path, names: SocketAddr) -> Command {
-        let mut command = self.pinned(1);
-        match kind {
-            Kind::Java => {
-                command.args(java::command(dir, &self.classpath, 256));
-                command.arg("org.apache.rocketmq.namesrv.NamesrvStartup").arg("-c").arg(file);
-            }
-            Kind::Rust => {
-                // Its configuration files have rules of their own; flags do.
-                command.arg(self.rust.join("rocketmq-namesrv-rust"));
-                command.args(["--bindAddress", "127.0.0.1", "--listenPort", &names.port().to_string()]);
-                command.env("ROCKETMQ_HOME", dir).env("HOME", dir);
-                command.env("ROCKETMQ_HOME", dir).env("HOME", dir);
-            }
-            Kind::Ours => {
-                command.arg(&self.ringmq).arg("namesrv").arg("-c").arg(file);
-            }
-        }
-        command
-    }
-
-    fn broker_command(&self, kind: Kind, setup: &Setup, dir: &Path, names: SocketAddr) -> Command {
-        let file = dir.join(kind.broker_file());
-        let mut command = self.pinned(setup.shards);
-        match kind {
-            Kind::Java => {
-                command.args(java::command(dir, &self.classpath, self.heap_mib));
-                command.arg("org.apache.rocketmq.broker.BrokerStartup").arg("-c").arg(file);
-            }
-            Kind::Rust => {
-                command.arg(self.rust.join("rocketmq-broker-rust")).arg("-c").arg(file);
-                command.args(["-n", &names.to_string()]).env("ROCKETMQ_HOME", dir).env("HOME", dir);
-            }
-            Kind::Ours => {
-                command.arg(&self.ringmq).arg("broker").arg("-c").arg(file).args(["-n", &names.to_string()]);
-                command.args(setup.ours.iter().flat_map(|pair| ["--set", pair]));
-            }
-        }
-        command
-    }
-
-    /// Everything a server starts runs on its core, kernel helper threads included.
-    fn pinned(&self, cores: usize) -> Command {
-        let mut command = Command::new("taskset");
-        command.args(["-c", &cores_from(self.cpu, cores)]);
-        command
-    }
-}
-
-impl Kind {
-    /// Short and fit for a path.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Kind::Java => "java",
-            Kind::Rust => "rocketmq-rust",
-            Kind::Ours => "ringmq",
-        }
-    }
-
-    /// How often to look whether it is ready: as fine as its start is quick, and no burden to it.
-    fn look_every(self) -> Duration {
-        Duration::from_millis(if self == Kind::Ours { 1 } else { 50 })
-    }
-
-    fn broker_file(self) -> &'static str {
-        match self {
-            Kind::Java | Kind::Rust => "broker.conf",
-            Kind::Ours => "broker.toml",
-        }
-    }
-
-    fn namesrv_configuration(self, dir: &Path, names: SocketAddr) -> String {
-        let own = match self {
-            Kind::Java | Kind::Rust => String::new(),
-            Kind::Ours => format!("kvConfigPath={}\n", dir.join("kvConfig.json").display()),
-        };
-        format!("bindAddress=127.0.0.1\nlistenPort={}\n{own}", names.port())
-    }
-
-    fn broker_configuration(
-        self,
-        dir: &Path,
-        at: SocketAddr,
-        names: SocketAddr,
-        setup: &Setup,
-        cpu: usize,
-    ) -> String {
-        let flush = setup.flush;
-        let (port, store) = (at.port(), dir.join("store"));
-        let store = store.display();
-        match self {
-            Kind::Java => format!(
-                "brokerName=java\nbrokerIP1=127.0.0.1\nlistenPort={port}\nnamesrvAddr={names}\nstorePathRootDir={store}\n\
-                 storePathCommitLog={store}/commitlog\nflushDiskType={}\nautoCreateTopicEnable=true\n{}",
-                if flush == Flush::Sync { "SYNC_FLUSH" } else { "ASYNC_FLUSH" },
-                setup.java.iter().map(|pair| format!("{pair}\n")).collect::<String>(),
-            ),
-            Kind::Rust => format!(
-                "brokerName=rocketmq-rust\nbrokerIP1=127.0.0.1\nlistenPort={port}\nstorePathRootDir={store}\n\
-                 flushDiskType={}\n",
-                if flush == Flush::Sync { "SYNC_FLUSH" } else { "ASYNC_FLUSH" },
-            ),
-            Kind::Ours => format!(
-                "# {}\nname = \"ringmq\"\nshards = {}\ncpus = \"{}\"\n\n[listen]\naddress = \"127.0.0.1\"\nport = {port}\n\n\
-                 [store]\ndir = \"{store}\"\n\n[flush]\nmode = \"{}\"\n",
-                setup.ours.iter().map(|pair| format!("--set {pair}")).collect::<Vec<_>>().join(" "),
-                setup.shards,
-                cores_from(cpu, setup.shards),
-                if flush == Flush::Sync { "sync" } else { "async" },
-            ),
-        }
     }
 }
 
@@ -341,11 +187,6 @@ impl Server {
         }
         fs::remove_dir_all(self.dir.join("store")).or(Ok(()))
     }
-}
-
-/// `count` cores from `first` on, as `taskset` takes them.
-fn cores_from(first: usize, count: usize) -> String {
-    (first..first + count).map(|cpu| cpu.to_string()).collect::<Vec<_>>().join(",")
 }
 
 fn is_registered(kind: Kind, names: SocketAddr, client: &mut Option<Client>) -> bool {
