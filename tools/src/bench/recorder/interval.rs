@@ -154,6 +154,52 @@ const CODES_MAX: usize = 64;
 /// Letters of a remark that are kept.
 const REMARK_CHARS: usize = 160;
 
+/// Its counters, as an array to read or to assign to.
+macro_rules! numbers {
+    ($of:ident) => {
+        [
+            $of.due,
+            $of.sent,
+            $of.acked,
+            $of.acked_bytes,
+            $of.received,
+            $of.received_bytes,
+            $of.requests,
+            $of.pulls,
+            $of.committed,
+            $of.rolled_back,
+            $of.unknown,
+            $of.checks,
+            $of.checks_unexpected,
+            $of.checks_again,
+            $of.scanned,
+            $of.scanned_bytes,
+            $of.inflight,
+        ]
+    };
+}
+
+/// Its histograms, each borrowed as said.
+macro_rules! histograms {
+    ($of:ident, $($borrow:tt)+) => {
+        [
+            $($borrow)+ $of.response,
+            $($borrow)+ $of.service,
+            $($borrow)+ $of.delivery,
+            $($borrow)+ $of.delivery_service,
+            $($borrow)+ $of.lag,
+            $($borrow)+ $of.delay,
+            $($borrow)+ $of.born_to_client,
+            $($borrow)+ $of.store_to_client,
+            $($borrow)+ $of.transaction,
+            $($borrow)+ $of.transaction_service,
+            $($borrow)+ $of.decision,
+            $($borrow)+ $of.lateness,
+            $($borrow)+ $of.scan,
+        ]
+    };
+}
+
 impl Interval {
     /// Nothing yet.
     #[must_use]
@@ -196,135 +242,19 @@ impl Interval {
     }
 
     fn numbers(&self) -> [u64; NUMBERS] {
-        let Self {
-            due,
-            sent,
-            acked,
-            acked_bytes,
-            received,
-            received_bytes,
-            requests,
-            pulls,
-            committed,
-            rolled_back,
-            unknown,
-            checks,
-            checks_unexpected,
-            checks_again,
-            scanned,
-            scanned_bytes,
-            inflight,
-            ..
-        } = *self;
-        [
-            due,
-            sent,
-            acked,
-            acked_bytes,
-            received,
-            received_bytes,
-            requests,
-            pulls,
-            committed,
-            rolled_back,
-            unknown,
-            checks,
-            checks_unexpected,
-            checks_again,
-            scanned,
-            scanned_bytes,
-            inflight,
-        ]
+        numbers!(self)
     }
 
     fn set_numbers(&mut self, numbers: [u64; NUMBERS]) {
-        [
-            self.due,
-            self.sent,
-            self.acked,
-            self.acked_bytes,
-            self.received,
-            self.received_bytes,
-            self.requests,
-            self.pulls,
-            self.committed,
-            self.rolled_back,
-            self.unknown,
-            self.checks,
-            self.checks_unexpected,
-            self.checks_again,
-            self.scanned,
-            self.scanned_bytes,
-            self.inflight,
-        ] = numbers;
+        numbers!(self) = numbers;
     }
 
     fn histograms(&self) -> [&Latencies; HISTOGRAMS] {
-        let Self {
-            response,
-            service,
-            delivery,
-            delivery_service,
-            lag,
-            delay,
-            born_to_client,
-            store_to_client,
-            transaction,
-            transaction_service,
-            decision,
-            lateness,
-            scan,
-            ..
-        } = self;
-        [
-            response,
-            service,
-            delivery,
-            delivery_service,
-            lag,
-            delay,
-            born_to_client,
-            store_to_client,
-            transaction,
-            transaction_service,
-            decision,
-            lateness,
-            scan,
-        ]
+        histograms!(self, &)
     }
 
     fn histograms_mut(&mut self) -> [&mut Latencies; HISTOGRAMS] {
-        let Self {
-            response,
-            service,
-            delivery,
-            delivery_service,
-            lag,
-            delay,
-            born_to_client,
-            store_to_client,
-            transaction,
-            transaction_service,
-            decision,
-            lateness,
-            scan,
-            ..
-        } = self;
-        [
-            response,
-            service,
-            delivery,
-            delivery_service,
-            lag,
-            delay,
-            born_to_client,
-            store_to_client,
-            transaction,
-            transaction_service,
-            decision,
-            lateness,
-            scan,
-        ]
+        histograms!(self, &mut)
     }
 
     /// Adds what another thread (or interval) counted.
