@@ -8,7 +8,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use net::ResponseCode;
-use net::body::{ClusterInfo, TopicList, TopicRouteData};
+use net::body::{ClusterInfo, TopicList};
 use net::client::{Answer, Client, ClientError, ClientOptions};
 use net::json;
 use net::names::AUTO_CREATE_TOPIC;
@@ -18,6 +18,10 @@ use net::requests::{
 
 use crate::cli::Reach;
 use crate::failure::Failure;
+
+mod place;
+
+pub(crate) use place::Place;
 
 /// Name servers and connections.
 #[derive(Debug)]
@@ -29,42 +33,8 @@ pub(crate) struct Cluster {
 
 /// Where to go without `-n` and NAMESRV_ADDR.
 const DEFAULT_NAMESRV: &str = "127.0.0.1:9876";
-const MASTER: i64 = 0;
 /// Queues per broker of a topic that is about to be made on the fly, as RocketMQ's producer asks for.
 const AUTO_CREATE_QUEUES: i32 = 4;
-const READABLE: i32 = 4;
-const WRITABLE: i32 = 2;
-
-/// One broker name that has a topic.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    /// Name.
-    pub(crate) broker: String,
-    /// Its cluster.
-    pub(crate) cluster: String,
-    /// Addresses by broker id.
-    pub(crate) addresses: Vec<(i64, String)>,
-    /// Queues to read; 0 if it may not be read.
-    pub(crate) read_queues: i32,
-    /// Queues to write; 0 if it may not be written, or has no master.
-    pub(crate) write_queues: i32,
-    /// Permission bits.
-    pub(crate) perm: i32,
-}
-
-impl Place {
-    /// The master's address.
-    #[must_use]
-    pub(crate) fn master(&self) -> Option<&str> {
-        self.addresses.iter().find(|(id, _)| *id == MASTER).map(|(_, address)| address.as_str())
-    }
-
-    /// Where to read: the master, else the lowest slave.
-    #[must_use]
-    pub(crate) fn readable(&self) -> Option<&str> {
-        self.addresses.iter().min_by_key(|(id, _)| *id).map(|(_, address)| address.as_str())
-    }
-}
 
 impl Cluster {
     /// Connects to nobody yet.
@@ -223,7 +193,7 @@ impl Cluster {
         };
         let (server, answer) = self.ask_namesrv(&header, &doing)?;
         match answer.code {
-            ResponseCode::SUCCESS => Ok(Some(places(&parsed(&server, &doing, &answer.body)?))),
+            ResponseCode::SUCCESS => Ok(Some(place::of_route(&parsed(&server, &doing, &answer.body)?))),
             ResponseCode::TOPIC_NOT_EXIST => Ok(None),
             _ => Err(refused(&server, &doing, &answer)),
         }
@@ -299,27 +269,6 @@ fn resolve(address: &str) -> Result<SocketAddr, ClientError> {
 fn is_address(text: &str) -> bool {
     text.rsplit_once(':')
         .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0))
-}
-
-fn places(route: &TopicRouteData) -> Vec<Place> {
-    let mut all: Vec<Place> = route
-        .queue_datas
-        .iter()
-        .filter_map(|queues| {
-            let broker = route.broker_datas.iter().find(|broker| broker.broker_name == queues.broker_name)?;
-            let has_master = broker.broker_addrs.contains_key(&MASTER);
-            Some(Place {
-                broker: broker.broker_name.clone(),
-                cluster: broker.cluster.clone(),
-                addresses: broker.broker_addrs.iter().map(|(id, address)| (*id, address.clone())).collect(),
-                read_queues: if queues.perm & READABLE != 0 { queues.read_queues } else { 0 },
-                write_queues: if queues.perm & WRITABLE != 0 && has_master { queues.write_queues } else { 0 },
-                perm: queues.perm,
-            })
-        })
-        .collect();
-    all.sort_by(|a, b| a.broker.cmp(&b.broker));
-    all
 }
 
 /// The body as `T`.

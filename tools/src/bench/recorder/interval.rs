@@ -154,7 +154,7 @@ const CODES_MAX: usize = 64;
 /// Letters of a remark that are kept.
 const REMARK_CHARS: usize = 160;
 
-/// Its counters, as an array to read or to assign to.
+/// The counters of an interval, as an array to read or to assign to.
 macro_rules! numbers {
     ($of:ident) => {
         [
@@ -179,7 +179,7 @@ macro_rules! numbers {
     };
 }
 
-/// Its histograms, each borrowed as said.
+/// The histograms of an interval, each borrowed as said. A list for reading and one for writing could differ.
 macro_rules! histograms {
     ($of:ident, $($borrow:tt)+) => {
         [
