@@ -25,6 +25,9 @@ struct Cell {
     durable: Option<Figures>,
 }
 
+/// A knob, and how a cell has it.
+type Knob<'f> = (&'f str, &'f dyn Fn(&Cell) -> String);
+
 /// Measures the matrix and writes it beside the set's table.
 ///
 /// # Errors
@@ -111,24 +114,14 @@ fn page(cells: &[Cell]) -> String {
     text
 }
 
-/// A paragraph drawn from the figures alone.
+/// A paragraph drawn from the figures alone. One run of a cell says little about a tail, so each value of a knob is judged
+/// by the middle of all cells that have it, and what differs by less than [`TOLD_APART`] is called equal.
 fn advice(cells: &[Cell]) -> String {
-    let tail = |cell: &&Cell| cell.open.percentiles_us[2];
-    let finite = || cells.iter().filter(|cell| tail(cell).is_finite());
-    let by_tail = |a: &&Cell, b: &&Cell| tail(a).total_cmp(&tail(b));
-    let (Some(best), Some(worst)) = (finite().min_by(by_tail), finite().max_by(by_tail)) else {
+    let usable: Vec<&Cell> = cells.iter().filter(|cell| tail(cell).is_finite()).collect();
+    if usable.is_empty() {
         return "Too little was measured for advice.".to_owned();
-    };
-    let name = |cell: &Cell| {
-        format!("{} with {}, {} KiB, {} ms", cell.mode, cell.method, cell.chunk_kib, cell.interval_ms)
-    };
-    let mut text = format!(
-        "Advice for a machine like this: {} holds the lowest p99.9 at 20,000/s ({} us), {} the highest ({} us). ",
-        name(best),
-        number(tail(&best)),
-        name(worst),
-        number(tail(&worst))
-    );
+    }
+    let mut text = "Advice for a machine like this. ".to_owned();
     let durable = || cells.iter().filter_map(|cell| Some((cell, cell.durable.as_ref()?)));
     let by_rate = |a: &(&Cell, &Figures), b: &(&Cell, &Figures)| a.1.rate().total_cmp(&b.1.rate());
     if let (Some(most), Some(least)) = (durable().max_by(by_rate), durable().min_by(by_rate)) {
@@ -143,32 +136,61 @@ fn advice(cells: &[Cell]) -> String {
             number(least.1.rate())
         );
     }
-    let of = |mode: &str| middle(finite().filter(|cell| cell.mode == mode).map(|cell| tail(&cell)).collect());
-    let (direct, buffered) = (of("direct"), of("buffered"));
-    let (better, share) =
-        if direct <= buffered { ("direct", buffered / direct) } else { ("buffered", direct / buffered) };
+    let knobs: [Knob<'_>; 4] = [
+        ("I/O mode", &|cell| cell.mode.to_owned()),
+        ("flush method", &|cell| cell.method.to_owned()),
+        ("chunk", &|cell| format!("{} KiB", cell.chunk_kib)),
+        ("interval", &|cell| format!("{} ms", cell.interval_ms)),
+    ];
+    text.push_str("For the p99.9 of ASYNC_FLUSH at 20,000/s: ");
+    let sentences: Vec<String> = knobs.into_iter().filter_map(|knob| compared(&usable, knob)).collect();
+    text.push_str(&sentences.join("; "));
+    let usual = middle(usable.iter().map(|cell| tail(cell)).collect());
+    let mut stalled: Vec<&str> =
+        usable.iter().filter(|cell| tail(cell) > usual * STALL).map(|cell| cell.mode).collect();
+    stalled.sort_unstable();
+    let of = |mode: &str| stalled.iter().filter(|one| **one == mode).count();
     let _ = write!(
         text,
-        "Over all settings the middle p99.9 is {} us direct and {} us buffered: {better} I/O is {share:.1} times better. ",
-        number(direct),
-        number(buffered)
+        ". A stall of over {STALL} times the usual {} us was met by {} cells with direct I/O and {} with buffered.",
+        number(usual),
+        of("direct"),
+        of("buffered")
     );
-    let interval =
-        |ms: u32| middle(finite().filter(|cell| cell.interval_ms == ms).map(|cell| tail(&cell)).collect());
-    let mut intervals: Vec<u32> = cells.iter().map(|cell| cell.interval_ms).collect();
-    intervals.sort_unstable();
-    intervals.dedup();
-    if intervals.len() > 1 {
-        let each: Vec<String> =
-            intervals.iter().map(|ms| format!("{} us at {ms} ms", number(interval(*ms)))).collect();
-        let _ = write!(
-            text,
-            "The interval, which bounds what a power cut takes under ASYNC_FLUSH, costs this: {}.",
-            each.join(", ")
-        );
-    }
     text
 }
+
+/// What one knob does; nothing if it had one value.
+fn compared(cells: &[&Cell], (name, of): Knob<'_>) -> Option<String> {
+    let mut values: Vec<(String, Vec<f64>)> = Vec::new();
+    for cell in cells {
+        let value = of(cell);
+        match values.iter_mut().find(|(known, _)| *known == value) {
+            Some((_, tails)) => tails.push(tail(cell)),
+            None => values.push((value, vec![tail(cell)])),
+        }
+    }
+    let mut middles: Vec<(String, f64)> =
+        values.into_iter().map(|(value, tails)| (value, middle(tails))).collect();
+    middles.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let [best, .., worst] = &middles[..] else { return None };
+    let all: Vec<String> = middles.iter().map(|(value, us)| format!("{value} {} us", number(*us))).collect();
+    let verdict = if worst.1 < best.1 * TOLD_APART {
+        "makes no difference that could be told apart".to_owned()
+    } else {
+        format!("{} is {:.1} times better than {}", best.0, worst.1 / best.1, worst.0)
+    };
+    Some(format!("{name}: {verdict} ({})", all.join(", ")))
+}
+
+fn tail(cell: &Cell) -> f64 {
+    cell.open.percentiles_us[2]
+}
+
+/// Middles that differ by less are equal on a machine whose equal runs differ by as much.
+const TOLD_APART: f64 = 1.5;
+/// How much worse than usual a stall is.
+const STALL: f64 = 5.0;
 
 fn middle(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
@@ -201,9 +223,11 @@ mod tests {
             cell("buffered", "dsync", 50, 1_000.0, Some(100_000)),
         ];
         let advice = advice(&cells);
-        assert!(advice.contains("direct with fdatasync, 256 KiB, 200 ms holds the lowest p99.9"), "{advice}");
         assert!(advice.contains("take direct with fdatasync: 300,000 messages/s"), "{advice}");
-        assert!(advice.contains("direct I/O is 2.5 times better"), "{advice}");
+        assert!(advice.contains("I/O mode: direct is 2.5 times better than buffered"), "{advice}");
+        assert!(advice.contains("interval: 200 ms is 5.0 times better than 50 ms"), "{advice}");
+        assert!(!advice.contains("chunk"), "it had one value: {advice}");
+        assert!(advice.contains("met by 0 cells with direct I/O and 0 with buffered"), "{advice}");
         assert!(page(&cells).contains("| buffered | dsync | 256 | 50 | 1.00 | 1,000 |"), "{}", page(&cells));
     }
 }
