@@ -174,15 +174,15 @@ mod tests {
     fn a_thread_leaves_the_core_it_inherited_if_there_is_another() {
         let all = of_process();
         let inherited = all[0];
-        let shard = std::thread::spawn(move || {
+        let shard = move || {
             pin_thread(&[inherited]).unwrap();
-            let helper = std::thread::spawn(|| {
+            let helper = || {
                 leave_inherited().unwrap();
                 usable().unwrap()
-            });
-            helper.join().unwrap()
-        });
-        let left = shard.join().unwrap();
+            };
+            std::thread::Builder::new().spawn(helper).unwrap().join().unwrap()
+        };
+        let left = std::thread::Builder::new().spawn(shard).unwrap().join().unwrap();
         assert_eq!(left, if all.len() > 1 { &all[1..] } else { all });
     }
 }
