@@ -37,8 +37,9 @@ pub(super) fn measure(options: &Options) -> io::Result<Loaded> {
     let (frames, checksum) = server.join().map_err(|_| io::Error::other("the bare server panicked"))??;
     let loaded = loaded?;
     // And a greeting on each connection.
-    if frames != loaded.sent + options.connections as u64 || checksum == 0 {
-        return Err(io::Error::other(format!("{frames} frames came of {}, sum {checksum:#x}", loaded.sent)));
+    std::hint::black_box(checksum);
+    if frames != loaded.sent + options.connections as u64 {
+        return Err(io::Error::other(format!("{frames} frames came of {}", loaded.sent)));
     }
     Ok(loaded)
 }
