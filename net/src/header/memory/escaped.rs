@@ -7,6 +7,8 @@
 
 use std::ops::Range;
 
+use super::HEADER_BYTES_MAX;
+
 /// One text of the headers of a connection.
 #[derive(Debug, Default)]
 pub(super) struct EscapedText {
@@ -77,6 +79,10 @@ impl EscapedText {
     pub(super) fn missed(&mut self, entry: usize, escaped: &[u8], plain: &[u8]) {
         if escaped.len() == plain.len() {
             return; // It has none.
+        }
+        // The header is compared with one remembered, but may be longer than any that would be.
+        if escaped.len() > HEADER_BYTES_MAX {
+            return;
         }
         self.misses = self.misses.saturating_add(1);
         if self.misses > MISSES_TRIED && !self.misses.is_multiple_of(MISSES_BETWEEN_TRIES) {
@@ -198,6 +204,15 @@ mod tests {
             assert_eq!(read(&mut memory, &text(other)), None, "{other}");
         }
         assert_eq!(read(&mut memory, &text("7F99").replace('k', "j")), None, "a stretch that never differed");
+    }
+
+    #[test]
+    fn a_text_longer_than_headers_that_are_remembered_is_not() {
+        let mut memory = EscapedText::default();
+        let text = format!("\\u0001{}", "x".repeat(HEADER_BYTES_MAX));
+        memory.missed(3, text.as_bytes(), plain(&text).as_bytes());
+        assert_eq!(read(&mut memory, &text), None);
+        assert_eq!((memory.escaped.capacity(), memory.plain.capacity()), (0, 0));
     }
 
     #[test]
