@@ -25,18 +25,7 @@ impl Topic {
     /// When the broker cannot be reached or says no.
     pub(crate) fn create(&self) -> io::Result<()> {
         let queues = i32::try_from(self.queues).expect("few queues");
-        let request = UpdateAndCreateTopic {
-            topic: &self.name,
-            default_topic: Some("TBW102"),
-            read_queues: queues,
-            write_queues: queues,
-            perm: 6,
-            topic_filter_type: Some("SINGLE_TAG"),
-            topic_sys_flag: Some(0),
-            order: false,
-            attributes: None,
-            force: false,
-        };
+        let request = UpdateAndCreateTopic::plain(&self.name, queues);
         self.client()?.call(&request, &[]).and_then(|answer| answer.success()).map_err(said)?;
         Ok(())
     }

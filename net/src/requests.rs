@@ -13,6 +13,7 @@ use std::fmt;
 use crate::codes::{Class, RequestCode};
 use crate::fields::{self, Decode, Ext, Field, FieldError, FieldSink, Fields, Key};
 use crate::header::Header;
+use crate::names::AUTO_CREATE_TOPIC;
 
 pub use table::*;
 
@@ -80,6 +81,25 @@ const fn sorted_rows() -> [(RequestCode, usize); ROWS.len()] {
         filled += 1;
     }
     sorted
+}
+
+impl<'a> UpdateAndCreateTopic<'a> {
+    /// What Java's admin client sends for a topic of so many queues without anything particular.
+    #[must_use]
+    pub fn plain(topic: &'a str, queues: i32) -> Self {
+        Self {
+            topic,
+            default_topic: Some(AUTO_CREATE_TOPIC),
+            read_queues: queues,
+            write_queues: queues,
+            perm: 6,
+            topic_filter_type: Some("SINGLE_TAG"),
+            topic_sys_flag: Some(0),
+            order: false,
+            attributes: None,
+            force: false,
+        }
+    }
 }
 
 /// The struct of a row, which knows its code. (Rows that share a header share the struct; its code is the first's.)

@@ -90,18 +90,7 @@ pub fn attached(request: PullMessage<'_>, hold_ms: i64) -> PullMessage<'_> {
 }
 
 pub fn create_topic(topic: &str, queues: i32) -> UpdateAndCreateTopic<'_> {
-    UpdateAndCreateTopic {
-        topic,
-        default_topic: Some("TBW102"),
-        read_queues: queues,
-        write_queues: queues,
-        perm: 6,
-        topic_filter_type: Some("SINGLE_TAG"),
-        topic_sys_flag: Some(0),
-        order: false,
-        attributes: None,
-        force: false,
-    }
+    UpdateAndCreateTopic::plain(topic, queues)
 }
 
 /// The body of request 200.

@@ -2,7 +2,7 @@
 
 use net::ResponseCode;
 use net::body::TopicStatsTable;
-use net::names::{self, AUTO_CREATE_TOPIC};
+use net::names;
 use net::requests::{
     DeleteKvConfig, DeleteTopicInBroker, DeleteTopicInNamesrv, GetTopicStatsInfo, UpdateAndCreateTopic,
 };
@@ -45,16 +45,9 @@ fn create(
     let mut cluster = Cluster::new(&common.reach)?;
     let queues = i32::try_from(queues).expect("clap allows at most 65,535");
     let header = UpdateAndCreateTopic {
-        topic,
-        default_topic: Some(AUTO_CREATE_TOPIC),
-        read_queues: queues,
-        write_queues: queues,
         perm: i32::try_from(perm).expect("clap allows at most 7"),
-        topic_filter_type: Some("SINGLE_TAG"),
-        topic_sys_flag: Some(0),
-        order: false,
         attributes,
-        force: false,
+        ..UpdateAndCreateTopic::plain(topic, queues)
     };
     let mut rows = Rows::new(&["topic", "broker", "address", "queues", "perm"]);
     for member in targets(&mut cluster, target)? {

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 
-use net::names::AUTO_CREATE_TOPIC;
 use net::requests::{DeleteTopicInBroker, DeleteTopicInNamesrv, EndTransaction, UpdateAndCreateTopic};
 
 use crate::bench::act::Fate;
@@ -20,18 +19,7 @@ impl Stage {
         let mut all = Vec::new();
         for topic in self.topics.clone() {
             self.made.push(topic.clone());
-            let header = UpdateAndCreateTopic {
-                topic: &topic,
-                default_topic: Some(AUTO_CREATE_TOPIC),
-                read_queues: count,
-                write_queues: count,
-                perm: 6,
-                topic_filter_type: Some("SINGLE_TAG"),
-                topic_sys_flag: Some(0),
-                order: false,
-                attributes: None,
-                force: false,
-            };
+            let header = UpdateAndCreateTopic::plain(&topic, count);
             for (broker, at) in self.brokers.clone().iter().enumerate() {
                 self.cluster.ask(&at.address, &header, &[], &format!("creating topic {topic}"))?;
                 all.extend((0..count).map(|id| Queue { topic: topic.clone(), broker, id }));
