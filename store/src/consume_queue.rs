@@ -36,6 +36,7 @@ mod tails;
 mod tests;
 mod time_search;
 
+pub use cold_read::EntryReader;
 use cold_read::PageCache;
 use keeper::Keeper;
 use saved::Positions;

@@ -17,6 +17,7 @@ use crate::consume_queue::LogPositions;
 use crate::worker::Worker;
 use crate::{PhysicalOffset, hash};
 
+mod buckets;
 mod builder;
 mod even;
 mod merge;
@@ -138,7 +139,7 @@ struct Shared<E: Env> {
     env: E,
     config: IndexConfig,
     state: RefCell<State<E>>,
-    /// Sorts, writes, merges and drops; set once the rest is there.
+    /// Writes, merges and drops; set once the rest is there.
     builder: OnceCell<Worker>,
 }
 
@@ -162,7 +163,8 @@ impl<E: Env> KeyIndex<E> {
         let (runs, next_name) = run::open_all(&env, &config).await?;
         let covered = runs.last().map_or(0, |run| run.footer.covers_to);
         let state = State {
-            young: Young::new(covered, config.run_keys * YOUNG_RUNS_MAX),
+            // A little more than a run: the task that seals a generation takes its time.
+            young: Young::new(covered, config.run_keys + config.run_keys / 4),
             runs: runs.into_iter().map(Rc::new).collect(),
             builder: Builder::new(next_name),
             log_min: 0,
@@ -211,7 +213,7 @@ impl<E: Env> KeyIndex<E> {
         query::run(self.shared.clone(), wanted)
     }
 
-    /// What the end of a turn must tell: sorts, writes runs and drops those that retention has emptied.
+    /// What the end of a turn must tell: writes runs and drops those that retention has emptied.
     pub fn end_of_turn(&mut self, log: LogPositions) {
         builder::tick(&self.shared, log);
     }

@@ -10,7 +10,7 @@ use crate::Boundary;
 
 const SEGMENT: u64 = 64 << 10;
 
-fn config() -> QueueConfig {
+pub(super) fn config() -> QueueConfig {
     QueueConfig {
         memory_bytes: 0,
         checkpoint_ms: 20,
@@ -29,7 +29,7 @@ struct Record {
 
 /// The commitlog of the model: what it holds and how far it is safe.
 #[derive(Clone, Debug, Default)]
-struct Log {
+pub(super) struct Log {
     records: Vec<Record>,
     positions: LogPositions,
     graves: BTreeMap<String, u64>,
@@ -211,7 +211,7 @@ fn checkpoint_and_replay_equal_the_commitlog_after_any_crash() {
 }
 
 /// A store with `messages` in one queue, closed.
-fn filled(sim: &Simulation, messages: u64) -> (SimDisk, Log) {
+pub(super) fn filled(sim: &Simulation, messages: u64) -> (SimDisk, Log) {
     let machine = sim.machine([10, 0, 0, 1], SimDisk::new());
     let mut log = Log::default();
     sim.block_on(async {

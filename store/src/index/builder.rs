@@ -1,4 +1,4 @@
-//! The background half of the index: one task at a time sorts, writes, merges and drops.
+//! The background half of the index: one task at a time writes, merges and drops.
 
 use std::io;
 use std::rc::Rc;
@@ -8,7 +8,6 @@ use rt::{Class, Disk, Env};
 
 use super::merge::{self, Plan};
 use super::run::Run;
-use super::young::BLOCK_KEYS;
 use super::{IndexError, Shared, YOUNG_RUNS_MAX};
 use crate::consume_queue::LogPositions;
 use crate::worker::Worker;
@@ -35,12 +34,11 @@ pub(super) fn tick<E: Env>(shared: &Rc<Shared<E>>, log: LogPositions) {
     state.young.log_flushed = log.flushed.get();
     state.log_min = state.log_min.max(log.min.get());
     // Without a disk that takes runs, memory is bounded by forgetting.
-    while state.young.keys() > shared.config.run_keys * YOUNG_RUNS_MAX + BLOCK_KEYS && !state.builder.running
-    {
+    while state.young.keys() > shared.config.run_keys * YOUNG_RUNS_MAX && !state.builder.running {
         state.young.drop_oldest();
     }
     let young = &state.young;
-    let work = is_due(shared, &state) || young.has_unsorted() || young.lacks_spares() || has_expired(&state);
+    let work = is_due(shared, &state) || young.lacks_spares() || has_expired(&state);
     if !work || state.builder.running || state.builder.failure.is_some() {
         return;
     }
@@ -109,18 +107,11 @@ fn has_expired<E: Env>(state: &super::State<E>) -> bool {
 async fn work_off<E: Env>(shared: &Rc<Shared<E>>, all: bool) -> Result<(), IndexError> {
     drop_expired(shared).await?;
     shared.state.borrow_mut().young.keep_spares();
-    loop {
-        let sorted = shared.state.borrow_mut().young.sort_one();
-        if !sorted {
-            break;
-        }
-        shared.env.yield_now().await;
-    }
-    let due = {
+    let due = || {
         let state = shared.state.borrow();
         is_due(shared, &state) || (all && state.young.log_end > state.young.first_covered())
     };
-    if due {
+    while due() {
         write_young(shared).await?;
         while merge_some(shared).await? {}
     }
@@ -128,11 +119,11 @@ async fn work_off<E: Env>(shared: &Rc<Shared<E>>, all: bool) -> Result<(), Index
 }
 
 async fn write_young<E: Env>(shared: &Rc<Shared<E>>) -> Result<(), IndexError> {
-    let (blocks, covers, log_min, name) = {
+    let (generations, covers, log_min, name) = {
         let mut state = shared.state.borrow_mut();
-        let covers = state.young.first_covered()..state.young.log_end;
         state.builder.next_name += 1;
-        (state.young.seal(), covers, state.log_min, state.builder.next_name - 1)
+        let (generations, covers_to) = state.young.seal();
+        (generations, state.young.first_covered()..covers_to, state.log_min, state.builder.next_name - 1)
     };
     // A run must not cover records that a crash can still take.
     while shared.state.borrow().young.log_flushed < covers.end {
@@ -142,9 +133,9 @@ async fn write_young<E: Env>(shared: &Rc<Shared<E>>) -> Result<(), IndexError> {
     let plan = Plan { name, covers, level: 0, log_min };
     // Keys go on coming meanwhile.
     let breathe = || shared.state.borrow_mut().young.keep_spares();
-    let run = merge::write_blocks(&shared.env, &shared.config, plan, &blocks, breathe).await?;
-    let count = blocks.len();
-    drop(blocks);
+    let run = merge::write_young(&shared.env, &shared.config, plan, &generations, breathe).await?;
+    let count = generations.len();
+    drop(generations);
     let mut state = shared.state.borrow_mut();
     state.runs.push(Rc::new(run));
     state.young.written(count, covers_to);

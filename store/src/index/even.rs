@@ -15,11 +15,6 @@ pub(super) struct EvenSort {
 }
 
 impl EvenSort {
-    /// With memory for `keys_max` keys.
-    pub(super) fn with_capacity(keys_max: usize) -> Self {
-        Self { places: Vec::with_capacity(SLOTS), spread: Vec::with_capacity(keys_max) }
-    }
-
     /// Sorts `keys`, whose hashes all have the same `bits` leading bits.
     pub(super) fn sort(&mut self, keys: &mut Vec<KeyEntry>, bits: u32) {
         let slot = |key: &KeyEntry| ((key.hash << bits) >> (u64::BITS - SLOT_BITS)) as usize;

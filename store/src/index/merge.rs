@@ -1,4 +1,4 @@
-//! Sorted inputs into one run: young blocks (many and short, in memory), or runs (few and long).
+//! Many keys into one run: of buckets in memory, or of runs.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -7,9 +7,9 @@ use std::rc::Rc;
 
 use rt::{BLOCK, Disk, DiskFile, Env, OpenMode, SharedSlice};
 
+use super::buckets::{self, Buckets};
 use super::even::EvenSort;
 use super::run::{self, FENCE_HASHES, Footer, PAGE_KEYS, PAGE_START, Run, io};
-use super::young::{BLOCK_KEYS, Block};
 use super::{IndexConfig, IndexError, KeyEntry};
 
 /// What the new run is.
@@ -24,37 +24,36 @@ pub(super) struct Plan {
     pub(super) log_min: u64,
 }
 
-/// Writes the keys of sorted `blocks` as a run. `breathe` is called once per slice.
-///
-/// A heap over a thousand blocks would cost ten comparisons in cold memory per key. Hashes spread evenly, so the keys
-/// with the same leading bits are a few of each block, next to each other: they are gathered and sorted, bits by bits.
-pub(super) async fn write_blocks<E: Env>(
+/// Writes the keys of `generations` as a run, bucket by bucket. `breathe` is called once per slice.
+pub(super) async fn write_young<E: Env>(
     env: &E,
     config: &IndexConfig,
     plan: Plan,
-    blocks: &[Block],
+    generations: &[Rc<Buckets>],
     mut breathe: impl FnMut(),
 ) -> Result<Run<E>, IndexError> {
     let mut writer = Writer::create(env, config, &plan).await?;
-    let keys: usize = blocks.iter().map(|block| block.len()).sum();
-    let bits = (keys / BUCKET_KEYS).next_power_of_two().ilog2();
-    let mut next = vec![0; blocks.len()];
-    let mut bucket = Vec::with_capacity(BUCKET_KEYS_MAX + BLOCK_KEYS);
-    let mut taken = vec![0; blocks.len()];
-    let mut even = EvenSort::with_capacity(BUCKET_KEYS_MAX + BLOCK_KEYS);
-    for number in 0..1_u64 << bits {
-        // All further bits are set.
-        let last = (number << (u64::BITS - 1 - bits) << 1) | (u64::MAX >> bits);
-        let before = |key: &KeyEntry| key.hash <= last;
-        let whole = gather(blocks, (&mut next, &mut taken), &mut bucket, before);
-        env.yield_now().await;
-        even.sort(&mut bucket, bits);
-        bucket.iter().for_each(|key| writer.push(*key));
-        if !whole {
-            // Many records with one key are one bucket, however large; rare enough for a heap.
-            let mut heap: BinaryHeap<_> = heads(blocks, &next, before).collect();
+    let mut keys = Vec::new();
+    let mut even = EvenSort::default();
+    for bucket in 0..buckets::COUNT {
+        let count: usize = generations.iter().map(|generation| generation.keys_of(bucket)).sum();
+        if count == 0 {
+            continue;
+        }
+        let pieces = generations.iter().flat_map(|generation| generation.pieces(bucket));
+        if count <= BUCKET_KEYS_MAX {
+            keys.clear();
+            pieces.for_each(|piece| keys.extend_from_slice(piece));
+            even.sort(&mut keys, buckets::BITS);
             env.yield_now().await;
-            while take_some(blocks, &mut next, &mut heap, before, |key| writer.push(key)) {
+            keys.iter().for_each(|key| writer.push(*key));
+        } else {
+            // Many records with one key are in one bucket, however many; rare enough for a heap.
+            let sorted = sort_in_slices(env, pieces, &mut breathe).await;
+            let mut next = vec![0; sorted.len()];
+            let mut heap: BinaryHeap<_> =
+                sorted.iter().enumerate().map(|(index, keys)| Reverse((keys[0], index))).collect();
+            while take_some(&sorted, &mut next, &mut heap, |key| writer.push(key)) {
                 writer.write_full_pieces().await?;
                 breathe();
                 env.yield_now().await;
@@ -67,58 +66,44 @@ pub(super) async fn write_blocks<E: Env>(
     writer.finish(env, config, plan).await
 }
 
-/// Collects into `bucket` the keys of `blocks`, from `next` on, for which `before` holds, and moves `next` behind them.
-/// False if they are too many: then nothing was taken. `taken` is memory to use.
-fn gather(
-    blocks: &[Block],
-    (next, taken): (&mut [usize], &mut [usize]),
-    bucket: &mut Vec<KeyEntry>,
-    before: impl Fn(&KeyEntry) -> bool + Copy,
-) -> bool {
-    bucket.clear();
-    for ((block, next), taken) in blocks.iter().zip(next.iter()).zip(taken.iter_mut()) {
-        let held = bucket.len();
-        for key in block[*next..].iter().take_while(|key| before(key)) {
-            bucket.push(*key);
-        }
-        *taken = bucket.len() - held;
-        if bucket.len() > BUCKET_KEYS_MAX {
-            bucket.clear();
-            return false;
+/// Copies of `pieces`, joined to what sorts in a slice, and sorted. None is empty.
+async fn sort_in_slices<'k, E: Env>(
+    env: &E,
+    pieces: impl Iterator<Item = &'k [KeyEntry]>,
+    breathe: &mut impl FnMut(),
+) -> Vec<Vec<KeyEntry>> {
+    let mut sorted: Vec<Vec<KeyEntry>> = Vec::new();
+    for piece in pieces {
+        match sorted.last_mut().filter(|last| last.len() < SORTED_KEYS) {
+            Some(last) => last.extend_from_slice(piece),
+            None => {
+                if let Some(last) = sorted.last_mut() {
+                    last.sort_unstable();
+                    breathe();
+                    env.yield_now().await;
+                }
+                sorted.push(piece.to_vec());
+            }
         }
     }
-    for (next, taken) in next.iter_mut().zip(taken) {
-        *next += *taken;
+    if let Some(last) = sorted.last_mut() {
+        last.sort_unstable();
     }
-    true
-}
-
-/// The first key of each block that is `before`, the least on top.
-fn heads(
-    blocks: &[Block],
-    next: &[usize],
-    before: impl Fn(&KeyEntry) -> bool + Copy,
-) -> impl Iterator<Item = Reverse<(KeyEntry, usize)>> {
-    let firsts = blocks.iter().zip(next).enumerate();
-    firsts.filter_map(move |(index, (block, next))| {
-        block.get(*next).filter(|key| before(key)).map(|key| Reverse((*key, index)))
-    })
+    sorted
 }
 
 /// Hands the keys of one slice to `push`, in order; false when there are no more.
 fn take_some(
-    blocks: &[Block],
+    sorted: &[Vec<KeyEntry>],
     next: &mut [usize],
     heap: &mut BinaryHeap<Reverse<(KeyEntry, usize)>>,
-    before: impl Fn(&KeyEntry) -> bool + Copy,
     mut push: impl FnMut(KeyEntry),
 ) -> bool {
     for _ in 0..KEYS_PER_SLICE {
         let Some(Reverse((key, index))) = heap.pop() else { return false };
         push(key);
         next[index] += 1;
-        let following = blocks[index].get(next[index]).filter(|key| before(key));
-        heap.extend(following.map(|key| Reverse((*key, index))));
+        heap.extend(sorted[index].get(next[index]).map(|key| Reverse((*key, index))));
     }
     true
 }
@@ -318,9 +303,9 @@ impl<F: DiskFile> Writer<F> {
 
 /// What is written at once.
 const PIECE_BYTES: usize = 256 << 10;
-/// Keys gathered at a time: what is gathered, sorted and written in slices of 50 us.
-const BUCKET_KEYS: usize = 1024;
 /// Evenly spread hashes never fill a bucket that much.
-const BUCKET_KEYS_MAX: usize = 4 * BUCKET_KEYS;
+const BUCKET_KEYS_MAX: usize = 16 << 10;
+/// Keys that sort in a slice of 50 us although many are alike.
+const SORTED_KEYS: usize = 1024;
 /// What a heap does in a slice of 50 us.
 const KEYS_PER_SLICE: u32 = 256;

@@ -1,58 +1,56 @@
-//! [`Young`]: keys that no run has yet, in blocks that are sorted when they are full.
+//! [`Young`]: keys that no run has yet, spread over buckets by the first bits of their hashes as they come. What makes
+//! a run of them sorts one small bucket after the other.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::KeyEntry;
-use super::even::EvenSort;
-
-/// Keys in one piece of memory; shared while a run is made of them.
-pub(super) type Block = Rc<Vec<KeyEntry>>;
+use super::buckets::{Block, Buckets, new_block};
 
 #[derive(Debug)]
 pub(super) struct Young {
-    /// Oldest first. All but the last are full; the first `sorted` are sorted by hash.
-    blocks: VecDeque<Block>,
-    sorted: usize,
+    /// Oldest first. All but the last are sealed: shared, perhaps, with the task that makes a run of them.
+    generations: VecDeque<Rc<Buckets>>,
     /// Empty blocks to be used next.
     spares: Vec<Block>,
     /// Records before have all their keys in runs.
     covered: u64,
+    /// The open generation has keys of records from here on.
+    sealed_to: u64,
     /// Position behind the last record added.
     added_to: u64,
     keys: usize,
-    even: EvenSort,
+    /// Most keys of a generation; its tables need not grow for them.
+    generation_keys: usize,
     /// Where the log ended at the last turn.
     pub(super) log_end: u64,
     pub(super) log_flushed: u64,
 }
 
-/// Keys of a block: what sorts in a slice of 50 us.
-pub(super) const BLOCK_KEYS: usize = 1024;
-
 impl Young {
-    /// Records below `covered` are in runs; about `keys_max` will be here at most.
-    pub(super) fn new(covered: u64, keys_max: usize) -> Self {
+    /// Records below `covered` are in runs; a generation will have at most `generation_keys`.
+    pub(super) fn new(covered: u64, generation_keys: usize) -> Self {
         Self {
-            blocks: VecDeque::with_capacity(keys_max / BLOCK_KEYS + 2),
-            sorted: 0,
+            generations: VecDeque::new(),
             spares: Vec::with_capacity(SPARES),
             covered,
+            sealed_to: covered,
             added_to: covered,
             keys: 0,
-            even: EvenSort::with_capacity(BLOCK_KEYS),
+            generation_keys,
             log_end: covered,
             log_flushed: 0,
         }
     }
 
     pub(super) fn push(&mut self, entry: KeyEntry) {
-        if self.blocks.back().is_none_or(|block| block.len() == BLOCK_KEYS) {
-            let block = self.spares.pop().unwrap_or_else(new_block);
-            self.blocks.push_back(block);
+        // Nobody makes runs, or too slowly.
+        if self.generations.back().is_none_or(|open| open.keys() >= self.generation_keys) {
+            self.open(entry.at);
         }
-        let open = self.blocks.back_mut().expect("just made sure");
-        Rc::get_mut(open).expect("the open block is not shared").push(entry);
+        let open = self.generations.back_mut().expect("just made sure");
+        let open = Rc::get_mut(open).expect("the open generation is not shared");
+        open.push(entry, || self.spares.pop().unwrap_or_else(new_block));
         self.keys += 1;
         self.added_to = entry.at;
     }
@@ -70,19 +68,6 @@ impl Young {
         self.keys
     }
 
-    /// Sorts one full block; false if there is none to sort.
-    pub(super) fn sort_one(&mut self) -> bool {
-        match self.blocks.get_mut(self.sorted).filter(|block| block.len() == BLOCK_KEYS) {
-            Some(block) => {
-                let keys = Rc::get_mut(block).expect("unsorted blocks are not shared");
-                self.even.sort(keys, 0);
-                self.sorted += 1;
-                true
-            }
-            None => false,
-        }
-    }
-
     /// Makes the blocks that the next keys will need; for a task.
     pub(super) fn keep_spares(&mut self) {
         while self.spares.len() < SPARES {
@@ -90,72 +75,55 @@ impl Young {
         }
     }
 
-    /// Fewer spares than there should be.
+    /// Half of the spares are used up.
     pub(super) fn lacks_spares(&self) -> bool {
-        self.spares.len() < SPARES
+        self.spares.len() <= SPARES / 2
     }
 
-    pub(super) fn has_unsorted(&self) -> bool {
-        self.blocks.get(self.sorted).is_some_and(|block| block.len() == BLOCK_KEYS)
-    }
-
-    /// All blocks, sorted and shared. Keys added from now on go to others.
-    pub(super) fn seal(&mut self) -> Vec<Block> {
-        while self.sort_one() {}
-        if let Some(open) = self.blocks.get_mut(self.sorted) {
-            self.even.sort(Rc::get_mut(open).expect("the open block is not shared"), 0);
-            self.sorted += 1;
+    /// The keys of all records before the returned position, shared; keys added from now on go elsewhere. After an
+    /// attempt that failed, what was sealed for that one.
+    pub(super) fn seal(&mut self) -> (Vec<Rc<Buckets>>, u64) {
+        if self.generations.len() <= 1 {
+            self.open(self.log_end);
         }
-        let sealed = self.blocks.iter().cloned().collect();
-        // Even if the last one had room.
-        self.blocks.push_back(new_block());
-        sealed
+        let sealed = self.generations.len() - 1;
+        (self.generations.iter().take(sealed).cloned().collect(), self.sealed_to)
     }
 
-    /// The first `blocks` blocks are in a run, and every record below `covered`.
-    pub(super) fn written(&mut self, blocks: usize, covered: u64) {
-        for block in self.blocks.drain(..blocks) {
-            self.keys -= block.len();
+    /// Keys of records from `sealed_to` on go to a new generation.
+    fn open(&mut self, sealed_to: u64) {
+        self.sealed_to = sealed_to;
+        self.generations.push_back(Rc::new(Buckets::with_capacity(self.generation_keys)));
+    }
+
+    /// The first `generations` are in a run, and every record below `covered`.
+    pub(super) fn written(&mut self, generations: usize, covered: u64) {
+        for generation in self.generations.drain(..generations) {
+            self.keys -= generation.keys();
         }
-        self.sorted -= blocks;
         self.covered = covered;
     }
 
     /// Drops the oldest keys, which nobody will find.
     pub(super) fn drop_oldest(&mut self) {
-        if let Some(block) = self.blocks.pop_front() {
-            self.keys -= block.len();
-            self.sorted = self.sorted.saturating_sub(1);
+        if let Some(oldest) = self.generations.pop_front() {
+            self.keys -= oldest.keys();
         }
     }
 
     /// Hands the entries with `hash` to `visit`, in no order.
     pub(super) fn find(&self, hash: u64, mut visit: impl FnMut(KeyEntry)) {
-        for (index, block) in self.blocks.iter().enumerate() {
-            let candidates = if index < self.sorted {
-                &block[block.partition_point(|entry| entry.hash < hash)..]
-            } else {
-                &block[..]
-            };
-            for entry in candidates {
-                if entry.hash == hash {
-                    visit(*entry);
-                } else if index < self.sorted {
-                    break;
-                }
-            }
+        for generation in &self.generations {
+            let alike = generation.pieces(Buckets::of(hash)).flatten().filter(|entry| entry.hash == hash);
+            alike.copied().for_each(&mut visit);
         }
     }
 
     pub(super) fn memory(&self) -> usize {
-        let blocks = self.blocks.iter().chain(&self.spares);
-        blocks.map(|block| block.capacity() * size_of::<KeyEntry>()).sum()
+        let spares = self.spares.iter().map(|block| size_of_val(&**block)).sum::<usize>();
+        spares + self.generations.iter().map(|generation| generation.memory()).sum::<usize>()
     }
 }
 
-fn new_block() -> Block {
-    Rc::new(Vec::with_capacity(BLOCK_KEYS))
-}
-
 /// Blocks kept ready: the keys of some turns at full load.
-const SPARES: usize = 4;
+const SPARES: usize = 8;

@@ -286,6 +286,11 @@ impl Gather {
         crowded || self.scanned >= self.limits.scan.max(1)
     }
 
+    /// Whether no record would be taken any more, whatever its size.
+    pub(super) fn is_done(&self) -> bool {
+        (self.count > 0 && self.count >= self.limits.count) || self.scanned >= self.limits.scan.max(1)
+    }
+
     pub(super) fn take(&mut self, entry: &Entry, emit: impl FnMut(u64, usize)) {
         let at = entry.at.get();
         if at != self.run.1 {

@@ -167,8 +167,12 @@ impl Bench {
         while from < range.max {
             let (_, batch) = self.cold(queue, from);
             for slice in &batch.slices {
-                let Ok(Parsed::Record(record)) = parse(slice) else { panic!("no record at {from}") };
-                found.push((record.queue_offset().get(), record.body().to_vec()));
+                let mut rest = &slice[..];
+                while !rest.is_empty() {
+                    let Ok(Parsed::Record(record)) = parse(rest) else { panic!("no record at {from}") };
+                    found.push((record.queue_offset().get(), record.body().to_vec()));
+                    rest = &rest[record.bytes().len()..];
+                }
             }
             assert!(batch.next > from, "a read moves on");
             from = batch.next;

@@ -49,6 +49,19 @@ fn fill(bench: &mut Bench, sizes: &[usize], queues: u32) -> Vec<(u64, PhysicalOf
     sent
 }
 
+fn numbers_of(batch: &ReadBatch) -> Vec<u64> {
+    let mut found = Vec::new();
+    for slice in &batch.slices {
+        let mut rest = &slice[..];
+        while !rest.is_empty() {
+            let Ok(Parsed::Record(record)) = parse(rest) else { panic!("no record") };
+            found.push(number_of(rest));
+            rest = &rest[record.bytes().len()..];
+        }
+    }
+    found
+}
+
 /// The numbers that `wanted` finds from the start of the queue on, in as many reads as it takes.
 fn chosen(bench: &Bench, queue: QueueRef, wanted: OneIn, limits: ReadLimits) -> Vec<u64> {
     let range = bench.store.offsets(queue);
@@ -63,14 +76,7 @@ fn chosen(bench: &Bench, queue: QueueRef, wanted: OneIn, limits: ReadLimits) -> 
         }
         assert_eq!(status == ReadStatus::Found, batch.count > 0);
         assert!(batch.count <= limits.count.max(1) && batch.next > from);
-        for slice in &batch.slices {
-            let mut rest = &slice[..];
-            while !rest.is_empty() {
-                let Ok(Parsed::Record(record)) = parse(rest) else { panic!("no record") };
-                found.push(number_of(rest));
-                rest = &rest[record.bytes().len()..];
-            }
-        }
+        found.extend(numbers_of(&batch));
         from = batch.next;
     }
     found
@@ -120,7 +126,7 @@ fn read_over_damage(wanted: OneIn) -> Result<Vec<u64>, StoreError> {
     let read = || {
         let (_, batch) =
             bench.sim.block_on(bench.store.read_chosen(queue, QueueOffset::default(), limits, wanted))?;
-        Ok(batch.slices.iter().map(|slice| number_of(slice)).collect())
+        Ok(numbers_of(&batch))
     };
     let first: Result<Vec<u64>, StoreError> = read();
     // What was cached has been thrown away, and is no better.
@@ -144,4 +150,23 @@ fn a_damaged_record_is_reported_whether_or_not_it_would_be_chosen() {
 fn what_an_entry_refuses_is_not_read_at_all() {
     // Number 7 has code 1.
     assert_eq!(read_over_damage(OneIn { of: 5, code: Some(0) }).unwrap(), [0, 15, 30]);
+}
+
+#[test]
+fn entries_are_read_no_further_than_messages_are_wanted() {
+    let mut bench = Bench::new(small());
+    fill(&mut bench, &[100; 1500], 1);
+    let bench = bench.restart(2);
+    let queue = bench.store.find_queue(TOPIC, 0).expect("it was sent to");
+    let reads = |count, of| {
+        let limits = ReadLimits { count, bytes: 1 << 20, scan: 800 };
+        let before = bench.machine.disk().statistics().reads;
+        let wanted = OneIn { of, code: None };
+        let read = bench.store.read_chosen(queue, QueueOffset::default(), limits, wanted);
+        let (_, batch) = bench.sim.block_on(read).expect("it can be read");
+        (batch.count, batch.slices.len(), bench.machine.disk().statistics().reads - before)
+    };
+    assert_eq!(reads(32, 1), (32, 1, 2), "a page of entries and an extent, whose records are neighbours");
+    let (count, _, more) = reads(1, 799);
+    assert!(count == 1 && more > 3, "{count} message, {more} reads: entries are read until one is found");
 }
