@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::failure::Failure;
 use crate::output;
 
-use super::options::{FindMax, Format};
+use super::options::{FindMax, Format, Load};
 use super::plan::{Kind, Plan};
 use super::session;
 use super::summary::Summary;
@@ -22,11 +22,15 @@ pub(super) struct Found {
     pub schema: String,
     /// The bound, ms.
     pub p99_bound: f64,
-    /// Highest good rate of each search.
+    /// Highest good rate of each search that came to its end.
     pub rates: Vec<f64>,
-    /// Their median; 0 if even the first rate was too much.
-    pub median: f64,
-    /// Everything that was tried.
+    /// Their median; 0 if even the first rate was too much, none if no search came to its end.
+    pub median: Option<f64>,
+    /// The user ended it before all searches were through.
+    pub interrupted: bool,
+    /// Why it ended by itself before that.
+    pub failure: Option<String>,
+    /// Everything that was tried to its end.
     pub steps: Vec<Step>,
 }
 
@@ -46,9 +50,35 @@ pub(super) struct Step {
 /// Runs it.
 ///
 /// # Errors
-/// Nothing can be measured; the first rate is too much (exit code 1).
+/// Nothing can be measured; the first rate is too much, or messages were lost (exit code 1).
 pub(crate) fn run(options: &FindMax, interrupted: &Arc<AtomicBool>) -> Result<(), Failure> {
+    let (load, from) = load_of(options)?;
     let kind = if options.e2e { Kind::E2e } else { Kind::Produce };
+    let base = Plan::new(kind, &load)?;
+    let (mut rates, mut steps, mut ended) = (Vec::new(), Vec::new(), None);
+    for search in 1..=options.times {
+        let climbed = climb(from, options.precision / 100.0, &mut |rate| {
+            let (step, failed) = tried(&load, &base, (search, rate), options.p99, interrupted)?;
+            let good = step.too_much.is_none();
+            steps.push(step);
+            failed.map_or(Ok(good), Err)
+        });
+        match climbed {
+            Ok(rate) => rates.push(rate),
+            Err(why) => {
+                ended = Some(why);
+                break;
+            }
+        }
+    }
+    match ended {
+        Some(why) if steps.is_empty() => Err(why),
+        ended => report(options, &Found::of(options.p99, rates, steps, ended.as_ref()), ended),
+    }
+}
+
+/// The load of a step, and the first rate.
+fn load_of(options: &FindMax) -> Result<(Load, f64), Failure> {
     let mut load = options.load.clone();
     if load.rate.is_some() {
         return Err(usage(
@@ -65,39 +95,53 @@ pub(crate) fn run(options: &FindMax, interrupted: &Arc<AtomicBool>) -> Result<()
             "choose others",
         ));
     }
-    if load.out.is_some() || load.messages.is_some() {
+    if load.out.is_some() || load.messages.is_some() || load.rmq_format || load.format == Format::Csv {
         return Err(usage(
-            "find-max makes many runs: --out and --messages are for one",
-            "run `bench produce` at the rate it finds",
+            "find-max makes many runs: --out, --messages, --rmq-format and --format csv are for one",
+            "run `bench produce` at the rate it finds; --format json has every step",
         ));
     }
     load.rate = Some(Rate::Messages(from));
-    load.duration = load.duration.or(Some(STEP));
+    let step = *load.duration.get_or_insert(STEP);
     load.warmup = load.warmup.or(Some(STEP_WARMUP));
-    let bound_ns = u64::try_from(options.p99.as_nanos()).unwrap_or(u64::MAX);
-    let base = Plan::new(kind, &load)?;
-    let mut steps = Vec::new();
-    let mut rates = Vec::new();
-    for search in 1..=options.times {
-        let rate = climb(from, options.precision / 100.0, &mut |rate| {
-            if interrupted.load(Ordering::Relaxed) {
-                return Err(Failure::Interrupted);
-            }
-            let run = super::host::draw() as u32;
-            let mut plan = Plan { rate: Some(rate), run, ..base.clone() };
-            plan.shape.run = run;
-            let outcome = session::run(&load, &plan, interrupted, &mut |_| {}, &mut |_| {})?;
-            let summary = Summary::new(&plan, &outcome);
-            let p99 = outcome_p99(&plan, &outcome);
-            let too_much = too_much(&summary, p99, bound_ns);
-            let verdict = too_much.as_deref().unwrap_or("holds");
-            eprintln!("search {search}: {:>12}/s  p99 {} ms  {verdict}", grouped(rate), ms(p99));
-            steps.push(Step { search, rate, p99: p99 as f64 / 1e6, too_much: too_much.clone() });
-            Ok(too_much.is_none())
-        })?;
-        rates.push(rate);
+    if !step.is_zero() && from * step.as_secs_f64() < SAMPLES_LEAST - 1e-6 {
+        let what = format!(
+            "--from {from:.0}/s for {step:?} is {:.0} messages: p99 needs {SAMPLES_LEAST:.0}, ten of them beyond it",
+            from * step.as_secs_f64()
+        );
+        return Err(usage(&what, "give a higher --from, or a longer --duration for each step"));
     }
-    report(options, Found::of(options.p99, rates, steps))
+    Ok((load, from))
+}
+
+/// One step. With it: why the search cannot go on.
+fn tried(
+    load: &Load,
+    base: &Plan,
+    (search, rate): (u32, f64),
+    bound: Duration,
+    interrupted: &Arc<AtomicBool>,
+) -> Result<(Step, Option<Failure>), Failure> {
+    if interrupted.load(Ordering::Relaxed) {
+        return Err(Failure::Interrupted);
+    }
+    let run = super::host::draw() as u32;
+    let mut plan = Plan { rate: Some(rate), run, ..base.clone() };
+    plan.shape.run = run;
+    let outcome = session::run(load, &plan, interrupted, &mut |_| {}, &mut |_| {})?;
+    if outcome.crew.interrupted {
+        // What ran of it says nothing of its rate.
+        return Err(Failure::Interrupted);
+    }
+    let summary = Summary::new(&plan, &outcome);
+    let p99 = outcome_p99(&plan, &outcome);
+    let too_much = too_much(&summary, p99, u64::try_from(bound.as_nanos()).unwrap_or(u64::MAX));
+    let verdict = too_much.as_deref().unwrap_or("holds");
+    eprintln!("search {search}: {:>12}/s  p99 {} ms  {verdict}", grouped(rate), ms(p99));
+    let failed = (summary.exit_code() == 1).then(|| {
+        Failure::Server(format!("error[E0602]: the search ended early, at {}/s: {verdict}", grouped(rate)))
+    });
+    Ok((Step { search, rate, p99: p99 as f64 / 1e6, too_much }, failed))
 }
 
 /// The highest good rate, to within `precision` of it: doubling, then halving the distance. 0 if `from` is bad.
@@ -126,11 +170,32 @@ pub(crate) fn climb<E>(
 }
 
 impl Found {
-    fn of(bound: Duration, rates: Vec<f64>, steps: Vec<Step>) -> Self {
+    fn of(bound: Duration, rates: Vec<f64>, steps: Vec<Step>, ended: Option<&Failure>) -> Self {
         let mut sorted = rates.clone();
         sorted.sort_by(f64::total_cmp);
-        let median = sorted[sorted.len() / 2];
-        Self { schema: SCHEMA.to_owned(), p99_bound: bound.as_secs_f64() * 1e3, rates, median, steps }
+        let interrupted = matches!(ended, Some(Failure::Interrupted));
+        Self {
+            schema: SCHEMA.to_owned(),
+            p99_bound: bound.as_secs_f64() * 1e3,
+            rates,
+            median: sorted.get(sorted.len() / 2).copied(),
+            interrupted,
+            failure: ended.filter(|_| !interrupted).map(Failure::to_string),
+            steps,
+        }
+    }
+
+    /// The lowest rate of each search that was too much, and why.
+    fn limits(&self) -> Vec<&Step> {
+        let mut lowest: Vec<&Step> = Vec::new();
+        for step in self.steps.iter().filter(|step| step.too_much.is_some()) {
+            match lowest.iter_mut().find(|known| known.search == step.search) {
+                Some(known) if step.rate < known.rate => *known = step,
+                Some(_) => {}
+                None => lowest.push(step),
+            }
+        }
+        lowest
     }
 }
 
@@ -139,11 +204,23 @@ fn outcome_p99(plan: &Plan, outcome: &session::Outcome) -> u64 {
 }
 
 fn too_much(summary: &Summary, p99: u64, bound_ns: u64) -> Option<String> {
+    if let Some(found) = summary.verify.filter(|found| !found.is_safe()) {
+        return Some(format!(
+            "{} messages lost, {} damaged, {} seen though not committed",
+            found.lost, found.corrupt, found.leaked
+        ));
+    }
+    if let Some(failure) = &summary.failure {
+        return Some(failure.clone());
+    }
     if p99 > bound_ns {
         return Some("p99 is over the bound".to_owned());
     }
     if summary.error_count() > 0 {
         return Some(format!("{} requests failed", summary.error_count()));
+    }
+    if let Some(broken) = summary.thresholds.iter().find(|one| one.failed) {
+        return Some(format!("{} (--fail-if)", broken.condition));
     }
     let rates = &summary.rates;
     if summary.kind == "e2e" && (rates.received as f64) < rates.acknowledged as f64 * 0.99 {
@@ -156,30 +233,63 @@ fn too_much(summary: &Summary, p99: u64, bound_ns: u64) -> Option<String> {
     Some(format!("{bound}{}", reason.text))
 }
 
-fn report(options: &FindMax, found: Found) -> Result<(), Failure> {
+fn report(options: &FindMax, found: &Found, ended: Option<Failure>) -> Result<(), Failure> {
     if options.load.format == Format::Line {
-        let (low, high) = found
-            .rates
-            .iter()
-            .fold((f64::MAX, 0.0_f64), |(low, high), rate| (low.min(*rate), high.max(*rate)));
-        output::line(&format!(
-            "max     {}/s with p99 <= {} ms   spread {} to {} over {} searches",
-            grouped(found.median),
-            ms(u64::try_from(options.p99.as_nanos()).unwrap_or(u64::MAX)),
-            grouped(low),
-            grouped(high),
-            found.rates.len()
-        ))?;
+        output::line(text(options, found).trim_end())?;
     } else {
-        output::line(&serde_json::to_string_pretty(&found).expect("it has a text"))?;
+        output::line(&serde_json::to_string_pretty(found).expect("it has a text"))?;
     }
-    if found.median > 0.0 {
-        return Ok(());
+    match (found.median, ended) {
+        (_, Some(why)) if !found.interrupted => Err(why),
+        (None, _) => Err(Failure::Interrupted),
+        (Some(median), _) if median > 0.0 => Ok(()),
+        (Some(_), _) => {
+            let first = found.steps.first().and_then(|step| step.too_much.clone()).unwrap_or_default();
+            Err(Failure::Partly {
+                what: format!(
+                    "not even {} holds the bound: {first}\n  fix    try a lower --from",
+                    options.from
+                ),
+            })
+        }
     }
-    let first = found.steps.first().and_then(|step| step.too_much.clone()).unwrap_or_default();
-    Err(Failure::Partly {
-        what: format!("not even {} holds the bound: {first}\n  fix    try a lower --from", options.from),
-    })
+}
+
+fn text(options: &FindMax, found: &Found) -> String {
+    let bound = format!("p99 <= {} ms", ms(u64::try_from(options.p99.as_nanos()).unwrap_or(u64::MAX)));
+    let best = found.steps.iter().filter(|step| step.too_much.is_none()).map(|step| step.rate);
+    let mut text = match found.median {
+        None => format!(
+            "max     not found: no search came to its end; {}/s held {bound}\n",
+            grouped(best.fold(0.0, f64::max))
+        ),
+        Some(median) => {
+            let (low, high) = found
+                .rates
+                .iter()
+                .fold((f64::MAX, 0.0_f64), |(low, high), rate| (low.min(*rate), high.max(*rate)));
+            format!(
+                "max     {}/s with {bound}   spread {} to {} over {} of {} searches\n",
+                grouped(median),
+                grouped(low),
+                grouped(high),
+                found.rates.len(),
+                options.times
+            )
+        }
+    };
+    for step in found.limits() {
+        let why = step.too_much.as_deref().unwrap_or_default();
+        text.push_str(&format!(
+            "limit   search {}: {}/s was too much: {why}\n",
+            step.search,
+            grouped(step.rate)
+        ));
+    }
+    if found.interrupted {
+        text.push_str("note    interrupted: the searches that are missing say nothing\n");
+    }
+    text
 }
 
 fn usage(what: &str, fix: &str) -> Failure {
@@ -189,10 +299,20 @@ fn usage(what: &str, fix: &str) -> Failure {
 const SCHEMA: &str = "ringmq-bench-find-max/1";
 const STEP: Duration = Duration::from_secs(5);
 const STEP_WARMUP: Duration = Duration::from_secs(2);
+/// So that ten of them lie beyond p99.
+const SAMPLES_LEAST: f64 = 1_000.0;
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: FindMax,
+    }
 
     #[test]
     fn the_search_ends_within_its_precision_below_the_limit() {
@@ -207,5 +327,26 @@ mod tests {
             assert!(tried < 30, "{tried}");
         }
         assert_eq!(climb(1_000.0, 0.05, &mut |_| Ok::<_, ()>(false)), Ok(0.0));
+    }
+
+    #[test]
+    fn a_search_that_was_cut_short_says_what_held_and_what_did_not() {
+        let options = Line::parse_from(["ringmq", "--times=2"]).options;
+        let step = |search, rate, why: Option<&str>| Step {
+            search,
+            rate,
+            p99: 1.0,
+            too_much: why.map(str::to_owned),
+        };
+        let steps = vec![step(1, 1e3, None), step(1, 4e3, Some("slow")), step(1, 2e3, Some("slower"))];
+        let none = Found::of(options.p99, vec![], steps.clone(), Some(&Failure::Interrupted));
+        assert_eq!((none.median, none.interrupted, &none.failure), (None, true, &None));
+        let said = text(&options, &none);
+        assert!(said.contains("no search came to its end; 1 000/s held p99 <= 10.0 ms"), "{said}");
+        assert!(said.contains("limit   search 1: 2 000/s was too much: slower"), "{said}");
+        let lost = Failure::Said;
+        let one = Found::of(options.p99, vec![1e3], steps, Some(&lost));
+        assert!(text(&options, &one).contains("over 1 of 2 searches"));
+        assert!(one.failure.is_some() && !one.interrupted);
     }
 }

@@ -27,12 +27,22 @@ impl Stage {
         Ok(found)
     }
 
-    /// Brokers and queues of a topic as its route says: those that `kind` may use.
+    /// Brokers and queues of the topics as their routes say: those that `kind` may use.
     pub(super) fn find_by_route(&mut self, kind: Kind) -> Result<(), Failure> {
-        let topic = self.topics[0].clone();
-        let places = self.cluster.route(&topic)?;
-        let perm = places.iter().map(|place| place.perm).fold(0, |all, perm| all | perm);
-        for place in places {
+        for topic in self.topics.clone() {
+            self.find_one_by_route(&topic, kind)?;
+        }
+        self.queues.sort_by(|a, b| (a.broker, &a.topic, a.id).cmp(&(b.broker, &b.topic, b.id)));
+        Ok(())
+    }
+
+    fn find_one_by_route(&mut self, topic: &str, kind: Kind) -> Result<(), Failure> {
+        let mut places = self.cluster.route(topic)?;
+        if let Some(wanted) = &self.cluster_name {
+            places.retain(|place| place.cluster == *wanted);
+        }
+        let before = self.queues.len();
+        for place in &places {
             let Some(address) = place.master() else { continue };
             let queues = match kind {
                 Kind::Produce | Kind::Batch | Kind::Tx => place.write_queues,
@@ -42,43 +52,63 @@ impl Stage {
             if queues == 0 {
                 continue;
             }
-            let broker = self.brokers.len();
-            self.brokers.push(resolved(place.broker.clone(), address)?);
-            self.queues.extend((0..queues).map(|id| Queue { topic: topic.clone(), broker, id }));
+            let known = self.brokers.iter().position(|broker| broker.address == address);
+            let broker = known.unwrap_or(self.brokers.len());
+            if known.is_none() {
+                self.brokers.push(resolved(place.broker.clone(), address)?);
+            }
+            self.queues.extend((0..queues).map(|id| Queue { topic: topic.to_owned(), broker, id }));
         }
-        if self.queues.is_empty() {
-            let what = match kind {
-                Kind::Produce | Kind::Batch | Kind::Tx => "written",
-                Kind::Consume | Kind::Pop => "read",
-                Kind::E2e | Kind::Delay | Kind::Mixed => "written and read",
-            };
+        if self.queues.len() > before {
+            return Ok(());
+        }
+        if let (Some(wanted), true) = (&self.cluster_name, places.is_empty()) {
             return Err(Failure::Partly {
                 what: format!(
-                    "topic {topic} may not be {what} on any broker (perm {perm})\n  fix    give it the permission, \
-                     6 for both: ringmq admin topic create {topic} --perm 6"
+                    "no broker of cluster {wanted} has topic {topic}\n  fix    name another --cluster, or make the topic there"
                 ),
             });
         }
-        Ok(())
+        let perm = places.iter().map(|place| place.perm).fold(0, |all, perm| all | perm);
+        let what = match kind {
+            Kind::Produce | Kind::Batch | Kind::Tx => "written",
+            Kind::Consume | Kind::Pop => "read",
+            Kind::E2e | Kind::Delay | Kind::Mixed => "written and read",
+        };
+        Err(Failure::Partly {
+            what: format!(
+                "topic {topic} may not be {what} on any broker (perm {perm})\n  fix    give it the permission, \
+                 6 for both: ringmq admin topic create {topic} --perm 6"
+            ),
+        })
     }
 
-    /// Queues of the topics as the brokers say.
+    /// Queues of the topics as the brokers say. Brokers that have none of them are left alone.
     pub(super) fn find_at_brokers(&mut self) -> Result<(), Failure> {
-        for (broker, at) in self.brokers.clone().iter().enumerate() {
+        let asked = std::mem::take(&mut self.brokers);
+        for at in &asked {
+            let mut queues = Vec::new();
             for topic in self.topics.clone() {
                 let stats = self.stats(&at.address, &topic)?.unwrap_or_default();
-                let mut ids: Vec<i32> = stats.queues.keys().map(|queue| queue.queue_id).collect();
-                ids.sort_unstable();
-                self.queues.extend(ids.into_iter().map(|id| Queue { topic: topic.clone(), broker, id }));
+                let broker = self.brokers.len();
+                let ids = stats.queues.keys().map(|queue| queue.queue_id);
+                queues.extend(ids.map(|id| Queue { topic: topic.clone(), broker, id }));
+            }
+            if !queues.is_empty() {
+                self.queues.append(&mut queues);
+                self.brokers.push(at.clone());
             }
         }
-        if self.queues.is_empty() {
-            let topic = self.topics[0].clone();
-            let brokers =
-                self.brokers.iter().map(|broker| broker.address.clone()).collect::<Vec<_>>().join(";");
-            return Err(Failure::NoRoute { topic, namesrv: brokers });
+        self.queues.sort_by(|a, b| (a.broker, &a.topic, a.id).cmp(&(b.broker, &b.topic, b.id)));
+        let missing =
+            self.topics.iter().find(|topic| !self.queues.iter().any(|queue| queue.topic == **topic));
+        match missing {
+            None => Ok(()),
+            Some(topic) => {
+                let namesrv = asked.iter().map(|broker| broker.address.clone()).collect::<Vec<_>>().join(";");
+                Err(Failure::NoRoute { topic: topic.clone(), namesrv })
+            }
         }
-        Ok(())
     }
 }
 
