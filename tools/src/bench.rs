@@ -123,8 +123,11 @@ fn load_command(kind: Kind, load: &Load) -> Result<(), Failure> {
     let outcome =
         session::run(load, &plan, &interrupted, &mut told, &mut |interval| progress.show(interval))?;
     let summary = Summary::new(&plan, &outcome);
-    if plan.rmq_format && kind != Kind::Consume {
-        output::line(&report::rmq::complete(&outcome.crew.total, &summary))?;
+    if plan.rmq_format
+        && let Some(line) =
+            report::rmq::complete(report::rmq::Lines::of(&plan), &outcome.crew.total, &summary)
+    {
+        output::line(&line)?;
     }
     match plan.format {
         Format::Line => output::line(report::line::result(&plan, &summary, colour()).trim_end())?,
@@ -154,7 +157,7 @@ fn exit(summary: &Summary) -> Result<(), Failure> {
     }
 }
 
-/// A line per interval on a terminal, one per ten seconds without.
+/// A line per second on a terminal (or per interval, if that is longer), one per ten seconds without.
 struct Progress<'p> {
     plan: &'p Plan,
     every: f64,
@@ -164,7 +167,7 @@ struct Progress<'p> {
 
 impl<'p> Progress<'p> {
     fn new(plan: &'p Plan) -> Self {
-        let every = if io::stderr().is_terminal() { 0.0 } else { QUIET_S };
+        let every = if io::stderr().is_terminal() { SHOWN_S } else { QUIET_S };
         Self { plan, every, gathered: None }
     }
 
@@ -215,5 +218,6 @@ fn colour() -> Colour {
     if io::stdout().is_terminal() && !plain { Colour::On } else { Colour::Off }
 }
 
-/// Seconds between lines without a terminal.
+/// Seconds between lines on a terminal, and without.
+const SHOWN_S: f64 = 1.0;
 const QUIET_S: f64 = 10.0;

@@ -1,7 +1,7 @@
 //! `compare`: results of earlier runs beside each other, with a verdict only where their spreads do not overlap.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -52,13 +52,13 @@ pub(super) struct Spread {
 /// Runs it.
 ///
 /// # Errors
-/// A directory that holds no result, or one of another schema.
+/// A directory that holds no result, or one of another schema; no place for the page.
 pub(crate) fn run(options: &Compare) -> Result<(), Failure> {
-    let sides: Vec<Side> = options.results.iter().map(|path| side(path)).collect::<Result<_, _>>()?;
+    let mut sides: Vec<Side> = options.results.iter().map(|path| side(path)).collect::<Result<_, _>>()?;
+    tell_apart(&mut sides, &options.results);
     if let Some(out) = &options.out {
         let runs: Vec<(String, &Summary)> = sides.iter().flat_map(named).collect();
-        fs::create_dir_all(out)?;
-        fs::write(out.join("report.html"), html::page(&runs))?;
+        write_page(&out.join("report.html"), &html::page(&runs))?;
     }
     match options.format {
         Format::Line => output::line(text(&sides).trim_end())?,
@@ -66,6 +66,33 @@ pub(crate) fn run(options: &Compare) -> Result<(), Failure> {
         Format::Csv => output::line(csv(&sides).trim_end())?,
     }
     Ok(())
+}
+
+/// Directories of one name are called by their paths.
+fn tell_apart(sides: &mut [Side], paths: &[PathBuf]) {
+    let names: Vec<String> = sides.iter().map(|side| side.name.clone()).collect();
+    for (side, path) in sides.iter_mut().zip(paths) {
+        if names.iter().filter(|name| **name == side.name).count() > 1 {
+            side.name = path.display().to_string();
+        }
+    }
+}
+
+/// A page is never written over another: it may be that of a run.
+fn write_page(path: &Path, page: &str) -> Result<(), Failure> {
+    let at = path.display();
+    if path.exists() {
+        return Err(Failure::Usage {
+            what: format!("--out: {at} is there already"),
+            fix: "choose another directory; nothing is written over".to_owned(),
+        });
+    }
+    let dir = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(dir).and_then(|()| fs::write(path, page)).map_err(|error| {
+        Failure::Server(format!(
+            "error[E0603]: the result cannot be written: {at}: {error}\n  fix    choose a directory that can be written, with room"
+        ))
+    })
 }
 
 fn named(side: &Side) -> Vec<(String, &Summary)> {
@@ -185,6 +212,9 @@ fn text(sides: &[Side]) -> String {
             ));
         }
     }
+    for (what, values) in differences(sides) {
+        text.push_str(&format!("note      not the same load: {what} {}\n", values.join(", ")));
+    }
     for side in sides {
         let invalid = side.runs.iter().filter(|run| !run.valid).count();
         if invalid > 0 {
@@ -199,6 +229,30 @@ fn text(sides: &[Side]) -> String {
         }
     }
     text
+}
+
+/// What was asked of the runs, where it is not the same: name, and the values that there are.
+fn differences(sides: &[Side]) -> Vec<(&'static str, Vec<String>)> {
+    type Of = fn(&Summary) -> String;
+    let asked: [(&str, Of); 7] = [
+        ("kind", |run| run.kind.clone()),
+        ("rate", |run| run.parameters.rate.map_or("max".to_owned(), |rate| rate.to_string())),
+        ("body_bytes", |run| format!("{:.0}", run.parameters.body_bytes)),
+        ("batch", |run| run.parameters.batch.to_string()),
+        ("connections", |run| run.parameters.connections.to_string()),
+        ("queues", |run| run.parameters.queues.to_string()),
+        ("flush", |run| run.flush.clone().unwrap_or("unknown".to_owned())),
+    ];
+    let values = |of: Of| {
+        let mut all: Vec<String> = Vec::new();
+        for value in sides.iter().flat_map(|side| &side.runs).map(of) {
+            if !all.contains(&value) {
+                all.push(value);
+            }
+        }
+        all
+    };
+    asked.into_iter().map(|(name, of)| (name, values(of))).filter(|(_, all)| all.len() > 1).collect()
 }
 
 fn json(sides: &[Side]) -> Value {
@@ -219,6 +273,8 @@ fn json(sides: &[Side]) -> Value {
         "results": sides.iter().map(|side| json!({
             "name": side.name, "runs": side.runs.len(), "invalid": side.runs.iter().filter(|run| !run.valid).count(),
         })).collect::<Vec<_>>(),
+        "differences": differences(sides).into_iter().map(|(what, values)| json!({"parameter": what, "values": values}))
+            .collect::<Vec<_>>(),
         "measures": measures.collect::<Vec<_>>(),
     })
 }
@@ -269,6 +325,22 @@ mod tests {
         assert!(judge(&[10.0, 12.0, 14.0], &[30.0, 31.0, 32.0]).ends_with("worse"));
         assert!(judge(&[30.0, 31.0, 32.0], &[10.0, 12.0, 14.0]).ends_with("better"));
         assert!(judge(&[10.0], &[20.0]).contains("no verdict"));
+    }
+
+    #[test]
+    fn another_load_is_said() {
+        let mut other = side_of("b", &[10.0]);
+        assert_eq!(differences(&[side_of("a", &[10.0]), side_of("b", &[20.0])]), []);
+        other.runs[0].parameters.rate = None;
+        let said = text(&[side_of("a", &[10.0]), other]);
+        assert!(said.contains("note      not the same load: rate 4000, max\n"), "{said}");
+    }
+
+    #[test]
+    fn directories_of_one_name_are_told_apart_by_their_paths() {
+        let mut sides = [side_of("e2e", &[1.0]), side_of("e2e", &[1.0]), side_of("c", &[1.0])];
+        tell_apart(&mut sides, &["old/e2e".into(), "new/e2e".into(), "x/c".into()]);
+        assert_eq!(sides.map(|side| side.name), ["old/e2e", "new/e2e", "c"]);
     }
 
     #[test]

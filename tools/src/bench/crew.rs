@@ -88,14 +88,14 @@ pub fn modest(plan: &Plan) -> Plan {
     Plan { cpus: vec![None], spin: Spin::Off, ..plan.clone() }
 }
 
-/// Runs `parts` to the end; `each` gets the intervals of all threads together as they end.
+/// Runs `parts` to the end beside the processes `brokers`; `each` gets the intervals of all threads together as they end.
 ///
 /// # Errors
 /// Nothing could be sent at all: no connection, no thread, no ring.
 pub fn run(
     parts: Vec<Part>,
     span: Span,
-    broker_pid: Option<u32>,
+    brokers: &[u32],
     interrupted: &AtomicBool,
     each: &mut dyn FnMut(&Interval),
 ) -> io::Result<Crew> {
@@ -119,7 +119,7 @@ pub fn run(
         done: Vec::new(),
         total: Interval::new(Phase::Measured, 0),
         usage: [None, None],
-        broker_pid,
+        brokers: brokers.to_vec(),
         interrupted: false,
     };
     if let Err(error) = watch.wait_until_up(interrupted) {
@@ -151,7 +151,8 @@ struct Watch {
     total: Interval,
     /// At the borders of the measured time, with the time.
     usage: [Option<(u64, Usage)>; 2],
-    broker_pid: Option<u32>,
+    /// The brokers' processes, as far as they are known.
+    brokers: Vec<u32>,
     interrupted: bool,
 }
 
@@ -203,11 +204,11 @@ impl Watch {
 
     fn look(&mut self, now: u64, times: Times) {
         if self.usage[0].is_none() && now >= times.measured {
-            self.usage[0] = Some((now, Usage::now(self.broker_pid)));
+            self.usage[0] = Some((now, Usage::beside(&self.brokers)));
         }
         let over = now >= times.end || self.control.load_is_over();
         if self.usage[0].is_some() && self.usage[1].is_none() && over {
-            self.usage[1] = Some((now, Usage::now(self.broker_pid)));
+            self.usage[1] = Some((now, Usage::beside(&self.brokers)));
         }
     }
 
@@ -246,7 +247,7 @@ impl Watch {
 
     fn finish(mut self, times: Times) -> io::Result<Crew> {
         let now = host::mono_ns();
-        let last = Usage::now(self.broker_pid);
+        let last = Usage::beside(&self.brokers);
         let [from, to] = self.usage;
         let (from_at, from_usage) = from.unwrap_or((now, last));
         let (to_at, to_usage) = to.unwrap_or((now, last));

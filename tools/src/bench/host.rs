@@ -41,7 +41,7 @@ pub fn pause(span: Duration) {
 /// CPU time and disturbances at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// User and system time of the broker.
+    /// User and system time of the brokers.
     pub broker: Option<Duration>,
     /// The same of this process.
     pub own: Duration,
@@ -54,15 +54,22 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Reads it now. A broker that is gone counts as unknown.
+    /// Reads it now, with the time of one broker. One that is gone counts as unknown.
     #[must_use]
     pub fn now(broker: Option<u32>) -> Self {
+        Self::beside(broker.as_slice())
+    }
+
+    /// Reads it now, with the time of all these brokers; none, or one that is gone, counts as unknown.
+    #[must_use]
+    pub fn beside(brokers: &[u32]) -> Self {
+        let times: Option<Vec<Duration>> = brokers.iter().map(|pid| cpu_time(&pid.to_string())).collect();
         let machine = machine_ticks();
         let tick = |index: usize| machine.get(index).copied().unwrap_or(0);
         // user nice system idle iowait irq softirq steal
         let busy = [0, 1, 2, 5, 6].into_iter().map(tick).sum();
         Self {
-            broker: broker.and_then(|pid| cpu_time(&pid.to_string())),
+            broker: times.filter(|times| !times.is_empty()).map(|times| times.iter().sum()),
             own: cpu_time("self").unwrap_or_default(),
             machine: ticks_to_time(busy),
             steal: ticks_to_time(tick(7)),
@@ -148,6 +155,15 @@ pub fn process_at(port: u16) -> Option<u32> {
     brokers.next().filter(|_| brokers.next().is_none())
 }
 
+/// The processes that serve `ports` on this host; none if one of them is not known.
+#[must_use]
+pub fn processes_at(ports: impl Iterator<Item = u16>) -> Vec<u32> {
+    let mut found: Vec<u32> = ports.map(process_at).collect::<Option<_>>().unwrap_or_default();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
 /// `socket:[INODE]` of the sockets that listen on `port`.
 fn listening_inodes(port: u16) -> Vec<String> {
     const LISTENING: &str = "0A";
@@ -194,8 +210,7 @@ pub fn cores_of(pid: u32) -> Vec<usize> {
     if pinned.is_empty() { allowed(Path::new(&format!("/proc/{pid}"))) } else { pinned }
 }
 
-/// What the result was measured on, with `store` on the filesystem that matters (that of the result's directory if the
-/// broker is elsewhere).
+/// What the result was measured on, with the filesystem of `store` (the result's directory, if the broker's is not known).
 #[must_use]
 pub fn facts(store: &Path) -> Value {
     let cpuinfo = read("/proc/cpuinfo");
@@ -263,7 +278,7 @@ fn mount_of(path: &Path) -> Value {
             let (device, at, kind, options) =
                 (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
             path.starts_with(at)
-                .then_some((at.len(), json!({ "device": device, "type": kind, "options": options })))
+                .then_some((at.len(), json!({ "of": path.display().to_string(), "device": device, "type": kind, "options": options })))
         })
         .max_by_key(|(length, _)| *length);
     best.map_or(Value::Null, |(_, mount)| mount)
@@ -271,4 +286,18 @@ fn mount_of(path: &Path) -> Value {
 
 fn read(path: &str) -> String {
     fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_several_brokers_is_added_and_of_one_that_is_gone_unknown() {
+        let ours = std::process::id();
+        let once = Usage::beside(&[ours]).broker.unwrap();
+        assert!(Usage::beside(&[ours, ours]).broker.unwrap() >= 2 * once);
+        assert_eq!(Usage::beside(&[]).broker, None);
+        assert_eq!(Usage::beside(&[ours, u32::MAX]).broker, None);
+    }
 }

@@ -74,7 +74,7 @@ pub struct Load {
     #[arg(long, value_delimiter = ',', value_name = "HOST:PORT", conflicts_with = "namesrv")]
     pub broker: Vec<String>,
     /// Only brokers of this cluster
-    #[arg(long)]
+    #[arg(long, conflicts_with = "broker")]
     pub cluster: Option<String>,
     /// Topic [default: one of its own, removed at the end]
     #[arg(long)]
@@ -98,7 +98,7 @@ pub struct Load {
     /// Producing connections to each broker
     #[arg(long, default_value_t = 4)]
     pub connections: u32,
-    /// Cores of the generator, one pinned thread each [default: the last one]
+    /// Cores of the generator, one pinned thread each [default: the last one that is no broker's]
     #[arg(long, value_name = "LIST")]
     pub cpus: Option<String>,
     /// How a generator thread waits: `off` sleeps, `on` polls, or polls for microseconds [default: on in an open loop]
@@ -209,10 +209,10 @@ pub struct Load {
     /// Measured time [default: 20s]
     #[arg(long, value_parser = units::duration)]
     pub duration: Option<Duration>,
-    /// Measured messages; with --duration too, what ends first
+    /// Measured messages, in whole batches; with --duration too, what ends first
     #[arg(long)]
     pub messages: Option<u64>,
-    /// Load before the measured time [default: 10s; 2s for a step of find-max]
+    /// Load before the measured time [default: 10s; 2s for a step of find-max, none for pop]
     #[arg(long, value_parser = units::duration)]
     pub warmup: Option<Duration>,
     /// Length of an interval

@@ -299,6 +299,7 @@ pub(crate) mod tests {
         assert_eq!((open.rate, open.inflight), (Some(1_000.0), 1024));
         assert_eq!(plan(Kind::E2e, &[]).rate, Some(1_000.0));
         assert_eq!(plan(Kind::Batch, &[]).shape.batch, 32);
+        assert_eq!(plan(Kind::Pop, &[]).warmup, Duration::ZERO, "what is popped there is gone");
         assert_eq!(plan(Kind::Produce, &["--sync"]).inflight, 1);
         let both = plan(Kind::Produce, &["--messages=10", "--duration=3s"]);
         assert_eq!((both.messages, both.duration), (Some(10), Some(Duration::from_secs(3))));

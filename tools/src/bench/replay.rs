@@ -1,6 +1,7 @@
 //! `replay`: a workload file of the OpenMessaging Benchmark, as an end-to-end run.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -69,7 +70,7 @@ pub(crate) fn load(replay: &Replay) -> Result<Load, Failure> {
     let at = path.display();
     let wrong =
         |what: String| usage(format!("{at}: {what}"), "see the workloads of the OpenMessaging Benchmark");
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     let workload: Workload = serde_yaml_ng::from_str(&text).map_err(|error| wrong(error.to_string()))?;
     apply(&workload, path, replay.load.clone())
 }
@@ -84,10 +85,8 @@ fn apply(workload: &Workload, path: &Path, mut load: Load) -> Result<Load, Failu
     }
     if workload.consumer_backlog_size_gb > 0.0 {
         return Err(usage(
-            format!(
-                "{at}: consumerBacklogSizeGB: draining a backlog beside traffic comes with `bench mixed`"
-            ),
-            "set it to 0, and run `bench consume --backlog` beside it",
+            format!("{at}: consumerBacklogSizeGB: this replay does not drain a backlog beside the traffic"),
+            "set it to 0; `bench mixed --scan N --backlog N` reads what is stored beside traffic, `bench consume` alone",
         ));
     }
     load.topics = workload.topics;
@@ -104,16 +103,8 @@ fn apply(workload: &Workload, path: &Path, mut load: Load) -> Result<Load, Failu
     load.payload = if workload.use_randomized_payloads {
         Payload::Ratio(workload.random_bytes_ratio.clamp(0.0, 1.0))
     } else if let Some(file) = &workload.payload_file {
-        let file = path.parent().unwrap_or(Path::new(".")).join(file);
+        let (file, bytes) = payload_file(file, path)?;
         if workload.message_size == 0 {
-            let bytes = std::fs::metadata(&file)
-                .map_err(|error| {
-                    usage(
-                        format!("{at}: payloadFile {}: {error}", file.display()),
-                        "paths count from the workload file",
-                    )
-                })?
-                .len();
             load.size = Size::Fixed(usize::try_from(bytes).unwrap_or(usize::MAX));
         }
         Payload::File(file)
@@ -137,6 +128,23 @@ fn apply(workload: &Workload, path: &Path, mut load: Load) -> Result<Load, Failu
         if workload.name.is_empty() { at.to_string() } else { workload.name.clone() }
     ));
     Ok(load)
+}
+
+/// A file of bodies and its size. OMB counts its path from where it is started, the root of its tree; workloads lie in a
+/// directory of that.
+fn payload_file(file: &str, workload: &Path) -> Result<(PathBuf, u64), Failure> {
+    let dir = workload.parent().unwrap_or(Path::new("."));
+    let above = dir.join("..");
+    let mut found = [Path::new("."), dir, &above]
+        .into_iter()
+        .map(|from| from.join(file))
+        .filter_map(|path| Some((fs::metadata(&path).ok().filter(fs::Metadata::is_file)?.len(), path)));
+    found.next().map(|(bytes, path)| (path, bytes)).ok_or_else(|| {
+        usage(
+            format!("{}: payloadFile {file} is not there", workload.display()),
+            "start it where the file's path counts from, or put it beside the workload or one directory up",
+        )
+    })
 }
 
 fn minutes(count: f64, path: &Path) -> Result<Duration, Failure> {

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::plan::Plan;
 use super::recorder::{Interval, Latencies};
+use super::scrape;
 use super::session::Outcome;
 use super::summary::Summary;
 
@@ -19,12 +20,27 @@ pub mod rmq;
 
 mod hdr;
 
+/// What [`write`] may write, the summary last.
+pub const FILES: [&str; 10] = [
+    "intervals.csv",
+    "response.hlog",
+    "service.hlog",
+    "response.hgrm",
+    "report.html",
+    "omb.json",
+    "results.prom",
+    scrape::BEFORE,
+    scrape::AFTER,
+    "summary.json",
+];
+
 /// Writes everything about a run into `dir`. The summary comes last: where there is one, there is everything.
 ///
 /// # Errors
 /// The first file that cannot be written, by name.
 pub fn write(dir: &Path, plan: &Plan, outcome: &Outcome, summary: &Summary) -> io::Result<()> {
     let put = |name: &str, content: &[u8]| {
+        debug_assert!(FILES.contains(&name), "{name} would be written over one day");
         let path = dir.join(name);
         fs::write(&path, content)
             .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))

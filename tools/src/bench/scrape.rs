@@ -55,5 +55,9 @@ fn fetch(host: &str, path: &str) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
+/// File names of what it says before and after the run.
+pub(crate) const BEFORE: &str = "server-metrics-before.txt";
+/// See [`BEFORE`].
+pub(crate) const AFTER: &str = "server-metrics-after.txt";
 const PATIENCE: Duration = Duration::from_secs(3);
 const BYTES_MAX: u64 = 64 << 20;

@@ -3,6 +3,7 @@
 //! `fit` fits the plan to the brokers that were found; `reads` are the loads that send nothing, `backlog` stores what they
 //! read; `account` says afterwards where the messages are. The loads that send are here.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -38,10 +39,12 @@ pub struct Outcome {
     pub brokers: Vec<String>,
     /// Who runs where.
     pub layout: String,
-    /// The broker's process.
-    pub broker_pid: Option<u32>,
+    /// The brokers' processes, as far as they are known.
+    pub processes: Vec<u32>,
     /// The broker runs on this host.
     pub local: bool,
+    /// Where its store is, if it says so and is on this host.
+    pub store: Option<PathBuf>,
     /// When the run began, Unix ms.
     pub started_at_ms: i64,
     /// The flush mode of the brokers, as they say.
@@ -66,17 +69,21 @@ pub(crate) fn run(
     let started_at_ms = crate::time::now_ms();
     let mut stage = Stage::set(load, plan, interrupted.clone())?;
     let local = stage.brokers.iter().all(|broker| fit::is_ours(broker.socket.ip()));
-    let broker_pid =
-        plan.broker_pid.or_else(|| local.then(|| host::process_at(stage.brokers[0].socket.port())).flatten());
-    let plan = &fit::with_levels(fit::off_the_brokers_core(plan, load, broker_pid), &mut stage)?;
-    let layout = fit::layout(plan, broker_pid);
+    let processes = match plan.broker_pid {
+        Some(pid) => vec![pid],
+        None if local => host::processes_at(stage.brokers.iter().map(|broker| broker.socket.port())),
+        None => Vec::new(),
+    };
+    let store = if local { stage.setting("storePathRootDir").map(PathBuf::from) } else { None };
+    let plan = &fit::with_levels(fit::off_the_brokers_cores(plan, load, &processes), &mut stage)?;
+    let layout = fit::layout(plan, &processes);
     told(&layout);
     let flush = stage.flush_mode();
     let mut server_metrics = Vec::new();
     if let Some(url) = &plan.server_metrics {
-        server_metrics.push(("server-metrics-before.txt".to_owned(), scrape::get(url)?));
+        server_metrics.push((scrape::BEFORE.to_owned(), scrape::get(url)?));
     }
-    let mut session = Session { plan, stage: &mut stage, interrupted, broker_pid };
+    let mut session = Session { plan, stage: &mut stage, interrupted, processes: &processes };
     let (crew, verdict) = session.load(each)?;
     let (queues, brokers) =
         (stage.queues.len(), stage.brokers.iter().map(|broker| broker.address.clone()).collect());
@@ -86,7 +93,7 @@ pub(crate) fn run(
     }
     if let Some(url) = &plan.server_metrics {
         match scrape::get(url) {
-            Ok(text) => server_metrics.push(("server-metrics-after.txt".to_owned(), text)),
+            Ok(text) => server_metrics.push((scrape::AFTER.to_owned(), text)),
             Err(failure) => trouble.push(failure.to_string()),
         }
     }
@@ -103,8 +110,9 @@ pub(crate) fn run(
         consumers: consumers(plan, queues),
         brokers,
         layout,
-        broker_pid,
+        processes,
         local,
+        store,
         started_at_ms,
         flush,
         server_metrics,
@@ -119,7 +127,7 @@ struct Session<'a> {
     plan: &'a Plan,
     stage: &'a mut Stage,
     interrupted: &'a AtomicBool,
-    broker_pid: Option<u32>,
+    processes: &'a [u32],
 }
 
 impl Session<'_> {
@@ -143,7 +151,14 @@ impl Session<'_> {
         if crew.failure.is_some() {
             return Ok((crew, None));
         }
-        let stored = self.stored_since(&before, &crew)?;
+        let stored = match self.stored_since(&before, &crew) {
+            Ok(stored) => stored,
+            // What was measured is told all the same.
+            Err(failure) => {
+                crew.failure = Some(format!("counting what was stored: {failure}"));
+                return Ok((crew, None));
+            }
+        };
         if !self.plan.verify {
             crew.faults.extend(stored);
             return Ok((crew, None));
@@ -233,7 +248,7 @@ impl Session<'_> {
         span: Span,
         each: &mut dyn FnMut(&Interval),
     ) -> Result<Crew, Failure> {
-        crew::run(parts, span, self.broker_pid, self.interrupted, each).map_err(cannot_run)
+        crew::run(parts, span, self.processes, self.interrupted, each).map_err(cannot_run)
     }
 
     fn span(&self) -> Span {

@@ -222,8 +222,8 @@ pub struct Cpu {
     pub broker_us_per_request: Option<f64>,
     /// Of the generator, seconds.
     pub generator_seconds: f64,
-    /// The same per message, microseconds; says little while it polls.
-    pub generator_us_per_message: f64,
+    /// The same per message, microseconds; says little while it polls. None without a message.
+    pub generator_us_per_message: Option<f64>,
     /// Of everything else, percent of a core.
     pub others_percent: Option<f64>,
     /// Taken by a hypervisor, seconds.

@@ -38,7 +38,9 @@ pub fn judge(
         add("incomplete", trouble.clone());
     }
     if crew.window.is_zero() || total.requests == 0 && total.received == 0 && !plan.shape.oneway {
-        add("nothing-measured", "nothing was answered in the measured time".to_owned());
+        let early = crew.window.is_zero() && !crew.interrupted && crew.failure.is_none();
+        let hint = if early { ": the load ended in the warm-up (--warmup)" } else { "" };
+        add("nothing-measured", format!("nothing was answered in the measured time{hint}"));
     }
     if total.error_count() as f64 > FAILED_MAX * total.requests as f64 {
         let (count, requests) = (grouped(total.error_count() as f64), grouped(total.requests as f64));

@@ -18,7 +18,10 @@ pub(super) struct Sent {
 pub(super) fn sent(load: &Load, batch: u32, seed: u64) -> Result<Sent, Failure> {
     let limit = BODY_BYTES_MAX / batch as usize;
     let mut bodies = payload::bodies(&load.size, &load.payload, seed, limit).map_err(|what| {
-        usage(what, "a request carries at most 4 MiB of bodies; see --size, --payload and --batch")
+        usage(
+            what,
+            "name files that can be read, and at most 4 MiB of bodies a request: --size, --payload, --batch",
+        )
     })?;
     let mut sys_flag = 0;
     if load.compress {

@@ -84,6 +84,8 @@ pub(super) fn delays(kind: Kind, load: &Load, shares: &Shares) -> Result<Option<
 /// Load before the measured time: long enough for deliveries to have begun.
 pub(super) fn warmup(kind: Kind, delays: Option<Delays>) -> Duration {
     match delays {
+        // What is stored can be popped once: a warm-up would take it away.
+        _ if kind == Kind::Pop => Duration::ZERO,
         Some(delays) if kind == Kind::Delay && delays.most_ms <= LONG_MS => {
             WARMUP.max(Duration::from_millis(delays.most_ms + 2_000))
         }

@@ -5,6 +5,7 @@ use std::path::Path;
 use net::names;
 
 use crate::bench::options::Load;
+use crate::bench::report;
 use crate::bench::scrape;
 use crate::bench::template::MARKS;
 use crate::bench::units::{Arrivals, Rate};
@@ -152,9 +153,9 @@ impl Plan {
 fn check_out(out: Option<&Path>) -> Result<(), Failure> {
     let Some(out) = out else { return Ok(()) };
     let at = out.display();
-    if out.join("summary.json").exists() {
+    if let Some(there) = report::FILES.iter().find(|name| out.join(name).exists()) {
         return Err(usage(
-            format!("--out {at}: a result is there already"),
+            format!("--out {at}: a result is there already ({there})"),
             "choose another directory; nothing is written over",
         ));
     }

@@ -46,6 +46,7 @@ pub fn interval(lines: Lines, interval: &Interval, batch: usize, seconds: f64, n
     let time = time(now_ms);
     let per = |count: u64| (count as f64 / seconds) as u64;
     let failed = interval.error_count();
+    let (unsent, refused) = failures(interval);
     let (most, mean) = (whole_ms(&interval.service), mean_ms(&interval.service));
     match lines {
         Lines::Tx => format!(
@@ -58,11 +59,11 @@ pub fn interval(lines: Lines, interval: &Interval, batch: usize, seconds: f64, n
             interval.checks_again,
         ),
         Lines::TimerProducer => format!(
-            "Send TPS: {}, Max RT: {most}, Average RT: {mean:7.3}, Send Failed: {failed}, Response Failed: 0",
+            "Send TPS: {}, Max RT: {most}, Average RT: {mean:7.3}, Send Failed: {unsent}, Response Failed: {refused}",
             per(interval.acked),
         ),
         Lines::Producer => format!(
-            "Current Time: {time} | Send TPS: {} | Max RT(ms): {most} | Average RT(ms): {mean:7.3} | Send Failed: {failed} | Response Failed: 0",
+            "Current Time: {time} | Send TPS: {} | Max RT(ms): {most} | Average RT(ms): {mean:7.3} | Send Failed: {unsent} | Response Failed: {refused}",
             per(interval.acked)
         ),
         Lines::Batch => format!(
@@ -103,17 +104,27 @@ pub fn interval(lines: Lines, interval: &Interval, batch: usize, seconds: f64, n
     }
 }
 
-/// The line at the end of a producer.
+/// The line at the end, which only `Producer` has.
 #[must_use]
-pub fn complete(total: &Interval, summary: &Summary) -> String {
-    format!(
-        "[Complete] Send Total: {} | Send TPS: {} | Max RT(ms): {} | Average RT(ms): {:7.3} | Send Failed: {} | Response Failed: 0",
-        total.acked + total.error_count(),
-        summary.rates.messages_per_second as u64,
-        whole_ms(&total.service),
-        mean_ms(&total.service),
-        total.error_count()
-    )
+pub fn complete(lines: Lines, total: &Interval, summary: &Summary) -> Option<String> {
+    let (unsent, refused) = failures(total);
+    let line = || {
+        format!(
+            "[Complete] Send Total: {} | Send TPS: {} | Max RT(ms): {} | Average RT(ms): {:7.3} | Send Failed: {unsent} | Response Failed: {refused}",
+            total.acked + unsent,
+            summary.rates.messages_per_second as u64,
+            whole_ms(&total.service),
+            mean_ms(&total.service),
+        )
+    };
+    (lines == Lines::Producer).then(line)
+}
+
+/// Requests that failed on our side of the wire (no answer, connection lost), and those that the broker refused, as
+/// Java's exceptions tell them apart.
+fn failures(interval: &Interval) -> (u64, u64) {
+    let ours = interval.errors.iter().filter(|(code, _)| **code < 0).map(|(_, (count, _))| count).sum();
+    (ours, interval.error_count() - ours)
 }
 
 fn whole_ms(latencies: &Latencies) -> u64 {
@@ -132,7 +143,7 @@ fn time(now_ms: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::recorder::Phase;
+    use crate::bench::recorder::{LOST, Phase, TIMED_OUT};
 
     #[test]
     fn lines_of_transactions_and_timers_are_those_of_rocketmqs_tools() {
@@ -165,21 +176,29 @@ mod tests {
         (one.acked, one.received) = (1600, 500);
         [1_000_000, 3_000_000].into_iter().for_each(|ns| one.service.saturating_record(ns));
         one.error(2, "busy");
+        one.error(TIMED_OUT, "");
+        one.error(LOST, "");
         // A histogram of three digits: 5 ms are 4.999 on average.
         one.born_to_client.saturating_record(5_000_000);
         one.store_to_client.saturating_record(4_000_000);
         let at = 1_795_269_600_123;
         assert_eq!(
             interval(Lines::Producer, &one, 1, 10.0, at),
-            "Current Time: 2026-11-21 14:00:00,123 | Send TPS: 160 | Max RT(ms): 3 | Average RT(ms):   2.000 | Send Failed: 1 | Response Failed: 0"
+            "Current Time: 2026-11-21 14:00:00,123 | Send TPS: 160 | Max RT(ms): 3 | Average RT(ms):   2.000 | Send Failed: 2 | Response Failed: 1"
         );
         assert_eq!(
             interval(Lines::Batch, &one, 16, 10.0, at),
-            "Current Time: 2026-11-21 14:00:00,123 | Send TPS: 10 | Send MPS: 160 | Max RT(ms): 3 | Average RT(ms):   2.000 | Average Message RT(ms):   0.125 | Send Failed: 1 | Send Message Failed: 16"
+            "Current Time: 2026-11-21 14:00:00,123 | Send TPS: 10 | Send MPS: 160 | Max RT(ms): 3 | Average RT(ms):   2.000 | Average Message RT(ms):   0.125 | Send Failed: 3 | Send Message Failed: 48"
         );
         assert_eq!(
             interval(Lines::Consumer, &one, 1, 10.0, at),
-            "Current Time: 2026-11-21 14:00:00,123 | Consume TPS: 50 | AVG(B2C) RT(ms):   4.999 | AVG(S2C) RT(ms):   4.001 | MAX(B2C) RT(ms): 5 | MAX(S2C) RT(ms): 4 | Consume Fail: 1"
+            "Current Time: 2026-11-21 14:00:00,123 | Consume TPS: 50 | AVG(B2C) RT(ms):   4.999 | AVG(S2C) RT(ms):   4.001 | MAX(B2C) RT(ms): 5 | MAX(S2C) RT(ms): 4 | Consume Fail: 3"
         );
+        let summary = crate::bench::report::tests::summary("produce", 1.0);
+        assert_eq!(
+            complete(Lines::Producer, &one, &summary).unwrap(),
+            "[Complete] Send Total: 1602 | Send TPS: 4000 | Max RT(ms): 3 | Average RT(ms):   2.000 | Send Failed: 2 | Response Failed: 1"
+        );
+        assert_eq!(complete(Lines::Batch, &one, &summary), None);
     }
 }

@@ -48,7 +48,7 @@ impl Session<'_> {
             crew::add_consumers(&mut parts, &plan, readers, &self.stage.brokers, &readings);
         }
         // An impatient user has ended the load; the account is still wanted, and a second Ctrl-C ends that too.
-        crew::run(parts, beside_the_load(&plan), None, &AtomicBool::new(false), &mut |_| {})
+        crew::run(parts, beside_the_load(&plan), &[], &AtomicBool::new(false), &mut |_| {})
             .map_err(cannot_run)
     }
 }

@@ -10,11 +10,11 @@ use crate::bench::stage::Stage;
 use crate::bench::units;
 use crate::failure::Failure;
 
-/// One thread on the last core that is not the broker's, unless cores were named.
-pub(super) fn off_the_brokers_core(plan: &Plan, load: &Load, broker: Option<u32>) -> Plan {
+/// One thread on the last core that is no broker's, unless cores were named.
+pub(super) fn off_the_brokers_cores(plan: &Plan, load: &Load, brokers: &[u32]) -> Plan {
     let mut plan = plan.clone();
-    if let (None, Some(pid)) = (&load.cpus, broker) {
-        let theirs = host::cores_of(pid);
+    if load.cpus.is_none() && !brokers.is_empty() {
+        let theirs = cores_of(brokers);
         let usable = rt::real::cpus::usable().unwrap_or_default();
         if let Some(free) = usable.iter().rev().find(|cpu| !theirs.contains(cpu)) {
             plan.cpus = vec![Some(*free)];
@@ -40,17 +40,27 @@ pub(super) fn with_levels(plan: Plan, stage: &mut Stage) -> Result<Plan, Failure
 }
 
 /// Who runs where, for people.
-pub(super) fn layout(plan: &Plan, broker: Option<u32>) -> String {
+pub(super) fn layout(plan: &Plan, brokers: &[u32]) -> String {
     let cores: Vec<String> =
         plan.cpus.iter().map(|cpu| cpu.map_or("any".to_owned(), |cpu| cpu.to_string())).collect();
     let threads = if cores.len() == 1 { "1 thread".to_owned() } else { format!("{} threads", cores.len()) };
     let generator = format!("generator {threads} on core {}", cores.join(","));
-    let Some(pid) = broker else { return generator };
-    let theirs = host::cores_of(pid);
+    if brokers.is_empty() {
+        return generator;
+    }
+    let theirs = cores_of(brokers);
     let shared = plan.cpus.iter().flatten().any(|cpu| theirs.contains(cpu));
     let note = if shared { " (the generator's too: figures will suffer)" } else { "" };
     let theirs: Vec<String> = theirs.iter().map(usize::to_string).collect();
-    format!("{generator}; broker pid {pid} on core {}{note}", theirs.join(","))
+    let pids: Vec<String> = brokers.iter().map(u32::to_string).collect();
+    format!("{generator}; broker pid {} on core {}{note}", pids.join(","), theirs.join(","))
+}
+
+fn cores_of(brokers: &[u32]) -> Vec<usize> {
+    let mut all: Vec<usize> = brokers.iter().flat_map(|pid| host::cores_of(*pid)).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 /// The address is one of this host's.

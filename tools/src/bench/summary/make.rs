@@ -1,5 +1,7 @@
 //! From what a run gave to its [`Summary`].
 
+use std::time::Duration;
+
 use crate::bench::host;
 use crate::bench::plan::{Kind, Plan};
 use crate::bench::recorder::{Interval, Kept, LOST, Latencies, Phase, TIMED_OUT};
@@ -35,7 +37,8 @@ impl Summary {
         if outcome.crew.outages.lost > 0 {
             remarks.push(OUTAGE.to_owned());
         }
-        let place = plan.out.clone().unwrap_or_else(|| ".".into());
+        let store = outcome.store.clone().filter(|store| store.exists());
+        let place = store.or_else(|| plan.out.clone()).unwrap_or_else(|| ".".into());
         let mut summary = Self {
             schema: SCHEMA.to_owned(),
             kind: plan.kind.name().to_owned(),
@@ -193,13 +196,14 @@ fn cpu(outcome: &Outcome, total: &Interval, plan: &Plan) -> Cpu {
     } else {
         total.requests - total.pulls.min(total.requests)
     };
-    let per = |count: u64| usage.broker.map(|cpu| cpu.as_secs_f64() * 1e6 / count.max(1) as f64);
+    let share = |cpu: Duration, count: u64| (count > 0).then(|| cpu.as_secs_f64() * 1e6 / count as f64);
+    let per = |count: u64| share(usage.broker?, count);
     Cpu {
         broker_seconds: usage.broker.map(|cpu| cpu.as_secs_f64()),
         broker_us_per_message: per(messages),
         broker_us_per_request: per(requests),
         generator_seconds: usage.own.as_secs_f64(),
-        generator_us_per_message: usage.own.as_secs_f64() * 1e6 / messages.max(1) as f64,
+        generator_us_per_message: share(usage.own, messages),
         others_percent: validity::others_percent(outcome),
         steal_seconds: usage.steal.as_secs_f64(),
         throttled: usage.throttled,
