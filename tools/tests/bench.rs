@@ -89,6 +89,9 @@ fn every_scenario_runs_in_a_small_size_and_leaves_nothing_behind() {
     let consume = node.measured(&small(&["consume", "--backlog=200", "--consumers=6"]));
     assert!(consume["rates"]["received"].as_u64().unwrap() > 200);
 
+    let pop = node.measured(&["pop", "--backlog=50", "--consumers=2"]);
+    assert!(pop["rates"]["acknowledged"].as_u64().unwrap() >= 400, "none is lost to a warm-up: {pop}");
+
     let oneway = node.measured(&small(&["produce", "--oneway", "--rate=500/s", "--spin=off"]));
     assert_eq!(oneway["rates"]["acknowledged"], 0);
     let odd = [
@@ -155,6 +158,22 @@ fn out_writes_every_file_and_compare_reads_them() {
     assert_eq!(twice.code, Some(2));
     assert!(twice.err.contains("a result is there already"), "{}", twice.err);
 
+    // Whatever is called as one of our files stays as it is.
+    std::fs::create_dir(node.place.dir.join("theirs")).unwrap();
+    let page = node.place.write("theirs/report.html", "theirs");
+    let theirs = node.run(&small(&["produce", "--out", "theirs"]));
+    assert_eq!(theirs.code, Some(2));
+    assert!(theirs.err.contains("--out theirs: a result is there already (report.html)"), "{}", theirs.err);
+    for over in ["theirs", "a"] {
+        let compared = node.place.run(&["bench", "compare", "a", "b", "--out", over]);
+        assert_eq!(compared.code, Some(2), "{}", compared.out);
+        assert!(compared.err.contains("report.html is there already"), "{}", compared.err);
+    }
+    assert_eq!(std::fs::read_to_string(page).unwrap(), "theirs");
+    let no_place = node.place.run(&["bench", "compare", "a", "b", "--out", "/proc/nowhere"]);
+    assert_eq!(no_place.code, Some(1));
+    assert!(no_place.err.contains("/proc/nowhere/report.html: "), "{}", no_place.err);
+
     let compared = node.place.run(&["bench", "compare", "a", "b", "--out", "both"]);
     assert_eq!(compared.code, Some(0), "{}", compared.err);
     assert!(compared.out.contains("p99 ms") && compared.out.contains("no verdict"), "{}", compared.out);
@@ -178,7 +197,7 @@ fn find_max_and_replay_end_with_an_answer() {
     let node = Node::new("bench-search");
     let quick = [
         "find-max",
-        "--from=200/s",
+        "--from=5000/s",
         "--duration=200ms",
         "--warmup=50ms",
         "--times=2",
@@ -188,13 +207,103 @@ fn find_max_and_replay_end_with_an_answer() {
         "--format=json",
     ];
     let found = node.run(&quick);
-    // A host too busy even for 200/s is an answer as well.
+    // A host too busy even for the first rate is an answer as well.
     assert!(matches!(found.code, Some(0 | 1)), "{}\n{}", found.out, found.err);
     let found: Value = serde_json::from_str(&found.out).unwrap();
     assert_eq!(found["rates"].as_array().unwrap().len(), 2);
     node.place.write("w.yaml", "name: small\ntopics: 1\npartitionsPerTopic: 2\nmessageSize: 100\nproducerRate: 500\ntestDurationMinutes: 0.01\nwarmupDurationMinutes: 0.001\n");
     let replayed = node.measured(&["replay", "w.yaml", "--spin=off"]);
     assert_eq!((&replayed["kind"], &replayed["tags"]["workload"]), (&"e2e".into(), &"small".into()));
+    // As in OMB's tree: a file of bodies is named from its root, workloads lie in a directory of it.
+    for dir in ["omb/workloads", "omb/payload"] {
+        std::fs::create_dir_all(node.place.dir.join(dir)).unwrap();
+    }
+    node.place.write("omb/payload/300b.data", &"x".repeat(300));
+    let workload = "payloadFile: \"payload/300b.data\"\nproducerRate: 500\ntestDurationMinutes: 0.005\nwarmupDurationMinutes: 0\n";
+    node.place.write("omb/workloads/w.yaml", workload);
+    let replayed = node.measured(&["replay", "omb/workloads/w.yaml", "--spin=off"]);
+    assert_eq!(replayed["parameters"]["body_bytes"], 300.0);
+    node.place.write("omb/workloads/w.yaml", &workload.replace("300b", "301b"));
+    let missing = node.run(&["replay", "omb/workloads/w.yaml"]);
+    assert_eq!(missing.code, Some(2));
+    assert!(missing.err.contains("payloadFile payload/301b.data is not there"), "{}", missing.err);
+}
+
+#[test]
+fn a_search_that_is_cut_short_tells_what_it_tried() {
+    let node = Node::new("bench-cut");
+    let search = |end: &dyn Fn(u32)| {
+        let mut command = node.command(&[
+            "find-max",
+            "--from=5000/s",
+            "--duration=200ms",
+            "--warmup=50ms",
+            "--times=1000",
+            "--precision=100",
+            "--spin=off",
+            "--reconnect=50ms",
+            "--format=json",
+        ]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        lines.find(|line| line.starts_with("search 1: ")).unwrap();
+        end(child.id());
+        let errors: Vec<String> = lines.collect();
+        let mut out = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+        let found: Value = serde_json::from_str(&out).unwrap();
+        assert!(!found["steps"].as_array().unwrap().is_empty(), "{found}");
+        (child.wait().unwrap().code(), found, errors.join("\n"))
+    };
+    let (code, found, _) = search(&interrupt);
+    // Without a search that came to its end there is no answer, and no failure either.
+    let expected = if found["median"].is_null() { 130 } else { i32::from(found["median"] == 0.0) };
+    assert_eq!(
+        (code, &found["interrupted"], &found["failure"]),
+        (Some(expected), &true.into(), &Value::Null)
+    );
+    assert_eq!(node.topics(), "");
+    let (code, found, errors) = search(&|_| node.server.signal(rustix::process::Signal::KILL));
+    assert_eq!((code, &found["interrupted"]), (Some(1), &false.into()), "{errors}");
+    let failure = found["failure"].as_str().unwrap();
+    assert!(failure.contains("connection lost") || failure.contains("no answer"), "{failure}");
+    assert!(errors.contains(failure), "{errors}");
+}
+
+#[test]
+fn several_topics_that_are_there_all_get_load() {
+    let node = Node::new("bench-many");
+    for topic in ["Many-0", "Many-1"] {
+        let create =
+            node.place.run(&["admin", "topic", "create", topic, "--queues", "2", "-n", &node.namesrv]);
+        assert_eq!(create.code, Some(0), "{}", create.err);
+    }
+    let stored = |topic: &str| -> i64 {
+        let status =
+            node.place.run(&["admin", "topic", "status", topic, "--output", "json", "-n", &node.namesrv]);
+        let queues: Value = serde_json::from_str(&status.out).unwrap();
+        queues.as_array().unwrap().iter().map(|queue| queue["messages"].as_i64().unwrap()).sum()
+    };
+    let many = ["produce", "--topic=Many", "--topic-exists", "--messages=80", "--warmup=0s", "--verify"];
+    let run = node.measured(&[&many[..], &["--topics=2", "--cluster=DefaultCluster"]].concat());
+    assert_eq!((&run["parameters"]["queues"], &run["verify"]["received"]), (&8.into(), &80.into()), "{run}");
+    assert_eq!((stored("Many-0"), stored("Many-1")), (40, 40));
+    let refused = |more: &[&str]| {
+        let run = node.run(&[&many[..], more].concat());
+        assert_eq!(run.code, Some(1), "{}", run.out);
+        run.err
+    };
+    let missing = refused(&["--topics=3"]);
+    assert!(missing.contains("no broker serves topic Many-2"), "{missing}");
+    let elsewhere = refused(&["--topics=2", "--cluster=Elsewhere"]);
+    assert!(elsewhere.contains("no broker of cluster Elsewhere has topic Many-0"), "{elsewhere}");
+    let direct = |topics: &str| {
+        let all = [&["bench"][..], &many, &["--broker", &node.broker, topics, "--format=json"]].concat();
+        node.place.run(&all)
+    };
+    let run: Value = serde_json::from_str(&direct("--topics=2").out).unwrap();
+    assert_eq!((&run["parameters"]["queues"], &run["verify"]["lost"]), (&4.into(), &0.into()));
+    assert!(direct("--topics=3").err.contains("no broker serves topic Many-2"));
 }
 
 #[test]
@@ -230,6 +339,7 @@ fn rocketmqs_tools_print_their_lines_and_our_percentiles_after_them() {
     let mut said = String::new();
     batch.stdout.take().unwrap().read_to_string(&mut said).unwrap();
     assert!(said.contains("| Send MPS: ") && said.contains("result "), "{said}");
+    assert!(!said.contains("[Complete]"), "only Java's Producer says it: {said}");
     batch.wait().unwrap();
 }
 
@@ -288,6 +398,10 @@ fn refusals_are_counted_by_code_and_make_a_run_invalid() {
         (&"MESSAGE_ILLEGAL".into(), &0.into())
     );
     assert_eq!(all["valid"], false);
+    let cpu = &all["cpu"];
+    for each in ["broker_us_per_message", "generator_us_per_message"] {
+        assert_eq!(cpu[each], Value::Null, "there was no message: {cpu}");
+    }
     let reasons = all["reasons"].as_array().unwrap();
     assert!(reasons.iter().any(|reason| reason["code"] == "errors"), "{all}");
     let count = |part: &str, name: &str| match part {
@@ -500,6 +614,7 @@ fn what_makes_no_sense_is_refused_before_anybody_is_called() {
         &["produce", "--tag", "x"],
         &["produce", "--broker", "nowhere"],
         &["produce", "--broker", "a:1", "-n", "b:1"],
+        &["produce", "--broker", "a:1", "--cluster", "c"],
         &["produce", "--server-metrics", "http://h/"],
         &["produce", "--server-metrics", "ftp://h/", "--out", "o"],
         &["produce", "--rmq-format", "--format", "json"],
@@ -518,6 +633,9 @@ fn what_makes_no_sense_is_refused_before_anybody_is_called() {
         &["find-max", "--times", "0"],
         &["find-max", "--precision", "0"],
         &["find-max", "--out", "o"],
+        &["find-max", "--format", "csv"],
+        &["find-max", "--rmq-format"],
+        &["find-max", "--from", "100/s", "--duration", "2s"],
         &["compare", "one"],
         &["compare", "nowhere", "either"],
         &["replay", "nowhere.yaml"],
