@@ -1,14 +1,95 @@
-//! What one [`Connection`] decides for itself: whether to read, whether its time is over, what memory it keeps.
+//! One [`Connection`]: what is known of it, and what it decides for itself: whether to read, whether its time is over, what
+//! memory it keeps.
 
 use std::net::SocketAddr;
 
-use rt::{ConnId, Mono, Transport};
+use rt::{ConnId, Mono, Outbox, Transport};
 
-use super::{Connection, ConnectionLimits, Ending, Phase};
+use super::{ConnectionLimits, Ending};
 use crate::frame::FrameDecoder;
 use crate::header::HeaderMemory;
 
+/// One connection.
+#[derive(Debug)]
+pub struct Connection<T> {
+    pub(super) id: ConnId,
+    pub(super) peer: SocketAddr,
+    pub(super) phase: Phase,
+    pub(super) dialled: bool,
+    /// Lent out while bytes are being decoded, as is what its headers look like.
+    pub(super) decoder: Option<FrameDecoder>,
+    pub(super) headers: HeaderMemory,
+    pub(super) filling: Outbox,
+    /// Bytes of the send in flight; 0 if there is none.
+    pub(super) sending: usize,
+    pub(super) dirty: bool,
+    pub(super) reading: bool,
+    /// The decoder holds complete frames behind a stop.
+    pub(super) backlog: bool,
+    pub(super) close_when_sent: bool,
+    /// The owner wants nothing from it for now.
+    pub(super) stalled: bool,
+    pub(super) held: Held,
+    /// Last time bytes moved in either direction.
+    pub(super) moved: Mono,
+    /// Since when the frame in progress (or the first byte) is awaited.
+    pub(super) frame_since: Option<Mono>,
+    /// A frame is begun and not complete.
+    pub(super) in_frame: bool,
+    /// Since when output is over its limit without a send having completed.
+    pub(super) stuck_since: Option<Mono>,
+    pub(super) state: T,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Dialled by us, not up yet.
+    Connecting,
+    /// Frames flow.
+    Open,
+    /// We closed it; the transport has not confirmed yet.
+    Closing,
+}
+
+/// Requests taken from a connection and not yet answered.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Held {
+    pub(super) requests: u32,
+    pub(super) bytes: usize,
+}
+
 impl<T> Connection<T> {
+    pub(super) fn new(
+        id: ConnId,
+        peer: SocketAddr,
+        phase: Phase,
+        limits: &ConnectionLimits,
+        now: Mono,
+        state: T,
+    ) -> Self {
+        Self {
+            id,
+            peer,
+            phase,
+            dialled: phase == Phase::Connecting,
+            decoder: Some(FrameDecoder::new(limits.frame)),
+            headers: HeaderMemory::default(),
+            filling: Outbox::default(),
+            sending: 0,
+            dirty: false,
+            reading: true,
+            backlog: false,
+            close_when_sent: false,
+            stalled: false,
+            held: Held::default(),
+            moved: now,
+            in_frame: false,
+            frame_since: (phase == Phase::Open).then_some(now),
+            stuck_since: None,
+            state,
+        }
+    }
+
     /// Its id.
     #[must_use]
     pub fn id(&self) -> ConnId {

@@ -1,9 +1,10 @@
 use std::cell::RefCell;
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use proptest::prelude::*;
-use rt::ListenerId;
+use rt::{ListenerId, Mono, Outbox, Transport};
 
 use super::*;
 use crate::frame::{Codec, Frame, FrameLimits, encode};
