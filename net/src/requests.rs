@@ -6,6 +6,7 @@
 //!
 //! `key or value` is the value of an absent key. Absent and empty are the same for everything but required texts.
 
+mod answers;
 mod table;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use crate::fields::{self, Decode, Ext, Field, FieldError, FieldSink, Fields, Key
 use crate::header::Header;
 use crate::names::AUTO_CREATE_TOPIC;
 
+pub use answers::*;
 pub use table::*;
 
 /// One line of the table, for tools, metrics and PROTOCOL.md.
@@ -203,8 +205,9 @@ macro_rules! row_header {
     };
 }
 
+/// All rows: their structs, codes, and [`Request`]. Called by the last family of `table.rs`.
 macro_rules! requests {
-    ($(
+    ([] $(
         $(#[$doc:meta])*
         $number:literal $code:ident $name:ident $(<$lt:lifetime>)? $class:ident $direction:literal
         { $($body:tt)* } => $reply:ident;
