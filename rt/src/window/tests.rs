@@ -1,5 +1,7 @@
 use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use proptest::prelude::*;
 
