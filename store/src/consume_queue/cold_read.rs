@@ -1,17 +1,46 @@
 //! Entries of pages that have left memory.
 
+use std::future::Future;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use rt::{BLOCK, Class, Env, SharedSlice};
 
 use super::state::State;
-use super::{
-    ConsumeQueues, Entries, Entry, PAGE_ENTRIES, QueueError, QueueOffset, QueueRef, Shared, Stop,
-};
+use super::{ConsumeQueues, Entry, PAGE, QueueError, Shared, Stop};
+use crate::offset::{QueueOffset, QueueRef};
 use crate::queue_log::page::{ENTRIES, PageHeader};
 
-const PAGE: u64 = PAGE_ENTRIES as u64;
+/// Entries read by [`ConsumeQueues::read_cold`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Entries {
+    /// In queue order, with their offsets.
+    pub entries: Vec<(QueueOffset, Entry)>,
+    /// Where to go on: everything from the start of the read up to here was returned or does not exist.
+    pub next: QueueOffset,
+}
+
+impl<E: Env> ConsumeQueues<E> {
+    /// Reads up to `count` entries at and behind `from` from memory and disk. May return fewer; `next` of the result
+    /// is where to go on. A `from` outside the queue is moved to its nearer end. Cancelling is safe.
+    ///
+    /// # Errors
+    /// [`QueueError::Corrupt`] names the damaged page; [`QueueError::Io`] and [`QueueError::Deleted`].
+    pub fn read_cold(
+        &self,
+        queue: QueueRef,
+        from: QueueOffset,
+        count: usize,
+    ) -> impl Future<Output = Result<Entries, QueueError>> + use<E> {
+        read(self.shared.clone(), queue.0, from.get(), count)
+    }
+
+    /// Reads `queue` from `from` on.
+    #[must_use]
+    pub fn entry_reader(&self, queue: QueueRef, from: QueueOffset) -> EntryReader<E> {
+        EntryReader { shared: self.shared.clone(), handle: queue.0, next: from }
+    }
+}
 
 /// The pages that readers stand on: each is read again for a few pulls in a row, and hardly ever later.
 #[derive(Debug, Default)]
@@ -53,14 +82,6 @@ pub struct EntryReader<E: Env> {
     shared: Rc<Shared<E>>,
     handle: u32,
     next: QueueOffset,
-}
-
-impl<E: Env> ConsumeQueues<E> {
-    /// Reads `queue` from `from` on.
-    #[must_use]
-    pub fn entry_reader(&self, queue: QueueRef, from: QueueOffset) -> EntryReader<E> {
-        EntryReader { shared: self.shared.clone(), handle: queue.0, next: from }
-    }
 }
 
 impl<E: Env> EntryReader<E> {
@@ -195,8 +216,13 @@ mod tests {
                 assert_eq!(machine.disk().statistics().reads, before + pages, "read {read}");
             }
             machine.env().sleep(std::time::Duration::from_secs(1)).await;
-            let rule =
-                FaultRule { kind: OpKind::Read, path_contains: "", after: 0, repeat: Repeat::Forever, errno: 5 };
+            let rule = FaultRule {
+                kind: OpKind::Read,
+                path_contains: "",
+                after: 0,
+                repeat: Repeat::Forever,
+                errno: 5,
+            };
             machine.disk().inject(rule);
             let rest = 3 * PAGE - 207;
             assert_eq!(reader.read(rest as usize).await.unwrap().entries.len() as u64, rest);

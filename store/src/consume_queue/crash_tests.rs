@@ -7,6 +7,7 @@ use rt::sim::{Corruption, Crash, FaultRule, OpKind, Repeat, SimDisk, SimEnv, Sim
 
 use super::*;
 use crate::Boundary;
+use crate::queue_log::files::SEGMENT_PAGES;
 
 const SEGMENT: u64 = 64 << 10;
 

@@ -9,10 +9,8 @@ use rt::{Class, Env};
 
 use super::cold_read::{self, Wanted};
 use super::state::State;
-use super::{Entry, PAGE_ENTRIES, Shared};
+use super::{Entry, PAGE, Shared};
 use crate::queue_log::page::{ENTRIES, PageHeader};
-
-const PAGE: u64 = PAGE_ENTRIES as u64;
 
 #[derive(Debug, Default)]
 pub(super) struct Expiry {

@@ -3,10 +3,8 @@
 //! A checkpoint holds what has changed since the last one: a queue costs something only when it got messages.
 
 use super::state::State;
-use super::{Entry, PAGE_ENTRIES};
+use super::{Entry, PAGE, PAGE_ENTRIES};
 use crate::queue_log::PageRef;
-
-const PAGE: u64 = PAGE_ENTRIES as u64;
 
 /// One statement of a checkpoint.
 ///

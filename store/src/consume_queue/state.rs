@@ -2,11 +2,10 @@
 //! facts ("this page has left memory") to the tasks around it.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::ops::ControlFlow;
 
 use super::names::{Names, QueueName};
 use super::tails::{Slot, Tails};
-use super::{Ahead, Entry, PAGE_ENTRIES, Reach, Stop};
+use super::{Entry, PAGE, PAGE_ENTRIES};
 use crate::offset::PhysicalOffset;
 use crate::queue_log::files::SEGMENT_PAGES;
 use crate::queue_log::page::PageHeader;
@@ -28,7 +27,7 @@ pub(super) struct State {
     /// Pages in use, by segment of the queue log.
     pub(super) live: BTreeMap<u64, u32>,
     /// Records of a topic below this position belong to a topic of that name that was deleted.
-    graves: BTreeMap<u32, u64>,
+    pub(super) graves: BTreeMap<u32, u64>,
     /// Bytes of entries added since the last checkpoint.
     pub(super) dirty_bytes: u64,
     /// Numbers below are taken; a number is never given to two queues.
@@ -68,7 +67,6 @@ pub(super) struct Queue {
 
 const _: () = assert!(size_of::<Queue>() <= 128, "performance.md 3: at most 128 B a queue");
 const _: () = assert!(PAGE_ENTRIES <= u8::MAX as usize);
-const PAGE: u64 = PAGE_ENTRIES as u64;
 /// Pages of a queue that is likely to get many more.
 const BUSY_PAGES: usize = 4;
 
@@ -233,134 +231,8 @@ impl State {
         debug_assert!(queue.tail == 0 || queue.tail_first() / PAGE == queue.next / PAGE);
     }
 
-    /// Hands the entries at and behind `from` to `visit`, as far as they are in memory.
-    pub(super) fn read(
-        &self,
-        handle: u32,
-        from: u64,
-        mut visit: impl FnMut(u64, Entry, Ahead<'_>) -> ControlFlow<()>,
-    ) -> Reach {
-        let queue = &self.queues[handle as usize];
-        let mut at = from.max(queue.min);
-        loop {
-            if at >= queue.next {
-                return Reach::new(at.min(queue.next).max(queue.min), Stop::End);
-            }
-            let page = at / PAGE;
-            let (first, bytes) = if page == queue.next / PAGE {
-                at = at.max(queue.tail_first());
-                (queue.tail_first(), &self.tails.bytes(queue.slot)[..usize::from(queue.tail) * Entry::LEN])
-            } else {
-                debug_assert!(page >= queue.first_page(), "the first readable offset lies in a known page");
-                match queue.pages[(page - queue.first_page()) as usize].location() {
-                    None => {
-                        at = (page + 1) * PAGE;
-                        continue;
-                    }
-                    Some(location) => match self.recent.entries(location) {
-                        Some(bytes) => (page * PAGE, bytes),
-                        None => return Reach::new(at, Stop::Cold),
-                    },
-                }
-            };
-            let (entries, _) = bytes.as_chunks::<{ Entry::LEN }>();
-            let mut rest = entries[(at - first) as usize..].iter();
-            while let Some(entry) = rest.next() {
-                let entry = Entry::decode(entry);
-                if !entry.is_hole() && visit(at, entry, Ahead(rest.as_slice())).is_break() {
-                    return Reach::new(at, Stop::Visitor);
-                }
-                at += 1;
-            }
-        }
-    }
-
-    /// The first offset whose record does not end at or below `limit`; entries behind the flushed log are in memory.
-    /// A hole that was pushed counts as the end of the record before it, so that ends never decrease.
-    pub(super) fn end_below(&self, handle: u32, limit: u64) -> u64 {
-        let queue = &self.queues[handle as usize];
-        if queue.end_at <= limit {
-            return queue.next;
-        }
-        let within = |bytes: &[u8]| {
-            let (entries, _) = bytes.as_chunks::<{ Entry::LEN }>();
-            entries.partition_point(|entry| Entry::decode(entry).end() <= limit) as u64
-        };
-        let tail = within(&self.tails.bytes(queue.slot)[..usize::from(queue.tail) * Entry::LEN]);
-        if tail > 0 || queue.pages.is_empty() {
-            return (queue.tail_first() + tail).max(queue.min);
-        }
-        for (index, page) in queue.pages.iter().enumerate().rev() {
-            let first = (queue.first_page() + index as u64) * PAGE;
-            let Some(location) = page.location() else { continue };
-            let Some(bytes) = self.recent.entries(location) else { return (first + PAGE).max(queue.min) };
-            let (entries, _) = bytes.as_chunks::<{ Entry::LEN }>();
-            let leading = entries.partition_point(|entry| Entry::decode(entry) == Entry::HOLE) as u64;
-            let count = within(bytes);
-            if count > leading {
-                return (first + count).max(queue.min);
-            }
-        }
-        queue.min
-    }
-
-    /// Deletes the queues of `topic` that were born before `below`; records before it are no longer its own.
-    pub(super) fn bury(&mut self, topic: &str, below: u64) -> usize {
-        let topic = self.names.topic_or_new(topic);
-        let grave = self.graves.entry(topic).or_default();
-        *grave = below.max(*grave);
-        let born_before = |&handle: &u32| self.queues[handle as usize].born_at < below;
-        let handles: Vec<u32> = self.names.queues_of(topic).iter().copied().filter(born_before).collect();
-        for &handle in &handles {
-            self.remove(handle);
-        }
-        handles.len()
-    }
-
-    /// Deletes one queue. Its handle reads as empty from now on.
-    pub(super) fn remove(&mut self, handle: u32) {
-        let queues = &self.queues;
-        self.names.remove(queues[handle as usize].name, handle, |handle| queues[handle as usize].name);
-        let queue = &mut self.queues[handle as usize];
-        queue.min = queue.next;
-        queue.deleted = true;
-        self.tails.free(queue.slot);
-        queue.slot = Slot::EMPTY;
-        queue.tail = 0;
-        if queue.recorded {
-            self.removed.push(queue.number);
-        }
-        for page in std::mem::take(&mut queue.pages) {
-            self.release(page);
-        }
-    }
-
-    /// Makes `min` the first readable offset, if it is behind the present one, and drops what only lay before it.
-    pub(super) fn raise_min(&mut self, handle: u32, min: u64) {
-        let queue = &mut self.queues[handle as usize];
-        assert!(min <= queue.next);
-        if min <= queue.min {
-            return;
-        }
-        queue.min = min;
-        if min == queue.next && queue.tail > 0 {
-            self.tails.free(queue.slot);
-            queue.slot = Slot::EMPTY;
-            queue.tail = 0;
-        }
-        loop {
-            let queue = &mut self.queues[handle as usize];
-            if queue.first_page() >= min / PAGE {
-                break;
-            }
-            let Some(page) = queue.pages.pop_front() else { break };
-            self.release(page);
-        }
-        self.mark(handle);
-    }
-
     /// Makes sure that the next checkpoint looks at the queue.
-    fn mark(&mut self, handle: u32) {
+    pub(super) fn mark(&mut self, handle: u32) {
         let queue = &mut self.queues[handle as usize];
         if !queue.dirty {
             queue.dirty = true;
@@ -368,98 +240,10 @@ impl State {
         }
     }
 
-    /// A page is no longer in use.
-    pub(super) fn release(&mut self, page: PageRef) {
-        if let Some(location) = page.location()
-            && let Some(live) = self.live.get_mut(&(location / SEGMENT_PAGES))
-        {
-            *live -= 1;
-        }
-    }
-
     /// The handle of the queue that the disk calls `number`.
     pub(super) fn handle_of(&self, number: u32) -> Option<u32> {
         let index = self.queues.binary_search_by_key(&number, |queue| queue.number).ok()?;
         (!self.queues[index].deleted).then_some(index as u32)
-    }
-
-    /// Takes in page references from a checkpoint; what the tail held is in them.
-    pub(super) fn restore_pages(
-        &mut self,
-        handle: u32,
-        first_page: u64,
-        references: &[[u8; 8]],
-    ) -> Option<()> {
-        if first_page > self.queues[handle as usize].next / PAGE {
-            self.restart_at(handle, first_page * PAGE);
-        }
-        let queue = &mut self.queues[handle as usize];
-        if queue.next / PAGE != first_page {
-            return None;
-        }
-        self.tails.free(queue.slot);
-        queue.slot = Slot::EMPTY;
-        queue.tail = 0;
-        queue.pages.extend(references.iter().map(|bytes| PageRef::from_bytes(*bytes)));
-        queue.next = (first_page + references.len() as u64) * PAGE;
-        Some(())
-    }
-
-    /// Takes in entries of the open page from a checkpoint.
-    pub(super) fn restore_tail(
-        &mut self,
-        handle: u32,
-        first: u64,
-        entries: &[[u8; Entry::LEN]],
-    ) -> Option<()> {
-        if first / PAGE > self.queues[handle as usize].next / PAGE {
-            self.restart_at(handle, first);
-        }
-        if first < self.queues[handle as usize].next || first % PAGE + entries.len() as u64 >= PAGE {
-            return None;
-        }
-        self.skip_to(handle, first);
-        for entry in entries {
-            self.push(handle, Entry::decode(entry));
-        }
-        Some(())
-    }
-
-    /// Forgets what lies before `next`: the pages between have come and gone since the checkpoint before.
-    fn restart_at(&mut self, handle: u32, next: u64) {
-        let queue = &mut self.queues[handle as usize];
-        self.tails.free(queue.slot);
-        queue.slot = Slot::EMPTY;
-        queue.tail = 0;
-        queue.pages.clear();
-        queue.min = next;
-        queue.next = next;
-    }
-
-    /// Takes in a new place of a page from a checkpoint.
-    pub(super) fn restore_moved(&mut self, handle: u32, page: u64, reference: PageRef) {
-        let queue = &mut self.queues[handle as usize];
-        if let Some(index) = page.checked_sub(queue.first_page())
-            && let Some(known) = queue.pages.get_mut(index as usize)
-        {
-            *known = reference;
-        }
-    }
-
-    /// Everything there is came from checkpoints, the last of which knew of queue numbers below `next_number`.
-    pub(super) fn restored(&mut self, next_number: u32) {
-        self.next_number = self.next_number.max(next_number);
-        self.dirty.clear();
-        self.removed.clear();
-        self.dirty_bytes = 0;
-        self.live.clear();
-        for queue in &mut self.queues {
-            queue.dirty = false;
-            queue.saved = queue.next;
-            for location in queue.pages.iter().filter_map(|page| page.location()) {
-                *self.live.entry(location / SEGMENT_PAGES).or_default() += 1;
-            }
-        }
     }
 
     /// Bytes allocated: queues with their tails, page lists and names; recent pages.

@@ -1,8 +1,10 @@
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::queue_log::RecentPages;
 
 fn state(memory_bytes: usize) -> State {
     State::new(7, 1 << 16, RecentPages::new(0, memory_bytes))
