@@ -12,6 +12,7 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use net::pop::origin_topic;
 use rt::{Env, Now};
 use store::PhysicalOffset;
 use store::tables::TablesError;
@@ -22,7 +23,6 @@ use crate::timers::Timer;
 mod checkpoints;
 mod modes;
 mod order;
-mod receipt;
 mod recode;
 mod revive;
 mod saved;
@@ -33,7 +33,6 @@ mod wish;
 pub(crate) use checkpoints::{Checkpoint, CheckpointId, MESSAGES_MAX, Messages, PopQueueId};
 pub(crate) use modes::RequestModes;
 pub(crate) use order::{Acked, OrderInfo};
-pub(crate) use receipt::{Kind, ORDER_REVIVE_QUEUE, Receipt, origin_topic};
 pub(crate) use saved::rows_of;
 pub(crate) use waits::PopWaits;
 pub(crate) use wish::{Want, Wish};

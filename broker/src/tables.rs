@@ -6,6 +6,7 @@
 use hashbrown::HashMap;
 use net::ResponseCode;
 use net::body::{DataVersion, SetMessageRequestModeBody, SubscriptionGroupConfig};
+use net::pop::Kind;
 use rt::{Class, Env, Now};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,7 +17,6 @@ use crate::call::{Call, Done, Outcome, Refused};
 use crate::groups::Groups;
 use crate::locks::LockedQueue;
 use crate::offsets::{ConsumerOffsets, OffsetKey};
-use crate::pop::Kind;
 use crate::shard::Shard;
 use crate::timed::Progress;
 use crate::topics::{TopicConfig, Topics, Version};

@@ -1,5 +1,6 @@
 //! The RocketMQ remoting protocol: frames, both header codecs, the table of requests, the JSON bodies, and the
-//! client side. Knows bytes; has never heard of a commitlog, a socket of a shard, a clock or a task.
+//! client side. Knows bytes; has never heard of a commitlog, a socket of a shard, a clock or a task. (One part has: the
+//! blocking [`client::Client`] of tools, which owns its socket and reads the clock for its timeouts.)
 //!
 //! The way of a request through this crate: [`frame::FrameDecoder`] lends a [`frame::Frame`] from the receive
 //! buffer, [`header::Header::decode`] scans its header once, [`requests::Request::decode`] turns the ext fields into
@@ -19,6 +20,7 @@ pub mod header;
 pub mod json;
 pub mod message_id;
 pub mod names;
+pub mod pop;
 pub mod properties;
 pub mod reply;
 pub mod requests;

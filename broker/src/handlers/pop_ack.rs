@@ -3,15 +3,14 @@
 use net::ResponseCode;
 use net::body::{BatchAck, BatchAckBody};
 use net::json;
+use net::pop::{Kind, ORDER_REVIVE_QUEUE, Receipt};
 use net::requests::{AckMessage, ChangeInvisibleReply, ChangeMessageInvisibletime};
 use rt::{Env, Now};
 use smallvec::SmallVec;
 use store::OffsetRange;
 
 use crate::call::{Call, Done, Outcome, Refused};
-use crate::pop::{
-    Acked, Checkpoint, CheckpointId, Kind, MESSAGES_MAX, Messages, ORDER_REVIVE_QUEUE, PopQueueId, Receipt,
-};
+use crate::pop::{Acked, Checkpoint, CheckpointId, MESSAGES_MAX, Messages, PopQueueId};
 use crate::shard::Shard;
 
 /// Acknowledgements of one batch request: what one pop of each of many queues can need.
@@ -45,7 +44,8 @@ impl<E: Env> Shard<E> {
             );
             return Err(Refused::new(ResponseCode::NO_MESSAGE, remark));
         }
-        let receipt = Receipt::parse(request.extra_info).map_err(Refused::system)?;
+        let receipt =
+            Receipt::parse(request.extra_info).map_err(|error| Refused::system(error.to_string()))?;
         let ack = Ack {
             group: request.consumer_group,
             topic: request.topic,
@@ -190,7 +190,8 @@ impl<E: Env> Shard<E> {
             .ok()
             .filter(|offset| (range.min.get()..range.max.get()).contains(offset))
             .ok_or_else(|| Refused::new(ResponseCode::NO_MESSAGE, "no such message in the queue"))?;
-        let receipt = Receipt::parse(request.extra_info).map_err(Refused::system)?;
+        let receipt =
+            Receipt::parse(request.extra_info).map_err(|error| Refused::system(error.to_string()))?;
         let ack = Ack {
             group: request.consumer_group,
             topic: request.topic,

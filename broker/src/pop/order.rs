@@ -4,8 +4,9 @@
 //!
 //! Source: `ConsumerOrderInfoManager`, RocketMQ 5.5.
 
+use net::pop::{Kind, OffsetTexts};
+
 use super::checkpoints::MESSAGES_MAX;
-use super::receipt::{Kind, OffsetTexts};
 
 /// The latest batch of a queue.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]

@@ -4,13 +4,13 @@
 //! what is no longer in the log is given up.
 
 use net::names::RETRY_PREFIX;
+use net::pop::{Kind, origin_topic};
 use net::properties::{self, keys};
 use rt::{Class, Env, Now};
 use store::record::{Parsed, Record, parse};
 use store::{QueueOffset, QueueRef, ReadBatch, ReadLimits, ReadStatus, StoreError};
 
 use super::checkpoints::{CheckpointId, MESSAGES_MAX, PopQueueId};
-use super::receipt::{Kind, origin_topic};
 use crate::parked::{Again, copy_without};
 use crate::shard::{Phase, Shard};
 use crate::timers::Timer;

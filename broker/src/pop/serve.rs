@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use net::pop::{Kind, ORDER_REVIVE_QUEUE, OffsetTexts, Receipt};
 use net::requests::PopReply;
 use net::{ReplyTo, ResponseCode, reply};
 use rt::{Class, ConnId, Env, Now, SharedSlice};
@@ -11,7 +12,6 @@ use store::{QueueOffset, QueueRef, ReadBatch, ReadLimits, ReadStatus, StoreError
 
 use super::checkpoints::{Checkpoint, MESSAGES_MAX, Messages, PopQueueId};
 use super::order::OrderInfo;
-use super::receipt::{Kind, ORDER_REVIVE_QUEUE, OffsetTexts, Receipt};
 use super::wish::{Want, Wish};
 use super::{recode, shared};
 use crate::long_poll::ParkedId;
@@ -314,7 +314,7 @@ impl<E: Env> Shard<E> {
                     queue_id: place.queue_id.cast_signed(),
                     offset: Some(record.queue_offset().get().cast_signed()),
                 };
-                recode::under_topic(&mut written, &record, &popping.wish.topic, &receipt.text());
+                recode::under_topic(&mut written, &record, &popping.wish.topic, &receipt.to_string());
                 bytes = &bytes[record.bytes().len()..];
             }
         }

@@ -7,14 +7,14 @@ use std::rc::Rc;
 
 use hashbrown::HashMap;
 use net::ReplyTo;
+use net::pop::{Kind, origin_topic};
 use rt::wheel::TimerId;
 use rt::{ConnId, Env, Now, Wheel};
 use smallvec::SmallVec;
 use store::QueueRef;
 
-use super::receipt::Kind;
+use super::PopQueueId;
 use super::wish::{Want, Wish};
-use super::{PopQueueId, origin_topic};
 use crate::long_poll::{LongPolls, ParkedId};
 use crate::shard::{Phase, Shard};
 use crate::timers::Timer;

@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
+use net::pop::Kind;
 use rt::{Env, Now};
 use smallvec::SmallVec;
 use store::{QueueOffset, QueueRef, ReadBatch, ReadLimits, ReadStatus};
 
 use super::PopQueueId;
-use super::receipt::Kind;
 use crate::shard::Shard;
 use crate::subscription::Filter;
 

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use net::client::{RequestHead, encode};
 use net::fields::Decode;
+use net::pop::Receipt;
 use net::properties::{self, keys};
 use net::requests::{AckMessage, PopMessage, PopReply, RequestHeader};
 use net::{Codec, Header, ResponseCode};
@@ -312,23 +313,17 @@ impl Popper {
     }
 }
 
-/// Writes the receipt of `record`: what it carries itself, else made of the answer's header (Java: `ExtraInfoUtil`).
+/// Writes the receipt of `record`: what it carries itself, else made of the answer's header.
 fn receipt(out: &mut String, record: &Record<'_>, reply: &PopReply<'_>, broker: &str) -> Result<(), String> {
     if let Some(own) = properties::find(record.properties(), keys::POP_CK) {
         out.push_str(std::str::from_utf8(own).map_err(|_| "a receipt that is no text".to_owned())?);
         return Ok(());
     }
-    let (queue, offset) = (record.queue_id(), record.queue_offset().get());
-    let starts = reply.start_offset_info.unwrap_or_default();
-    let start = starts.split(';').find_map(|part| {
-        let mut fields = part.split(' ');
-        let mine = fields.next()? == "0" && fields.next()?.parse::<u32>() == Ok(queue);
-        mine.then(|| fields.next()).flatten()
-    });
-    let start = start.ok_or_else(|| format!("no start offset of queue {queue}: {starts:?}"))?;
-    let PopReply { pop_time, invisible_time, revive_qid, .. } = reply;
-    write!(out, "{start} {pop_time} {invisible_time} {revive_qid} 0 {broker} {queue} {offset}")
-        .expect("a string takes it");
+    let (queue_id, offset) = (record.queue_id().cast_signed(), record.queue_offset().get().cast_signed());
+    let made = Receipt::of_answer(reply, broker, queue_id, offset).ok_or_else(|| {
+        format!("no start offset of queue {queue_id}: {:?}", reply.start_offset_info.unwrap_or_default())
+    })?;
+    write!(out, "{made}").expect("a string takes it");
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use net::ResponseCode;
 use net::requests::PopMessage;
 
-use super::cluster::{Cluster, odd, refused};
+use super::cluster::{Cluster, refused};
 use super::message::Message;
 use super::selection::Selection;
 use crate::failure::Failure;
@@ -20,7 +20,7 @@ use crate::time;
 
 mod popped;
 
-use popped::{Popped, Receipts};
+use popped::Popped;
 
 /// What to pop.
 #[derive(Clone, Debug)]
@@ -265,18 +265,6 @@ impl Popper {
             }
             _ => return Err(refused(&self.address, &doing, &answer)),
         }
-        let starts = answer.ext("startOffsetInfo").unwrap_or_default();
-        let number = |key: &str| {
-            let text = answer.ext(key).unwrap_or_default();
-            text.parse::<i64>().map_err(|_| odd(&self.address, &doing, format!("{key} is {text:?}")))
-        };
-        let receipts = Receipts {
-            pop_ms: number("popTime")?,
-            invisible_ms: number("invisibleTime")?,
-            revive_queue: i32::try_from(number("reviveQid")?).unwrap_or(0),
-            starts,
-        };
-        let (broker, address) = (self.broker.clone(), self.address.clone());
-        Ok(Some(Popped { broker, address, bytes: answer.body, receipts }))
+        Ok(Some(Popped { broker: self.broker.clone(), address: self.address.clone(), answer }))
     }
 }

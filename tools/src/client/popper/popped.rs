@@ -2,9 +2,11 @@
 //!
 //! A message is named to the broker by its receipt, which says when and from where it was popped.
 
-use net::names::RETRY_PREFIX;
+use net::client::Answer;
+use net::fields::Decode;
+use net::pop::{self, Kind};
 use net::properties::{self, keys};
-use net::requests::{AckMessage, ChangeMessageInvisibletime};
+use net::requests::{AckMessage, ChangeMessageInvisibletime, PopReply};
 use store::record::{Parsed, Record, parse};
 
 use crate::client::cluster::{Cluster, odd};
@@ -16,17 +18,7 @@ use super::Options;
 pub(super) struct Popped {
     pub(super) broker: String,
     pub(super) address: String,
-    pub(super) bytes: Vec<u8>,
-    pub(super) receipts: Receipts,
-}
-
-/// What receipts are made of.
-pub(super) struct Receipts {
-    pub(super) pop_ms: i64,
-    pub(super) invisible_ms: i64,
-    pub(super) revive_queue: i32,
-    /// `kind queue start`, separated by `;`.
-    pub(super) starts: String,
+    pub(super) answer: Answer,
 }
 
 /// One message's receipt.
@@ -42,7 +34,7 @@ impl Popped {
     /// Its messages, in their order.
     pub(super) fn records(&self) -> Result<Vec<Record<'_>>, Failure> {
         let mut all = Vec::new();
-        let mut rest = self.bytes.as_slice();
+        let mut rest = self.answer.body.as_slice();
         while !rest.is_empty() {
             match parse(rest) {
                 Ok(Parsed::Record(record)) => {
@@ -64,31 +56,19 @@ impl Popped {
         let (queue_id, offset) = (record.queue_id().cast_signed(), record.queue_offset().get().cast_signed());
         let own = properties::find(record.properties(), keys::POP_CK);
         if let Some(text) = own.and_then(|bytes| str::from_utf8(bytes).ok()) {
-            let separator = match text.split(' ').nth(4) {
-                Some("1") => '_',
-                Some("2") => '+',
-                _ => {
-                    return Ok(Receipt {
-                        topic: record.topic().to_owned(),
-                        queue_id,
-                        offset,
-                        text: text.to_owned(),
-                    });
-                }
-            };
-            let topic = format!("{RETRY_PREFIX}{group}{separator}{}", record.topic());
+            let kind = pop::Receipt::parse(text).map_or(Kind::Normal, |receipt| receipt.kind);
+            let topic = kind.topic_of(group, record.topic());
             return Ok(Receipt { topic, queue_id, offset, text: text.to_owned() });
         }
-        let Receipts { pop_ms, invisible_ms, revive_queue, starts } = &self.receipts;
-        let start = starts.split(';').find_map(|part| {
-            let rest = part.strip_prefix("0 ")?.strip_prefix(&queue_id.to_string())?;
-            rest.strip_prefix(' ')
+        let text = self.answer.with_header(|header| {
+            let answer = PopReply::decode(&header.ext).map_err(|error| error.to_string())?;
+            let receipt = pop::Receipt::of_answer(&answer, &self.broker, queue_id, offset);
+            receipt.map(|receipt| receipt.to_string()).ok_or_else(|| {
+                let starts = answer.start_offset_info.unwrap_or_default();
+                format!("no start offset of queue {queue_id}: {starts:?}")
+            })
         });
-        let start = start.ok_or_else(|| {
-            odd(&self.address, "reading messages", format!("no start offset of queue {queue_id}: {starts:?}"))
-        })?;
-        let broker = &self.broker;
-        let text = format!("{start} {pop_ms} {invisible_ms} {revive_queue} 0 {broker} {queue_id} {offset}");
+        let text = text.map_err(|what| odd(&self.address, "reading messages", what))?;
         Ok(Receipt { topic: record.topic().to_owned(), queue_id, offset, text })
     }
 
