@@ -9,6 +9,10 @@ use rt::Env;
 use crate::call::{Call, Done, Outcome, Refused};
 use crate::shard::Shard;
 
+use self::refused::{for_later_versions, for_name_servers, for_nobody_here, later_version, not_here};
+
+mod refused;
+
 impl<E: Env> Shard<E> {
     /// Who may ask: admin writes come from this host or from the networks the operator named (reliability.md 7, S2).
     pub(crate) fn admit(&self, call: &Call<'_>, request: &Request<'_>) -> Result<(), Refused> {
@@ -42,11 +46,13 @@ impl<E: Env> Shard<E> {
             | Request::PullMessage(_)
             | Request::LitePullMessage(_) => unreachable!("dispatched above"),
 
+            // Clients and their groups.
             Request::HeartBeat(_) => self.heart_beat(call, body),
             Request::UnregisterClient(request) => self.unregister_client(call, request),
             Request::GetConsumerListByGroup(request) => self.consumer_list(call, request),
             Request::CheckClientConfig(_) => self.check_client_config(body),
 
+            // Offsets of queues and groups.
             Request::QueryConsumerOffset(request) => self.query_consumer_offset(call, request),
             Request::UpdateConsumerOffset(request) => self.update_consumer_offset(request),
             Request::SearchOffsetByTimestamp(request) => self.search_offset(call, request),
@@ -55,6 +61,7 @@ impl<E: Env> Shard<E> {
             Request::GetEarliestMsgStoretime(request) => self.earliest_store_time(call, request),
             Request::GetAllConsumerOffset(_) => self.all_consumer_offsets(call),
 
+            // Messages that come back, go on to clients, or wait.
             Request::ConsumerSendMsgBack(request) => self.send_back(call, request),
             Request::SendReplyMessage(request) => self.send_reply(call, &(*request).into(), body),
             Request::SendReplyMessageV2(request) => self.send_reply(call, request, body),
@@ -69,9 +76,11 @@ impl<E: Env> Shard<E> {
             Request::LockBatchMq(_) => self.lock_queues(call, body),
             Request::UnlockBatchMq(_) => self.unlock_queues(call, body),
 
+            // Single messages.
             Request::QueryMessage(request) => self.query_message(call, request),
             Request::ViewMessageById(request) => self.view_message(call, request),
 
+            // Topics.
             Request::UpdateAndCreateTopic(request) => self.update_topic(call, request),
             Request::UpdateAndCreateTopicList(_) => self.update_topics(call, body),
             Request::DeleteTopicInBroker(request) => self.delete_topic(call, request),
@@ -81,6 +90,7 @@ impl<E: Env> Shard<E> {
             Request::GetTopicStatsInfo(request) => self.topic_stats(call, request),
             Request::GetSystemTopicListFromBroker(_) => self.system_topics(call),
 
+            // Groups.
             Request::UpdateAndCreateSubscriptiongroup(_) => self.update_group(call, body),
             Request::UpdateAndCreateSubscriptiongroupList(_) => self.update_groups(call, body),
             Request::DeleteSubscriptiongroup(request) => self.delete_group(call, request),
@@ -89,6 +99,7 @@ impl<E: Env> Shard<E> {
             Request::GetSubscriptiongroupConfig(request) => self.group_config(call, request),
             Request::UpdateAndGetGroupForbidden(request) => self.group_forbidden(call, request),
 
+            // Who is connected, and how far everybody is.
             Request::GetConsumerConnectionList(request) => self.consumer_connections(call, request),
             Request::GetProducerConnectionList(request) => self.producer_connections(call, request),
             Request::GetAllProducerInfo(_) => self.all_producers(call),
@@ -102,15 +113,18 @@ impl<E: Env> Shard<E> {
             Request::QueryConsumeQueue(request) => self.queue_entries(call, request),
             Request::ViewBrokerStatsData(request) => self.view_statistic(call, request),
 
+            // Upkeep.
             Request::CleanExpiredConsumequeue(_) => self.clean_queues(),
             Request::CleanUnusedTopic(_) => self.clean_unused_topics(call.now),
             Request::DeleteExpiredCommitlog(_) => self.delete_expired(),
             Request::SwitchTimerEngine(request) => self.switch_timer_engine(request),
 
+            // The broker itself.
             Request::GetBrokerRuntimeInfo(_) => self.runtime_info(call),
             Request::GetBrokerHaStatus(_) => self.ha_status(call),
             Request::GetBrokerConfig(_) => self.broker_config(call),
 
+            // Pop.
             Request::PopMessage(request) => self.pop_message(call, request),
             Request::AckMessage(request) => self.ack_message(call, request),
             Request::BatchAckMessage(_) => self.batch_ack(call, body),
@@ -125,122 +139,9 @@ impl<E: Env> Shard<E> {
             // What is popped is in the store's tables already: there is no other place to move it to.
             Request::PopRollback(_) => Ok(Done::Success),
 
-            // Lite topics.
-            Request::PopLiteMessage(_)
-            | Request::LiteSubscriptionCtl(_)
-            | Request::GetBrokerLiteInfo(_)
-            | Request::GetParentTopicInfo(_)
-            | Request::GetLiteTopicInfo(_)
-            | Request::GetLiteClientInfo(_)
-            | Request::GetLiteGroupInfo(_)
-            | Request::TriggerLiteDispatch(_)
-            // Relayed to clients; offsets by administrators; the rest of the inspection.
-            | Request::UpdateBrokerConfig(_)
-            | Request::UpdateAndCreateStaticTopic(_)
-            | Request::UpdateColdDataFlowCtrConfig(_)
-            | Request::RemoveColdDataFlowCtrConfig(_)
-            | Request::GetColdDataFlowCtrInfo(_)
-            | Request::SetCommitlogReadMode(_)
-            | Request::CheckRocksdbCqWriteProgress(_)
-            | Request::ExportRocksdbConfigToJson(_)
-            // Replication.
-            | Request::GetAllDelayOffset(_)
-            | Request::GetTimerCheckPoint(_)
-            | Request::GetTimerMetrics(_)
-            | Request::AddBroker(_)
-            | Request::RemoveBroker(_)
-            | Request::ExchangeBrokerHaInfo(_)
-            | Request::ResetMasterFlushOffset(_)
-            | Request::GetBrokerEpochCache(_)
-            | Request::NotifyBrokerRoleChanged(_)
-            | Request::NotifyMinBrokerIdChange(_)
-            // Access control.
-            | Request::AuthCreateUser(_)
-            | Request::AuthUpdateUser(_)
-            | Request::AuthDeleteUser(_)
-            | Request::AuthGetUser(_)
-            | Request::AuthListUser(_)
-            | Request::AuthCreateAcl(_)
-            | Request::AuthUpdateAcl(_)
-            | Request::AuthDeleteAcl(_)
-            | Request::AuthGetAcl(_)
-            | Request::AuthListAcl(_) => Err(later_version(request)),
-
-            // For name servers.
-            Request::GetRouteinfoByTopic(_)
-            | Request::GetBrokerClusterInfo(_)
-            | Request::GetAllTopicListFromNameserver(_)
-            | Request::GetTopicsByCluster(_)
-            | Request::GetSystemTopicListFromNs(_)
-            | Request::GetUnitTopicList(_)
-            | Request::GetHasUnitSubTopicList(_)
-            | Request::GetHasUnitSubUnunitTopicList(_)
-            | Request::PutKvConfig(_)
-            | Request::GetKvConfig(_)
-            | Request::DeleteKvConfig(_)
-            | Request::GetKvlistByNamespace(_)
-            | Request::WipeWritePermOfBroker(_)
-            | Request::AddWritePermOfBroker(_)
-            | Request::DeleteTopicInNamesrv(_)
-            | Request::RegisterTopicInNamesrv(_)
-            | Request::UpdateNamesrvConfig(_)
-            | Request::GetNamesrvConfig(_)
-            | Request::GetBrokerMemberGroup(_)
-            | Request::RegisterBroker(_)
-            | Request::UnregisterBroker(_)
-            | Request::QueryDataVersion(_)
-            | Request::BrokerHeartbeat(_) => Err(not_here(request, "this is a broker: ask a name server")),
-
-            // Sent by brokers, to controllers, or by nobody.
-            Request::CheckTransactionState(_)
-            | Request::NotifyConsumerIdsChanged(_)
-            | Request::ResetConsumerClientOffset(_)
-            | Request::GetConsumerStatusFromClient(_)
-            | Request::PushReplyMessageToClient(_)
-            | Request::NotifyUnsubscribeLite(_)
-            | Request::AckLiteMessage(_)
-            | Request::ControllerAlterSyncStateSet(_)
-            | Request::ControllerElectMaster(_)
-            | Request::ControllerRegisterBroker(_)
-            | Request::ControllerGetReplicaInfo(_)
-            | Request::ControllerGetMetadataInfo(_)
-            | Request::ControllerGetSyncStateData(_)
-            | Request::UpdateControllerConfig(_)
-            | Request::GetControllerConfig(_)
-            | Request::CleanBrokerData(_)
-            | Request::ControllerGetNextBrokerId(_)
-            | Request::ControllerApplyBrokerId(_)
-            | Request::BrokerCloseChannelRequest(_)
-            | Request::CheckNotActiveBrokerRequest(_)
-            | Request::GetBrokerLiveInfoRequest(_)
-            | Request::GetSyncStateDataRequest(_)
-            | Request::RaftBrokerHeartBeatEventRequest(_)
-            | Request::QueryBrokerOffset(_)
-            | Request::GetTopicConfigList(_)
-            | Request::GetTopicNameList(_)
-            | Request::TriggerDeleteFiles(_)
-            | Request::GetClientConfig(_)
-            | Request::SuspendConsumer(_)
-            | Request::ResumeConsumer(_)
-            | Request::ResetConsumerOffsetInConsumer(_)
-            | Request::ResetConsumerOffsetInBroker(_)
-            | Request::AdjustConsumerThreadPool(_)
-            | Request::WhoConsumeTheMessage(_)
-            | Request::RegisterFilterServer(_)
-            | Request::RegisterMessageFilterClass(_) => Err(not_here(request, "brokers do not serve it")),
+            for_later_versions!() => Err(later_version(request)),
+            for_name_servers!() => Err(not_here(request, "this is a broker: ask a name server")),
+            for_nobody_here!() => Err(not_here(request, "brokers do not serve it")),
         }
     }
-}
-
-fn later_version(request: &Request<'_>) -> Refused {
-    not_here(
-        request,
-        "this version of RingMQ does not serve it yet, see the compatibility table of its README",
-    )
-}
-
-fn not_here(request: &Request<'_>, why: &str) -> Refused {
-    let code = request.code();
-    let remark = format!(" request type {} not supported: {code}: {why}", code.0);
-    Refused::new(ResponseCode::REQUEST_CODE_NOT_SUPPORTED, remark)
 }
