@@ -28,6 +28,5 @@ mod transactions;
 pub(crate) use clients::NO_SQL;
 pub(crate) use pop_ack::Bits as AckBits;
 pub(crate) use properties::{Asks, SendProperties};
-pub(crate) use recall::RecallHandle;
 pub(crate) use send::{Sent, Target};
 pub(crate) use stored_properties::StoredProperties;

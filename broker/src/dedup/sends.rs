@@ -13,7 +13,7 @@ use store::{Appended, BatchItem, NewMessage, StoreError};
 
 use super::{Dedup, First, Print};
 use crate::call::{Call, Done, Outcome};
-use crate::handlers::{RecallHandle, Sent, Target};
+use crate::handlers::{Sent, Target};
 use crate::parked::{real_place, text};
 use crate::receipts::{Answer, Receipt, UniqueKey};
 use crate::refusals;
@@ -146,12 +146,7 @@ impl<E: Env> Shard<E> {
 
     /// What the sender of a single message was told first.
     fn first_answer(&self, topic: &str, key: &[u8], first: &First) -> Answer {
-        if first.due_ms == 0 {
-            return Answer::Placed;
-        }
-        let key = str::from_utf8(key).unwrap_or_default();
-        let handle = RecallHandle { topic, broker: &self.identity.name, due_ms: first.due_ms, key };
-        Answer::Recallable(handle.encode().into())
+        if first.due_ms == 0 { Answer::Placed } else { self.recallable(topic, first.due_ms, key) }
     }
 
     fn expect_print(&mut self, print: Option<Print>) {

@@ -12,6 +12,7 @@ use store::record::{Parsed, Record, parse};
 
 use crate::call::{Call, Done, Outcome, Refused};
 use crate::parked::{real_place, text};
+use crate::receipts::Answer;
 use crate::refusals;
 use crate::shard::{Phase, Shard};
 use crate::timed::OUT_MS;
@@ -21,16 +22,16 @@ const LOOK_AT: u32 = 64;
 
 /// What a producer gets for a message that waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct RecallHandle<'a> {
-    pub(crate) topic: &'a str,
-    pub(crate) broker: &'a str,
-    pub(crate) due_ms: i64,
-    pub(crate) key: &'a str,
+struct RecallHandle<'a> {
+    topic: &'a str,
+    broker: &'a str,
+    due_ms: i64,
+    key: &'a str,
 }
 
 impl<'a> RecallHandle<'a> {
     /// As clients carry it about: base64url of `v1 topic broker time key`.
-    pub(crate) fn encode(&self) -> String {
+    fn encode(&self) -> String {
         URL_SAFE.encode(format!("v1 {} {} {} {}", self.topic, self.broker, self.due_ms, self.key))
     }
 
@@ -48,6 +49,14 @@ impl<'a> RecallHandle<'a> {
 }
 
 impl<E: Env> Shard<E> {
+    /// The answer to the producer of a message that waits until `due_ms`: its place, and the handle that takes it back. A
+    /// `key` that is no text cannot be named, and its handle names nothing.
+    pub(crate) fn recallable(&self, topic: &str, due_ms: i64, key: &[u8]) -> Answer {
+        let key = str::from_utf8(key).unwrap_or_default();
+        let handle = RecallHandle { topic, broker: &self.identity.name, due_ms, key };
+        Answer::Recallable(handle.encode().into())
+    }
+
     pub(crate) fn recall_message(&mut self, call: &Call<'_>, request: &RecallMessage<'_>) -> Outcome {
         if !self.config.recall {
             return Err(Refused::new(ResponseCode::NO_PERMISSION, "recall failed, operation is forbidden"));

@@ -7,7 +7,6 @@ use rt::Env;
 use store::record::queue_code;
 use store::{Appended, NewMessage};
 
-use super::recall::RecallHandle;
 use super::send::{Sent, TRANSACTION_MASK, Target};
 use crate::call::{Call, Done, Outcome, Refused};
 use crate::parked::park;
@@ -102,13 +101,7 @@ impl<E: Env> Shard<E> {
             dedup.pending_due_ms = due_ms;
         }
         let key = sent.scanned.unique_key(sent.properties);
-        let handle = RecallHandle {
-            topic: sent.request.topic,
-            broker: &self.identity.name,
-            due_ms,
-            key: str::from_utf8(key).unwrap_or_default(),
-        };
-        let answer = (Answer::Recallable(handle.encode().into()), sent.body.len());
+        let answer = (self.recallable(sent.request.topic, due_ms, key), sent.body.len());
         self.acknowledge(call, target, &[appended], key, sent.scanned.wait, answer).map(Some)
     }
 
