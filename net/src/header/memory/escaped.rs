@@ -20,6 +20,8 @@ pub(super) struct EscapedText {
     plain: Vec<u8>,
     /// Stretches that differ, in order.
     varying: Vec<Stretch>,
+    /// Where `varying` is made anew.
+    learnt: Vec<Stretch>,
     /// Texts in a row that were not as remembered.
     misses: u32,
 }
@@ -106,29 +108,23 @@ impl EscapedText {
         if escaped.len() != self.escaped.len() {
             return false;
         }
-        let mut all = Vec::new();
-        for (known, new) in stretches(&self.escaped).zip(stretches(escaped)) {
-            match (known, new) {
-                (Some(known), Some(new)) if known == new => all.push(new),
-                _ => return false,
-            }
-        }
+        self.learnt.clear();
         let mut at = 0;
-        for stretch in &all {
-            if self.escaped[at..stretch.escaped.start] != escaped[at..stretch.escaped.start] {
+        for (known, new) in stretches(&self.escaped).zip(stretches(escaped)) {
+            let (Some(known), Some(new)) = (known, new) else { return false };
+            let Range { start, end } = new.escaped;
+            if known != new || self.escaped[at..start] != escaped[at..start] {
                 return false;
             }
-            at = stretch.escaped.end;
+            if self.varying.contains(&new) || self.escaped[start..end] != escaped[start..end] {
+                self.learnt.push(new);
+            }
+            at = end;
         }
         if self.escaped[at..] != escaped[at..] {
             return false;
         }
-        let varies = |stretch: &Stretch| {
-            let place = stretch.escaped.clone();
-            self.varying.contains(stretch) || self.escaped[place.clone()] != escaped[place]
-        };
-        all.retain(varies);
-        self.varying = all;
+        std::mem::swap(&mut self.varying, &mut self.learnt);
         true
     }
 }
