@@ -193,19 +193,24 @@ impl Reactor for EchoServer {
     }
 
     fn end_of_turn(&mut self, now: Now) -> TurnOutcome {
-        for conn in self.dirty.drain(..) {
-            let line = &mut self.lines[conn.index as usize];
-            line.dirty = false;
-            if line.owed == 0 {
-                continue;
-            }
-            let Some(mut out) = line.out.take() else { continue };
-            for _ in 0..std::mem::take(&mut line.owed) {
-                out.bytes().extend_from_slice(&[7; REPLY_BYTES]);
-            }
-            self.env.net().send(conn, out);
-        }
+        flush(&self.env, &mut self.lines, &mut self.dirty, |out, owed| {
+            (0..owed).for_each(|_| out.extend_from_slice(&[7; REPLY_BYTES]));
+        });
         TurnOutcome { deadline: Some(now.mono.plus_ms(100)), stop: self.stop.load(Ordering::Relaxed) }
+    }
+}
+
+/// Writes what connections owe and sends it, on those that are not sending.
+fn flush(env: &RealEnv, lines: &mut [Line], dirty: &mut Vec<ConnId>, write: impl Fn(&mut Vec<u8>, usize)) {
+    for conn in dirty.drain(..) {
+        let line = &mut lines[conn.index as usize];
+        line.dirty = false;
+        if line.owed == 0 {
+            continue;
+        }
+        let Some(mut out) = line.out.take() else { continue };
+        write(out.bytes(), std::mem::take(&mut line.owed));
+        env.net().send(conn, out);
     }
 }
 
@@ -267,17 +272,9 @@ impl Reactor for Generator {
     }
 
     fn end_of_turn(&mut self, now: Now) -> TurnOutcome {
-        for conn in self.dirty.drain(..) {
-            let line = &mut self.lines[conn.index as usize];
-            line.dirty = false;
-            if line.owed == 0 {
-                continue;
-            }
-            let Some(mut out) = line.out.take() else { continue };
-            let bytes = out.bytes().len() + std::mem::take(&mut line.owed) * FRAME_BYTES;
-            out.bytes().resize(bytes, 1);
-            self.env.net().send(conn, out);
-        }
+        flush(&self.env, &mut self.lines, &mut self.dirty, |out, owed| {
+            out.resize(out.len() + owed * FRAME_BYTES, 1);
+        });
         let stop = now.mono >= self.ends;
         if stop {
             let _ = self.tell.send(now.mono.since(self.started) as f64 / 1e9);

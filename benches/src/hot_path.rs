@@ -4,23 +4,24 @@
 //! background tasks use (a commit, a segment) is counted too, over the whole thread, and must vanish among messages.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 
 use allocation_counter::measure;
 use broker::config::Host;
-use broker::{PeerLink, PeerMessage, Shard, ShardSetup, StartError};
+use broker::{Shard, ShardSetup, StartError};
 use net::Codec;
 use rt::real::{Counters, RealEnv, ShardOptions, Spin, run_shard};
 use rt::{ConnId, Event, Now, Reactor, TurnOutcome};
 use store::{StoreConfig, WindowBacking};
 
-use ringmq::bench::act::Class;
 use ringmq::bench::plan::Kind;
-use ringmq::bench::template::{Body, Head, Shape};
+use ringmq::bench::template::{Body, Head};
 
 use crate::figures::measure as bench;
+use crate::lone_shard::{Control, Place};
+use crate::sends;
 
 const TOPIC: &str = "HotPath";
 const SIZE: usize = 1024;
@@ -169,8 +170,8 @@ struct Load {
 
 /// Runs a shard under `load`: what it counted while warm, and all allocations of its thread from start to end.
 fn observe(name: &str, load: Load) -> (Counted, u64) {
-    let place = Place::new(name);
-    let (setup, at) = place.setup();
+    let place = Place::new(None, &format!("hot-path-{name}")).unwrap();
+    let (setup, at) = setup_in(&place);
     let (tell, told) = mpsc::channel();
     let (control, stop) = mpsc::channel();
     let shard = std::thread::Builder::new()
@@ -229,78 +230,30 @@ fn arguments(at: SocketAddr, load: Load) -> Vec<String> {
 }
 
 fn frame_bytes() -> u64 {
-    let shape = Shape {
-        codec: Codec::Json,
-        group: "ringmq_bench".into(),
-        batch: 1,
-        oneway: false,
-        java_properties: true,
-        stamped: false,
-        keyed: false,
-        tag: None,
-        properties: Vec::new(),
-        sys_flag: 0,
-        run: 0,
-        class: Class::Plain,
-        level: None,
-        due_property: None,
-    };
+    let shape = sends::shape(Codec::Json, "ringmq_bench", 1);
     let body = Body::all(&shape, &[vec![0; SIZE]]);
     Head::new(&shape, TOPIC, 0).frame_bytes(&body[0]) as u64
 }
 
-/// Tells the shard to stop.
-struct Control(mpsc::Receiver<()>);
-
-impl PeerLink for Control {
-    fn broadcast(&mut self, _: PeerMessage) {}
-
-    fn receive(&mut self) -> Option<PeerMessage> {
-        self.0.try_recv().ok().map(|()| PeerMessage::Stop)
-    }
-}
-
-/// A store directory and a window file, gone after the test.
-struct Place {
-    dir: PathBuf,
-    window: PathBuf,
-}
-
-impl Place {
-    fn new(name: &str) -> Self {
-        let unique = format!("ringmq-hot-path-{}-{name}", std::process::id());
-        let dir = std::env::temp_dir().join(&unique);
-        std::fs::create_dir_all(&dir).unwrap();
-        Self { dir, window: Path::new("/dev/shm").join(unique) }
-    }
-
-    fn setup(&self) -> (ShardSetup, SocketAddr) {
-        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let at = listener.local_addr().unwrap();
-        let text = format!(
-            "name = \"hot\"\nshards = 1\n[listen]\naddress = \"127.0.0.1\"\nport = {}\n[store]\ndir = \"{}\"\n",
-            at.port(),
-            self.dir.display(),
-        );
-        let entries = settings::from_text(Path::new("hot-path.toml"), &text).unwrap();
-        let config = broker::config::load(&entries, &Host::read()).unwrap().config;
-        let store = StoreConfig {
-            window: WindowBacking::Named(self.window.clone()),
-            segment_bytes: 256 << 20,
-            // All of it before the first send: a busy disk must not make the shard refuse.
-            zeroing_part_bytes: 256 << 20,
-            ..StoreConfig::new(self.dir.join("shard-0"))
-        };
-        let listen = vec![at];
-        (ShardSetup { index: 0, config, store, listen, advertised: at, name_servers: Vec::new() }, at)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.dir);
-        let _ = std::fs::remove_file(&self.window);
-    }
+fn setup_in(place: &Place) -> (ShardSetup, SocketAddr) {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let at = listener.local_addr().unwrap();
+    let text = format!(
+        "name = \"hot\"\nshards = 1\n[listen]\naddress = \"127.0.0.1\"\nport = {}\n[store]\ndir = \"{}\"\n",
+        at.port(),
+        place.dir.display(),
+    );
+    let entries = settings::from_text(Path::new("hot-path.toml"), &text).unwrap();
+    let config = broker::config::load(&entries, &Host::read()).unwrap().config;
+    let store = StoreConfig {
+        window: WindowBacking::Named(place.window.clone()),
+        segment_bytes: 256 << 20,
+        // All of it before the first send: a busy disk must not make the shard refuse.
+        zeroing_part_bytes: 256 << 20,
+        ..StoreConfig::new(place.dir.join("shard-0"))
+    };
+    let listen = vec![at];
+    (ShardSetup { index: 0, config, store, listen, advertised: at, name_servers: Vec::new() }, at)
 }
 
 fn wait_until_it_listens(at: SocketAddr) {

@@ -11,6 +11,7 @@ mod echo;
 mod figures;
 #[cfg(test)]
 mod hot_path;
+mod lone_shard;
 mod micro;
 mod path;
 mod pipeline;

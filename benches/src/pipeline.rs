@@ -3,6 +3,7 @@
 //! For servers that `ringmq bench` does not speak to. A protocol is a [`Talk`]: bytes in, bytes out; sockets and clocks
 //! are rt's. One pinned thread, nothing allocated per request.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::fmt;
 use std::io;
@@ -43,6 +44,38 @@ pub(crate) struct Heard {
     /// Slots whose requests are answered.
     pub(crate) answered: Vec<usize>,
 }
+
+/// Who waits for an answer on one connection, for protocols that answer in the order of the requests.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting(VecDeque<usize>);
+
+impl Waiting {
+    /// The greeting was sent.
+    pub(crate) fn greeted(&mut self) {
+        self.0.push_back(GREETING);
+    }
+
+    /// The request of `slot` was sent.
+    pub(crate) fn asked(&mut self, slot: usize) {
+        self.0.push_back(slot);
+    }
+
+    /// The next answer came.
+    ///
+    /// # Errors
+    /// Nothing waits for one.
+    pub(crate) fn answered(&mut self, heard: &mut Heard) -> Result<(), String> {
+        match self.0.pop_front() {
+            Some(GREETING) => heard.ready = true,
+            Some(slot) => heard.answered.push(slot),
+            None => return Err("an answer to nothing".to_owned()),
+        }
+        Ok(())
+    }
+}
+
+/// Stands for the greeting among slots.
+const GREETING: usize = usize::MAX;
 
 /// How to load whom.
 #[derive(Clone, Copy, Debug)]

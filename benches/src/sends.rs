@@ -1,6 +1,8 @@
-//! [`Sends`]: sends as `ringmq bench` makes them (its templates), for whoever hands them over without it.
+//! [`Sends`]: sends as `ringmq bench` makes them (its templates), for whoever hands them over without it, and the answer
+//! that they get.
 
 use net::Codec;
+use net::requests::SendMessageReply;
 use ringmq::bench::act::Class;
 use ringmq::bench::template::{Body, Head, Message, OPAQUE_BASE, Shape};
 
@@ -16,25 +18,42 @@ pub(crate) const SIZE: usize = 1024;
 /// Queues of the topic: as many as a broker gives to one made on the fly by these sends.
 pub(crate) const QUEUES: u32 = 4;
 
+/// What such a send looks like, with `batch` messages in a request.
+pub(crate) fn shape(codec: Codec, group: &str, batch: usize) -> Shape {
+    Shape {
+        codec,
+        group: group.into(),
+        batch,
+        oneway: false,
+        java_properties: true,
+        stamped: false,
+        keyed: false,
+        tag: None,
+        properties: Vec::new(),
+        sys_flag: 0,
+        run: RUN,
+        class: Class::Plain,
+        level: None,
+        due_property: None,
+    }
+}
+
+/// What a broker answers to one.
+pub(crate) const ANSWER: SendMessageReply<'static> = SendMessageReply {
+    queue_id: 3,
+    msg_id: "7F00000100002A9F0000000000001234",
+    queue_offset: 42_000_000,
+    transaction_id: Some("7F000001ABCD18B4AAC2000000000001"),
+    batch_uniq_id: None,
+    recall_handle: None,
+    region: Some("DefaultRegion"),
+    trace_on: Some(true),
+};
+
 impl Sends {
     /// With `batch` messages in a request.
     pub(crate) fn new(codec: Codec, topic: &str, batch: usize) -> Self {
-        let shape = Shape {
-            codec,
-            group: "benches".into(),
-            batch,
-            oneway: false,
-            java_properties: true,
-            stamped: false,
-            keyed: false,
-            tag: None,
-            properties: Vec::new(),
-            sys_flag: 0,
-            run: RUN,
-            class: Class::Plain,
-            level: None,
-            due_property: None,
-        };
+        let shape = shape(codec, "benches", batch);
         let head = |queue| Head::new(&shape, topic, i32::try_from(queue).expect("few queues"));
         let mut bodies = Body::all(&shape, &[payload()]);
         Self { heads: (0..QUEUES).map(head).collect(), body: bodies.remove(0), made: 0 }

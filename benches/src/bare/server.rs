@@ -5,7 +5,6 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 
-use net::requests::SendMessageReply;
 use net::{Codec, ReplyTo, ResponseCode, reply};
 use rt::Outbox;
 use rt::real::bare::{BareWork, bare_server};
@@ -13,6 +12,7 @@ use rt::real::cpus;
 
 use super::Options;
 use crate::pipeline::Loaded;
+use crate::sends::ANSWER;
 
 /// Bytes of the ring that frames are copied into: a log window's.
 const RING_BYTES: usize = 64 << 20;
@@ -113,19 +113,9 @@ pub(super) fn frame_bytes(bytes: &[u8]) -> Option<usize> {
 
 /// What a broker answers to a send, in JSON.
 fn answer() -> Vec<u8> {
-    let header = SendMessageReply {
-        queue_id: 3,
-        msg_id: "7F00000100002A9F0000000000001234",
-        queue_offset: 42_000_000,
-        transaction_id: Some("7F000001ABCD18B4AAC2000000000001"),
-        batch_uniq_id: None,
-        recall_handle: None,
-        region: Some("DefaultRegion"),
-        trace_on: Some(true),
-    };
     let mut out = Outbox::default();
     let to = ReplyTo { codec: Codec::Json, opaque: 1_000_000_000 };
-    reply::with_body(&mut out, to, ResponseCode::SUCCESS, None, &header, &[]);
+    reply::with_body(&mut out, to, ResponseCode::SUCCESS, None, &ANSWER, &[]);
     std::mem::take(out.bytes())
 }
 

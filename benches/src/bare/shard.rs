@@ -2,15 +2,15 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::mpsc;
 
 use broker::config::BrokerConfig;
-use broker::{PeerLink, PeerMessage, Shard, ShardSetup, StartError};
+use broker::{Shard, ShardSetup, StartError};
 use rt::real::{RealEnv, ShardOptions, Spin, start_shard};
 use store::{StoreConfig, WindowBacking};
 
 use super::Options;
+use crate::lone_shard::{Control, Place};
 use crate::pipeline::Loaded;
 use crate::sends::QUEUES;
 
@@ -19,9 +19,9 @@ use crate::sends::QUEUES;
 /// # Errors
 /// When it does not start or does not answer.
 pub(super) fn measure(options: &Options) -> io::Result<Loaded> {
-    let place = Place::new(options.dir.clone())?;
+    let place = Place::new(options.dir.clone(), "bare")?;
     let at = free_address()?;
-    let setup = place.setup(at);
+    let setup = setup_in(&place, at);
     let (control, stop) = mpsc::channel();
     let (tell, told) = mpsc::channel();
     // As the bare server: it sleeps in the ring when there is nothing to do, or never.
@@ -42,54 +42,21 @@ pub(super) fn measure(options: &Options) -> io::Result<Loaded> {
     loaded
 }
 
-/// Tells the shard to stop.
-struct Control(mpsc::Receiver<()>);
-
-impl PeerLink for Control {
-    fn broadcast(&mut self, _: PeerMessage) {}
-
-    fn receive(&mut self) -> Option<PeerMessage> {
-        self.0.try_recv().ok().map(|()| PeerMessage::Stop)
-    }
-}
-
-/// A store directory and a window file, gone after the run.
-struct Place {
-    dir: PathBuf,
-    window: PathBuf,
-}
-
-impl Place {
-    fn new(base: Option<PathBuf>) -> io::Result<Self> {
-        let unique = format!("ringmq-bare-{}", std::process::id());
-        let dir = base.unwrap_or_else(std::env::temp_dir).join(&unique);
-        std::fs::create_dir_all(&dir)?;
-        Ok(Self { dir, window: PathBuf::from("/dev/shm").join(unique) })
-    }
-
-    fn setup(&self, at: SocketAddr) -> ShardSetup {
-        let config = BrokerConfig {
-            name: "bare".to_owned(),
-            shards: Some(1),
-            advertise: Some("127.0.0.1".to_owned()),
-            default_queues: QUEUES,
-            ..BrokerConfig::default()
-        };
-        let store = StoreConfig {
-            window: WindowBacking::Named(self.window.clone()),
-            // Zeroed before the first send: a broker that runs for longer has it ready, too.
-            zeroing_part_bytes: 1 << 30,
-            ..StoreConfig::new(self.dir.join("shard-0"))
-        };
-        ShardSetup { index: 0, config, store, listen: vec![at], advertised: at, name_servers: Vec::new() }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.dir);
-        let _ = std::fs::remove_file(&self.window);
-    }
+fn setup_in(place: &Place, at: SocketAddr) -> ShardSetup {
+    let config = BrokerConfig {
+        name: "bare".to_owned(),
+        shards: Some(1),
+        advertise: Some("127.0.0.1".to_owned()),
+        default_queues: QUEUES,
+        ..BrokerConfig::default()
+    };
+    let store = StoreConfig {
+        window: WindowBacking::Named(place.window.clone()),
+        // Zeroed before the first send: a broker that runs for longer has it ready, too.
+        zeroing_part_bytes: 1 << 30,
+        ..StoreConfig::new(place.dir.join("shard-0"))
+    };
+    ShardSetup { index: 0, config, store, listen: vec![at], advertised: at, name_servers: Vec::new() }
 }
 
 fn free_address() -> io::Result<SocketAddr> {

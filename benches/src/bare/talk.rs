@@ -1,13 +1,11 @@
 //! [`Frames`]: sends of scenario B1, whose answers are told by their lengths alone, so that they cost the same from
 //! either server. Answers come in the order of the requests.
 
-use std::collections::VecDeque;
-
 use net::Codec;
 use rt::Now;
 
 use super::server::frame_bytes;
-use crate::pipeline::{Heard, Talk};
+use crate::pipeline::{Heard, Talk, Waiting};
 use crate::sends::Sends;
 
 /// See the module.
@@ -18,7 +16,7 @@ pub(super) struct Frames {
 
 #[derive(Default)]
 struct Line {
-    waiting: VecDeque<usize>,
+    waiting: Waiting,
     /// Bytes of the answer that is coming, and how many of them are missing.
     head: Vec<u8>,
     missing: usize,
@@ -37,12 +35,12 @@ impl Talk for Frames {
     /// A send to a topic that is not there: nothing is said, and everything may be.
     fn greet(&mut self, line: usize, out: &mut Vec<u8>) {
         self.sends.append(out, 0);
-        self.lines[line].waiting.push_back(GREETING);
+        self.lines[line].waiting.greeted();
     }
 
     fn request(&mut self, line: usize, slot: usize, out: &mut Vec<u8>, now: Now) {
         self.sends.append(out, now.unix_ms);
-        self.lines[line].waiting.push_back(slot);
+        self.lines[line].waiting.asked(slot);
     }
 
     fn received(
@@ -54,18 +52,11 @@ impl Talk for Frames {
     ) -> Result<(), String> {
         let line = &mut self.lines[line];
         for _ in 0..line.answers(bytes) {
-            match line.waiting.pop_front() {
-                Some(GREETING) => heard.ready = true,
-                Some(slot) => heard.answered.push(slot),
-                None => return Err("an answer to nothing".to_owned()),
-            }
+            line.waiting.answered(heard)?;
         }
         Ok(())
     }
 }
-
-/// The slot of the first send, which makes the topic.
-const GREETING: usize = usize::MAX;
 
 impl Line {
     /// Counts the answers that end in `bytes`.

@@ -4,12 +4,12 @@ use std::hint::black_box;
 use std::ops::ControlFlow;
 
 use net::header::HeaderMemory;
-use net::requests::{PullReply, SendMessageReply};
+use net::requests::PullReply;
 use net::{Codec, FrameDecoder, FrameLimits, Header, ReplyTo, Request, ResponseCode, Scratch, reply};
 use rt::Outbox;
 
 use super::Bench;
-use crate::sends::Sends;
+use crate::sends::{ANSWER, Sends};
 
 pub(super) fn measure(bench: &Bench) {
     for (codec, name, budget) in [
@@ -49,16 +49,6 @@ fn headers(codec: Codec) -> Vec<Vec<u8>> {
 }
 
 fn answers(bench: &Bench) {
-    let send = SendMessageReply {
-        queue_id: 3,
-        msg_id: "7F00000100002A9F0000000000001234",
-        queue_offset: 42_000_000,
-        transaction_id: Some("7F000001ABCD18B4AAC2000000000001"),
-        batch_uniq_id: None,
-        recall_handle: None,
-        region: Some("DefaultRegion"),
-        trace_on: Some(true),
-    };
     let pull = PullReply {
         suggest_broker_id: 0,
         next_begin_offset: 42_000_032,
@@ -74,7 +64,7 @@ fn answers(bench: &Bench) {
         let to = ReplyTo { codec, opaque: 1_234_567 };
         bench.each(&format!("answer to a send, {name}"), 100.0, || {
             out.clear();
-            reply::with_body(&mut out, to, ResponseCode::SUCCESS, None, black_box(&send), &[]);
+            reply::with_body(&mut out, to, ResponseCode::SUCCESS, None, black_box(&ANSWER), &[]);
             black_box(out.len());
         });
         bench.each(&format!("answer to a pull, {name}, without its messages"), 100.0, || {

@@ -1,7 +1,6 @@
 //! A durable commit on the real disk: 64 messages of 1 KiB, one commit at a time.
 
 use std::io;
-use std::path::PathBuf;
 
 use rt::real::bare::thread_cpu_ns;
 use rt::real::device::{self, IoMode};
@@ -11,6 +10,7 @@ use store::{FlushMethod, FlushMode, PhysicalOffset, QueueRef, Store, StoreConfig
 
 use super::log::message;
 use super::{Bench, said};
+use crate::lone_shard::Place;
 
 /// Messages of a commit.
 const MESSAGES: usize = 64;
@@ -20,7 +20,7 @@ pub(super) fn measure(bench: &Bench) -> io::Result<()> {
     if !names.iter().any(|name| bench.wanted(name)) {
         return Ok(());
     }
-    let place = Place::new(bench.options.dir.clone())?;
+    let place = Place::new(bench.options.dir.clone(), "micro")?;
     let commits = if bench.options.quick { 5 } else { 400 };
     let mut runs = Vec::new();
     for _ in 0..if bench.options.quick { 1 } else { 3 } {
@@ -40,7 +40,7 @@ fn no_run() -> io::Error {
 
 /// Median latency of a commit and CPU per message, ns.
 fn commit(place: &Place, commits: usize) -> io::Result<(f64, f64)> {
-    let facts = device::probe(&place.0)?;
+    let facts = device::probe(&place.dir)?;
     let (io_mode, _) = facts.io_mode(None);
     let (method, _) = facts.flush_method(io_mode, None);
     let config = StoreConfig {
@@ -54,7 +54,7 @@ fn commit(place: &Place, commits: usize) -> io::Result<(f64, f64)> {
             device::FlushMethod::Dsync => FlushMethod::Dsync,
             device::FlushMethod::Fdatasync => FlushMethod::Fdatasync,
         },
-        ..StoreConfig::new(place.0.join("log"))
+        ..StoreConfig::new(place.dir.join("log"))
     };
     let options = ShardOptions { spin: Spin::Off, ..ShardOptions::new("commit") };
     let ran = run_shard(options, move |env: RealEnv| async move {
@@ -75,7 +75,7 @@ fn commit(place: &Place, commits: usize) -> io::Result<(f64, f64)> {
     });
     let done = ran.map_err(said)?;
     let cpu_ns = done.cpu_ns;
-    std::fs::remove_dir_all(place.0.join("log"))?;
+    std::fs::remove_dir_all(place.dir.join("log"))?;
     if let Some(fault) = done.fault {
         return Err(io::Error::other(fault));
     }
@@ -121,23 +121,5 @@ impl Reactor for Committing {
         self.cpu_ns = thread_cpu_ns() - self.begun.1;
         let stop = self.latencies.len() >= self.commits || self.fault.is_some();
         TurnOutcome { deadline, stop }
-    }
-}
-
-/// A directory that goes with the measurement.
-struct Place(PathBuf);
-
-impl Place {
-    fn new(base: Option<PathBuf>) -> io::Result<Self> {
-        let dir =
-            base.unwrap_or_else(std::env::temp_dir).join(format!("ringmq-micro-{}", std::process::id()));
-        std::fs::create_dir_all(&dir)?;
-        Ok(Self(dir))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }

@@ -1,13 +1,12 @@
 //! Redis Streams: pipelined `XADD` in RESP2 (<https://redis.io/docs/latest/develop/reference/protocol-spec/>).
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
 use rt::Now;
 
-use crate::pipeline::{Heard, Talk};
+use crate::pipeline::{Heard, Talk, Waiting};
 use crate::sends::{QUEUES, SIZE};
 use crate::side::server::Flush;
 
@@ -37,7 +36,7 @@ pub(super) struct Xadd {
 
 #[derive(Default)]
 struct Line {
-    waiting: VecDeque<usize>,
+    waiting: Waiting,
     partial: Vec<u8>,
 }
 
@@ -58,13 +57,13 @@ impl Xadd {
 impl Talk for Xadd {
     fn greet(&mut self, line: usize, out: &mut Vec<u8>) {
         array(out, &[b"PING"]);
-        self.lines[line].waiting.push_back(GREETING);
+        self.lines[line].waiting.greeted();
     }
 
     fn request(&mut self, line: usize, slot: usize, out: &mut Vec<u8>, _: Now) {
         out.extend_from_slice(&self.requests[self.made % self.requests.len()]);
         self.made += 1;
-        self.lines[line].waiting.push_back(slot);
+        self.lines[line].waiting.asked(slot);
     }
 
     fn received(
@@ -79,18 +78,12 @@ impl Talk for Xadd {
         let mut at = 0;
         while let Some(used) = reply(&line.partial[at..])? {
             at += used;
-            match line.waiting.pop_front() {
-                Some(GREETING) => heard.ready = true,
-                Some(slot) => heard.answered.push(slot),
-                None => return Err("redis answered nothing that was asked".to_owned()),
-            }
+            line.waiting.answered(heard)?;
         }
         line.partial.drain(..at);
         Ok(())
     }
 }
-
-const GREETING: usize = usize::MAX;
 
 fn array(out: &mut Vec<u8>, items: &[&[u8]]) {
     out.extend_from_slice(format!("*{}\r\n", items.len()).as_bytes());
