@@ -4,20 +4,23 @@
 //! back into the world.
 
 use std::cell::{Cell, RefCell};
-use std::cmp::Ordering;
-use std::collections::{BinaryHeap, VecDeque};
-use std::future::Future;
-use std::pin::Pin;
+use std::collections::BinaryHeap;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering as Atomic};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
 
 use slab::Slab;
 
-use super::net::{Arrived, Links};
+use super::net::Links;
 use super::random::{Random, mix};
-use crate::{Mono, Now, Reactor};
+use crate::{Mono, Now};
+
+use self::machines::{EnvState, Machine};
+use self::tasks::Task;
+use self::timers::{Action, Timer};
+
+mod machines;
+mod tasks;
+mod timers;
 
 pub(super) type MachineIndex = usize;
 pub(super) type EnvIndex = usize;
@@ -39,48 +42,12 @@ pub(super) struct World {
     pub(super) links: RefCell<Links>,
 }
 
-struct Task {
-    machine: MachineIndex,
-    /// Taken out while it is polled.
-    future: Option<Pin<Box<dyn Future<Output = ()>>>>,
-    waker: Arc<TaskWaker>,
-}
-
-struct Machine {
-    alive: bool,
-    paused: bool,
-    /// What became ready while paused.
-    parked: Vec<Ready>,
-    clock_shift_ms: i64,
-}
-
-struct EnvState {
-    machine: MachineIndex,
-    reactor: Option<Rc<RefCell<dyn Reactor>>>,
-    turn_queued: bool,
-    /// The earliest timer set for a turn.
-    turn_at: Option<u64>,
-    events: VecDeque<Arrived>,
-}
-
 /// What can run next.
 #[derive(Clone, Copy, Debug)]
 enum Ready {
     Task { key: usize, sequence: u64 },
     Turn(EnvIndex),
     Main,
-}
-
-struct Timer {
-    at: u64,
-    sequence: u64,
-    action: Action,
-}
-
-enum Action {
-    Wake(Waker),
-    Call(Box<dyn FnOnce()>),
-    Turn(EnvIndex),
 }
 
 /// What one step did.
@@ -131,131 +98,10 @@ impl World {
         self.trace.set(mix(self.trace.get() ^ value));
     }
 
-    /// Runs `action` when the clock reaches `at_ns`.
-    pub(super) fn at(&self, at_ns: u64, action: impl FnOnce() + 'static) {
-        self.set_timer(at_ns, Action::Call(Box::new(action)));
+    /// The end of an idle wait.
+    pub(super) fn set_clock(&self, to_ns: u64) {
+        self.clock_ns.set(self.clock_ns.get().max(to_ns));
     }
-
-    pub(super) fn wake_at(&self, at_ns: u64, waker: Waker) {
-        self.set_timer(at_ns, Action::Wake(waker));
-    }
-
-    fn set_timer(&self, at: u64, action: Action) {
-        let sequence = self.timer_sequence.get();
-        self.timer_sequence.set(sequence + 1);
-        self.timers.borrow_mut().push(Timer { at, sequence, action });
-    }
-
-    // Machines and reactors.
-
-    pub(super) fn add_machine(&self) -> MachineIndex {
-        let mut machines = self.machines.borrow_mut();
-        machines.push(Machine { alive: true, paused: false, parked: Vec::new(), clock_shift_ms: 0 });
-        machines.len() - 1
-    }
-
-    pub(super) fn add_env(&self, machine: MachineIndex) -> EnvIndex {
-        let mut envs = self.envs.borrow_mut();
-        envs.push(EnvState {
-            machine,
-            reactor: None,
-            turn_queued: false,
-            turn_at: None,
-            events: VecDeque::new(),
-        });
-        envs.len() - 1
-    }
-
-    pub(super) fn is_alive(&self, machine: MachineIndex) -> bool {
-        self.machines.borrow()[machine].alive
-    }
-
-    pub(super) fn env_is_alive(&self, env: EnvIndex) -> bool {
-        self.is_alive(self.envs.borrow()[env].machine)
-    }
-
-    pub(super) fn shift_clock_ms(&self, machine: MachineIndex, by_ms: i64) {
-        self.machines.borrow_mut()[machine].clock_shift_ms += by_ms;
-    }
-
-    pub(super) fn set_paused(&self, machine: MachineIndex, paused: bool) {
-        let parked = {
-            let mut machines = self.machines.borrow_mut();
-            machines[machine].paused = paused;
-            std::mem::take(&mut machines[machine].parked)
-        };
-        self.ready.borrow_mut().extend(parked);
-    }
-
-    /// Ends everything that runs on `machine`.
-    pub(super) fn kill(&self, machine: MachineIndex) {
-        {
-            let mut machines = self.machines.borrow_mut();
-            machines[machine].alive = false;
-            machines[machine].parked.clear();
-        }
-        let mut remains: Vec<Box<dyn std::any::Any>> = Vec::new();
-        for env in self.envs.borrow_mut().iter_mut().filter(|env| env.machine == machine) {
-            remains.push(Box::new((env.reactor.take(), std::mem::take(&mut env.events))));
-        }
-        let futures: Vec<_> = {
-            let mut tasks = self.tasks.borrow_mut();
-            let keys: Vec<_> =
-                tasks.iter().filter(|(_, task)| task.machine == machine).map(|(key, _)| key).collect();
-            keys.into_iter().map(|key| tasks.remove(key)).collect()
-        };
-        // Dropped last, with nothing borrowed: their destructors may call in here.
-        drop((remains, futures));
-    }
-
-    pub(super) fn drive(&self, env: EnvIndex, reactor: Rc<RefCell<dyn Reactor>>) {
-        let before = self.envs.borrow_mut()[env].reactor.replace(reactor);
-        assert!(before.is_none(), "an Env has one reactor");
-        self.queue_turn(env);
-    }
-
-    /// Makes the reactor of `env`, if any, take a turn soon.
-    pub(super) fn queue_turn(&self, env: EnvIndex) {
-        let state = &mut self.envs.borrow_mut()[env];
-        if state.reactor.is_some() && !std::mem::replace(&mut state.turn_queued, true) {
-            self.ready.borrow_mut().push(Ready::Turn(env));
-        }
-    }
-
-    /// Hands `event` to the reactor of `env` in its next turn.
-    pub(super) fn deliver(&self, env: EnvIndex, event: Arrived) {
-        self.envs.borrow_mut()[env].events.push_back(event);
-        self.queue_turn(env);
-    }
-
-    // Tasks.
-
-    pub(super) fn spawn(&self, machine: MachineIndex, future: Pin<Box<dyn Future<Output = ()>>>) {
-        if !self.is_alive(machine) {
-            return;
-        }
-        let sequence = self.task_sequence.get();
-        self.task_sequence.set(sequence + 1);
-        let mut tasks = self.tasks.borrow_mut();
-        let entry = tasks.vacant_entry();
-        let what = Ready::Task { key: entry.key(), sequence };
-        let waker = self.waker(what, true);
-        entry.insert(Task { machine, future: Some(future), waker });
-        self.ready.borrow_mut().push(what);
-    }
-
-    fn waker(&self, what: Ready, queued: bool) -> Arc<TaskWaker> {
-        Arc::new(TaskWaker { what, queued: AtomicBool::new(queued), woken: self.woken.clone() })
-    }
-
-    /// A waker for the future given to `block_on`, ready at once.
-    pub(super) fn main(&self) -> MainWaker {
-        let waker = self.waker(Ready::Main, false);
-        waker.wake_by_ref();
-        MainWaker(waker)
-    }
-
-    // The loop.
 
     /// Fires what is due, then runs one ready thing, chosen by the seed; lets time pass if there is none, but not
     /// beyond `limit_ns`.
@@ -288,11 +134,6 @@ impl World {
             }
             None => Stepped::Idle,
         }
-    }
-
-    /// The end of an idle wait.
-    pub(super) fn set_clock(&self, to_ns: u64) {
-        self.clock_ns.set(self.clock_ns.get().max(to_ns));
     }
 
     fn fire_due(&self) {
@@ -355,25 +196,6 @@ impl World {
         }
     }
 
-    fn poll(&self, key: usize, sequence: u64) {
-        self.trace(mix(sequence) ^ self.clock_ns.get());
-        let (mut future, waker) = {
-            let mut tasks = self.tasks.borrow_mut();
-            // Woken after its end; the slot may have a new tenant.
-            let Some(task) = tasks.get_mut(key).filter(|task| task.is(sequence)) else { return };
-            task.waker.queued.store(false, Atomic::Relaxed);
-            (task.future.take().expect("polled by one step at a time"), task.waker.clone())
-        };
-        let finished = future.as_mut().poll(&mut Context::from_waker(&Waker::from(waker))) == Poll::Ready(());
-        let mut tasks = self.tasks.borrow_mut();
-        let Some(task) = tasks.get_mut(key).filter(|task| task.is(sequence)) else { return };
-        if finished {
-            let _done = tasks.remove(key);
-        } else {
-            task.future = Some(future);
-        }
-    }
-
     fn turn(self: &Rc<Self>, env: EnvIndex) {
         self.trace(mix(env as u64 + 1) ^ self.clock_ns.get());
         let (reactor, machine, waiting) = {
@@ -408,11 +230,6 @@ impl World {
         }
     }
 
-    /// Whether the reactor of `env` runs.
-    pub(super) fn is_driven(&self, env: EnvIndex) -> bool {
-        self.envs.borrow()[env].reactor.is_some()
-    }
-
     /// Drops all that could hold the world alive in a circle.
     pub(super) fn end(&self) {
         let machines = self.machines.borrow().len();
@@ -420,65 +237,6 @@ impl World {
         let timers = std::mem::take(&mut *self.timers.borrow_mut());
         let links = std::mem::take(&mut *self.links.borrow_mut());
         drop((timers, links));
-    }
-}
-
-impl Task {
-    fn is(&self, sequence: u64) -> bool {
-        matches!(self.waker.what, Ready::Task { sequence: own, .. } if own == sequence)
-    }
-}
-
-/// The waker of the future that `block_on` polls itself.
-pub(super) struct MainWaker(Arc<TaskWaker>);
-
-impl MainWaker {
-    /// To be called when the main future is about to be polled: from here on a wake counts again.
-    pub(super) fn unqueue(&self) {
-        self.0.queued.store(false, Atomic::Relaxed);
-    }
-
-    pub(super) fn waker(&self) -> Waker {
-        self.0.clone().into()
-    }
-}
-
-struct TaskWaker {
-    what: Ready,
-    queued: AtomicBool,
-    woken: Arc<Mutex<Vec<Ready>>>,
-}
-
-impl Wake for TaskWaker {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        if !self.queued.swap(true, Atomic::Relaxed) {
-            self.woken.lock().unwrap_or_else(PoisonError::into_inner).push(self.what);
-        }
-    }
-}
-
-impl PartialEq for Timer {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Timer {}
-
-impl PartialOrd for Timer {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-/// The heap is a max-heap, so the earliest is the greatest.
-impl Ord for Timer {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (other.at, other.sequence).cmp(&(self.at, self.sequence))
     }
 }
 

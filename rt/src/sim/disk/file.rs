@@ -6,9 +6,10 @@ use std::rc::Rc;
 
 use rustix::io::Errno;
 
+use super::admission::WritePath;
 use super::content::index;
 use super::names::InodeId;
-use super::{OpKind, SimDisk, WritePath};
+use super::{OpKind, SimDisk};
 use crate::sim::completion::completion;
 use crate::{BLOCK, DiskFile, SharedSlice, slice};
 
