@@ -36,7 +36,7 @@ pub trait ExtentSource: 'static {
 /// Settings of a cold cache.
 #[derive(Clone, Debug)]
 pub struct ColdConfig {
-    /// Most bytes of extents kept.
+    /// Most bytes of extents kept. Two that were read together are given back together.
     pub bytes: usize,
     /// The shard's gate for reads.
     pub reads: Rc<ReadGate>,
@@ -233,7 +233,7 @@ impl<E: Env, S: ExtentSource> ColdCache<E, S> {
                     Some(Slot::Held(_)) | None => {
                         statistics.misses += 1;
                         drop(state);
-                        self.start(extent, end)
+                        self.start(extent, 1, end)
                     }
                 }
             };
@@ -247,49 +247,66 @@ impl<E: Env, S: ExtentSource> ColdCache<E, S> {
         }
     }
 
-    /// Starts reading an extent in a task of its own, so that it does not matter who goes away.
-    fn start(&self, extent: u64, end: u64) -> Rc<Load> {
-        let load = Rc::new(Load { end, outcome: RefCell::default(), waiting: RefCell::default() });
+    /// Starts one read of `count` extents in a task of its own, so that it does not matter who goes away. Gives the
+    /// first of them. All begin below `end`.
+    fn start(&self, first: u64, count: u64, end: u64) -> Rc<Load> {
+        let load = || Rc::new(Load { end, outcome: RefCell::default(), waiting: RefCell::default() });
+        let loads: Vec<_> = (0..count).map(|_| load()).collect();
         {
             let mut state = self.0.state.borrow_mut();
-            state.extents.insert(extent, Slot::Loading(load.clone()));
+            for (extent, load) in (first..).zip(&loads) {
+                state.extents.insert(extent, Slot::Loading(load.clone()));
+            }
             state.statistics.reads += 1;
         }
-        let (shared, task) = (self.0.clone(), load.clone());
+        let (shared, load) = (self.0.clone(), loads[0].clone());
         self.0.env.spawn(Class::ColdRead, async move {
-            let at = extent * EXTENT;
-            let valid = usize::try_from(EXTENT.min(end - at)).expect("an extent is small");
+            let at = first * EXTENT;
+            let valid = usize::try_from((count * EXTENT).min(end - at)).expect("some extents are small");
             let permit = shared.config.reads.enter().await;
-            let outcome = shared.source.read(at, valid.next_multiple_of(rt::BLOCK)).await;
+            let read = shared.source.read(at, valid.next_multiple_of(rt::BLOCK)).await.map_err(Rc::new);
             drop(permit);
-            // Behind `end` the file still changes.
-            let outcome = outcome.map(|bytes| bytes.range(0, bytes.len().min(valid))).map_err(Rc::new);
-            {
-                let mut state = shared.state.borrow_mut();
+            for (index, (extent, load)) in (first..).zip(loads).enumerate() {
+                let outcome = read.as_ref().map_err(Rc::clone).map(|bytes| {
+                    // Behind `end` the file still changes.
+                    let within = |offset: usize| offset.min(bytes.len()).min(valid);
+                    bytes.range(within(index * EXTENT as usize), within((index + 1) * EXTENT as usize))
+                });
                 match &outcome {
-                    Ok(bytes) => state.extents.replace(extent, Slot::Held(bytes.clone())),
-                    Err(_) => state.extents.remove(extent),
+                    Ok(bytes) => {
+                        shared.state.borrow_mut().extents.replace(extent, Slot::Held(bytes.clone()));
+                    }
+                    Err(_) => shared.state.borrow_mut().extents.remove(extent),
                 }
-            }
-            *task.outcome.borrow_mut() = Some(outcome);
-            for waker in task.waiting.take() {
-                waker.wake();
+                *load.outcome.borrow_mut() = Some(outcome);
+                for waker in load.waiting.take() {
+                    waker.wake();
+                }
             }
         });
         load
     }
 
+    /// Two neighbours are one read: a reader who is ahead of his own waits until there are two to fetch.
     fn read_ahead(&self, reader: u64, last: u64, end: u64) {
         let most = self.0.config.read_ahead;
         let ahead = self.0.state.borrow_mut().readers.ahead(reader, last, most);
-        for extent in ahead {
-            let known = self.0.state.borrow().extents.contains(extent);
+        let is_missing = |extent: u64| {
+            ahead.contains(&extent)
+                && extent * EXTENT < end
+                && !self.0.state.borrow().extents.contains(extent)
+        };
+        for extent in ahead.clone() {
             // Whoever waits for a read goes first.
-            if known || extent * EXTENT >= end || !self.0.config.reads.is_open() {
+            if !is_missing(extent) || !self.0.config.reads.is_open() {
                 continue;
             }
-            self.0.state.borrow_mut().statistics.read_ahead += 1;
-            self.start(extent, end);
+            let count = 1 + u64::from(is_missing(extent + 1));
+            if count == 1 && extent > last + 1 && extent + 1 == ahead.end && (extent + 1) * EXTENT < end {
+                continue;
+            }
+            self.0.state.borrow_mut().statistics.read_ahead += count;
+            self.start(extent, count, end);
         }
     }
 }

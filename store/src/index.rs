@@ -139,7 +139,7 @@ struct Shared<E: Env> {
     env: E,
     config: IndexConfig,
     state: RefCell<State<E>>,
-    /// Writes, merges and drops; set once the rest is there.
+    /// Spreads, writes, merges and drops; set once the rest is there.
     builder: OnceCell<Worker>,
 }
 
@@ -213,7 +213,7 @@ impl<E: Env> KeyIndex<E> {
         query::run(self.shared.clone(), wanted)
     }
 
-    /// What the end of a turn must tell: writes runs and drops those that retention has emptied.
+    /// What the end of a turn must tell: spreads keys, writes runs and drops those that retention has emptied.
     pub fn end_of_turn(&mut self, log: LogPositions) {
         builder::tick(&self.shared, log);
     }

@@ -1,12 +1,12 @@
 //! [`Buckets`]: keys by the first bits of their hashes, each bucket a chain of short pieces of memory.
 //!
-//! Writing each key at once to the bucket where it belongs costs less than sorting all of them later: one store to one
-//! of some hundred places that the processor's caches hold.
+//! Writing each key to the bucket where it belongs costs less than sorting all of them later: one store to one of some
+//! hundred places that the processor's caches hold.
 
 use super::KeyEntry;
 
 /// Memory for keys: [`PIECES`] pieces.
-pub(super) type Block = Box<[KeyEntry]>;
+type Block = Box<[KeyEntry]>;
 
 #[derive(Debug)]
 pub(super) struct Buckets {
@@ -25,32 +25,27 @@ struct Chain {
     keys: u32,
 }
 
-impl Buckets {
-    /// Grows beyond `keys` only by allocating tables.
-    pub(super) fn with_capacity(keys: usize) -> Self {
-        let pieces = keys / PIECE_KEYS + COUNT;
-        Self {
-            blocks: Vec::with_capacity(pieces / PIECES + 1),
-            following: Vec::with_capacity(pieces),
-            chains: vec![Chain::default(); COUNT],
-            keys: 0,
-        }
+impl Default for Buckets {
+    fn default() -> Self {
+        Self { blocks: Vec::new(), following: Vec::new(), chains: vec![Chain::default(); COUNT], keys: 0 }
     }
+}
 
+impl Buckets {
     /// The bucket of a hash. Buckets are in the order of the hashes in them.
     pub(super) fn of(hash: u64) -> usize {
         (hash >> (u64::BITS - BITS)) as usize
     }
 
-    /// Adds a key. `block` gives memory, when it is needed.
-    pub(super) fn push(&mut self, entry: KeyEntry, block: impl FnOnce() -> Block) {
+    /// Adds a key.
+    pub(super) fn push(&mut self, entry: KeyEntry) {
         let chain = &mut self.chains[Self::of(entry.hash)];
         let within = chain.keys as usize % PIECE_KEYS;
         if within == 0 {
             let piece = self.following.len();
             self.following.push(0);
             if piece == self.blocks.len() * PIECES {
-                self.blocks.push(block());
+                self.blocks.push(new_block());
             }
             let piece = u32::try_from(piece).expect("fewer pieces than keys of a log");
             if chain.keys == 0 {
@@ -94,7 +89,7 @@ impl Buckets {
     }
 }
 
-pub(super) fn new_block() -> Block {
+fn new_block() -> Block {
     vec![KeyEntry { hash: 0, at: 0, stored_at_ms: 0 }; PIECES * PIECE_KEYS].into_boxed_slice()
 }
 
@@ -119,9 +114,9 @@ mod tests {
         fn a_bucket_has_its_keys_in_the_order_in_which_they_came(
             hashes in prop::collection::vec(prop_oneof![any::<u64>(), (0..3_u64).prop_map(|few| few << 55)], 0..5000),
         ) {
-            let mut buckets = Buckets::with_capacity(100);
+            let mut buckets = Buckets::default();
             for (at, hash) in (0..).zip(&hashes) {
-                buckets.push(KeyEntry { hash: *hash, at, stored_at_ms: 0 }, new_block);
+                buckets.push(KeyEntry { hash: *hash, at, stored_at_ms: 0 });
             }
             prop_assert_eq!(buckets.keys(), hashes.len());
             for bucket in 0..COUNT {

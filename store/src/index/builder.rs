@@ -1,4 +1,4 @@
-//! The background half of the index: one task at a time writes, merges and drops.
+//! The background half of the index: one task at a time spreads, writes, merges and drops.
 
 use std::io;
 use std::rc::Rc;
@@ -38,7 +38,7 @@ pub(super) fn tick<E: Env>(shared: &Rc<Shared<E>>, log: LogPositions) {
         state.young.drop_oldest();
     }
     let young = &state.young;
-    let work = is_due(shared, &state) || young.lacks_spares() || has_expired(&state);
+    let work = is_due(shared, &state) || young.is_behind() || has_expired(&state);
     if !work || state.builder.running || state.builder.failure.is_some() {
         return;
     }
@@ -106,7 +106,9 @@ fn has_expired<E: Env>(state: &super::State<E>) -> bool {
 
 async fn work_off<E: Env>(shared: &Rc<Shared<E>>, all: bool) -> Result<(), IndexError> {
     drop_expired(shared).await?;
-    shared.state.borrow_mut().young.keep_spares();
+    while shared.state.borrow_mut().young.keep_up() {
+        shared.env.yield_now().await;
+    }
     let due = || {
         let state = shared.state.borrow();
         is_due(shared, &state) || (all && state.young.log_end > state.young.first_covered())
@@ -132,7 +134,9 @@ async fn write_young<E: Env>(shared: &Rc<Shared<E>>) -> Result<(), IndexError> {
     let covers_to = covers.end;
     let plan = Plan { name, covers, level: 0, log_min };
     // Keys go on coming meanwhile.
-    let breathe = || shared.state.borrow_mut().young.keep_spares();
+    let breathe = || {
+        shared.state.borrow_mut().young.keep_up();
+    };
     let run = merge::write_young(&shared.env, &shared.config, plan, &generations, breathe).await?;
     let count = generations.len();
     drop(generations);
