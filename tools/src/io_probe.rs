@@ -22,6 +22,7 @@ use std::sync::atomic::Ordering;
 use rt::real::device::{Facts, RECORD, Record};
 use rt::real::{RealEnv, ShardError, ShardOptions, Spin, run_shard};
 use rt::{Event, Now, Reactor, TurnOutcome};
+use rustix::fs::{Access, access};
 
 pub(crate) use error::ProbeError;
 
@@ -71,8 +72,12 @@ fn bytes(text: &str) -> Result<u64, String> {
 /// Probes, prints, records.
 ///
 /// # Errors
-/// Nothing is printed on stdout then, and nothing is left in the directory.
+/// Nothing is printed on stdout then (but for a file that cannot be written after all), and nothing is left in the
+/// directory.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+    for (option, path) in [("--chart", &options.chart), ("--html", &options.html)] {
+        check_place(option, path.as_deref())?;
+    }
     let limits = Limits { time_ns: options.seconds * 1_000_000_000, bytes: options.bytes };
     let facts = site::look(&options.dir, limits.room(), options.beside_broker).map_err(Failure::Probe)?;
     let interrupted = signals::interrupted()?;
@@ -100,8 +105,26 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A file that cannot be written is met before the disk is kept busy for it.
+fn check_place(option: &str, path: Option<&Path>) -> Result<(), Failure> {
+    let Some(path) = path else { return Ok(()) };
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let why = if path.is_dir() {
+        "it is a directory".to_owned()
+    } else if let Err(error) = access(dir, Access::WRITE_OK | Access::EXEC_OK) {
+        format!("{}: {error}", dir.display())
+    } else {
+        return Ok(());
+    };
+    Err(Failure::Usage {
+        what: format!("{option} {}: {why}", path.display()),
+        fix: "name a file in a directory that can be written".to_owned(),
+    })
+}
+
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    fs::write(path, text).map_err(|source| Failure::Probe(ProbeError::io("write", path, source)))
+    fs::write(path, text)
+        .map_err(|source| Failure::Probe(ProbeError::Unwritten { path: path.to_owned(), source }))
 }
 
 /// On a shard of its own, as the broker does its I/O: this thread becomes it.

@@ -91,6 +91,8 @@ fn every_scenario_runs_in_a_small_size_and_leaves_nothing_behind() {
 
     let pop = node.measured(&["pop", "--backlog=50", "--consumers=2"]);
     assert!(pop["rates"]["acknowledged"].as_u64().unwrap() >= 400, "none is lost to a warm-up: {pop}");
+    let decided = &pop["latency"]["decision"]["count"];
+    assert_eq!(decided, &pop["rates"]["acknowledged"], "nothing happens before the clock runs: {pop}");
 
     let oneway = node.measured(&small(&["produce", "--oneway", "--rate=500/s", "--spin=off"]));
     assert_eq!(oneway["rates"]["acknowledged"], 0);

@@ -25,6 +25,8 @@ pub(crate) enum ProbeError {
     Io { op: &'static str, path: PathBuf, source: io::Error },
     /// The ring could not be set up, or broke.
     Ring(String),
+    /// The probe is through, but a file of its results could not be written.
+    Unwritten { path: PathBuf, source: io::Error },
     /// Ctrl-C.
     Interrupted,
 }
@@ -91,6 +93,12 @@ impl fmt::Display for ProbeError {
                 path.display()
             ),
             ProbeError::Ring(what) => write!(f, "error[E0408]: {what}"),
+            ProbeError::Unwritten { path, source } => write!(
+                f,
+                "error[E0409]: {} cannot be written\n  cause  {source}\n  effect what was found is on stdout and in the files \
+                 before this one\n  fix    make room, and probe again",
+                path.display()
+            ),
             ProbeError::Interrupted => write!(f, "interrupted"),
         }
     }

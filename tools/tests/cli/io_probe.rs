@@ -88,6 +88,29 @@ fn what_is_no_directory_is_a_usage_error() {
 }
 
 #[test]
+fn a_page_without_a_place_is_refused_before_the_disk_is_kept_busy() {
+    let place = Place::new("no-place");
+    let dir = dir(&place);
+    for (option, path) in [("--html", "nowhere/page.html"), ("--chart", "data")] {
+        let probe = place.run(&["io-probe", &dir, "--seconds", "1", "--bytes", "64MiB", option, path]);
+        assert_eq!((probe.code, probe.out.as_str()), (Some(2), ""), "{}", probe.err);
+        assert!(probe.err.contains(&format!("{option} {path}: ")), "{}", probe.err);
+    }
+    // A full disk is met only at the end: the figures are printed by then.
+    std::os::unix::fs::symlink("/dev/full", place.dir.join("page.html")).unwrap();
+    let full = ["io-probe", &dir, "--seconds", "1", "--bytes", "64MiB", "--html", "page.html"];
+    let probe = place.run(&full);
+    assert_eq!(probe.code, Some(1), "{}", probe.out);
+    assert!(probe.out.contains("flush.method"), "{}", probe.out);
+    assert!(
+        probe.err.contains("E0409") && probe.err.contains("page.html cannot be written"),
+        "{}",
+        probe.err
+    );
+    assert_eq!(names(&dir), [""; 0]);
+}
+
+#[test]
 fn a_probe_beside_a_live_broker_is_made_only_when_told() {
     let place = Place::new("beside");
     let dir = dir(&place);

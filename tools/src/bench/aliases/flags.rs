@@ -43,7 +43,7 @@ pub(super) const BATCH: &[Opt] = &[
     COMPRESS_LEVEL,
     COMPRESS_OVER_HOW_MUCH,
     REPORT_INTERVAL,
-    NAMESRV_ADDR,
+    value("n", "namesrv", "Name server address list, eg: '192.168.0.1:9876;192.168.0.2:9876'"),
     HELP,
 ];
 
