@@ -225,6 +225,16 @@ fn find_max_and_replay_end_with_an_answer() {
     node.place.write("omb/workloads/w.yaml", workload);
     let replayed = node.measured(&["replay", "omb/workloads/w.yaml", "--spin=off"]);
     assert_eq!(replayed["parameters"]["body_bytes"], 300.0);
+    node.place.write("two.yaml", "name: two topics\ntopics: 2\npartitionsPerTopic: 2\nmessageSize: 100\nproducersPerTopic: 3\nconsumerPerSubscription: 2\nproducerRate: 500\ntestDurationMinutes: 0.005\nwarmupDurationMinutes: 0\n");
+    node.measured(&["replay", "two.yaml", "--spin=off", "--out", "two"]);
+    let text = std::fs::read_to_string(node.place.dir.join("two/omb.json")).unwrap();
+    let result: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(result["workload"], "two topics");
+    assert_eq!(
+        (&result["producersPerTopic"], &result["consumersPerTopic"]),
+        (&3.into(), &2.into()),
+        "{text}"
+    );
     node.place.write("omb/workloads/w.yaml", &workload.replace("300b", "301b"));
     let missing = node.run(&["replay", "omb/workloads/w.yaml"]);
     assert_eq!(missing.code, Some(2));

@@ -89,13 +89,25 @@ fn apply(workload: &Workload, path: &Path, mut load: Load) -> Result<Load, Failu
             "set it to 0; `bench mixed --scan N --backlog N` reads what is stored beside traffic, `bench consume` alone",
         ));
     }
+    // OMB counts per topic, and each of its producers has a connection of its own.
+    let producers = workload.producers_per_topic.saturating_mul(workload.topics);
+    let consumers = workload.consumer_per_subscription.saturating_mul(workload.topics);
+    if workload.topics.max(producers).max(consumers) > EACH_MAX {
+        return Err(usage(
+            format!(
+                "{at}: topics {}, with producersPerTopic {} and consumerPerSubscription {}: one generator serves {EACH_MAX} \
+                 topics, producers and consumers at most",
+                workload.topics, workload.producers_per_topic, workload.consumer_per_subscription
+            ),
+            "run a smaller workload, or several generators with a part of it each",
+        ));
+    }
     load.topics = workload.topics;
     load.queues = workload.partitions_per_topic;
     load.rate = Some(Rate::Messages(workload.producer_rate));
-    // OMB counts per topic, and each of its producers has a connection of its own.
-    load.producers = workload.producers_per_topic.saturating_mul(workload.topics);
+    load.producers = producers;
     load.connections = 1;
-    load.consumers = Some(workload.consumer_per_subscription.saturating_mul(workload.topics));
+    load.consumers = Some(consumers);
     load.subscriptions = workload.subscriptions_per_topic;
     load.duration = Some(minutes(workload.test_duration_minutes, path)?);
     load.warmup = Some(minutes(workload.warmup_duration_minutes, path)?);
@@ -153,6 +165,9 @@ fn minutes(count: f64, path: &Path) -> Result<Duration, Failure> {
     })
 }
 
+/// As in `plan::checks`.
+const EACH_MAX: u32 = 10_000;
+
 fn usage(what: String, fix: &str) -> Failure {
     Failure::Usage { what, fix: fix.to_owned() }
 }
@@ -193,6 +208,7 @@ mod tests {
             ("producerRate: 0\n", "find-max"),
             ("producerRate: 1\nconsumerBacklogSizeGB: 100\n", "backlog"),
             ("producerRate: 1\nkeyDistributor: LUCK\n", "LUCK"),
+            ("producerRate: 1\ntopics: 10000\nproducersPerTopic: 4\n", "producersPerTopic 4"),
             ("producerRat: 1\n", "unknown field `producerRat`"),
             ("producerRate: 1\ntestDurationMinutes: -1\n", "-1 minutes"),
         ] {

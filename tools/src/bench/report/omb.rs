@@ -21,14 +21,14 @@ pub fn result(plan: &Plan, outcome: &Outcome, summary: &Summary) -> Value {
     let per = |of: &dyn Fn(usize) -> u64| -> Value {
         rows.iter().enumerate().map(|(at, row)| of(at) as f64 / row.seconds).collect::<Vec<_>>().into()
     };
-    put("workload", summary.kind.clone().into());
+    put("workload", summary.tags.get("workload").unwrap_or(&summary.kind).clone().into());
     put("driver", "RocketMQ".into());
     put("messageSize", (plan.mean_body() as u64).into());
     put("topics", plan.topics.into());
     put("partitions", (outcome.queues as u64 / u64::from(plan.topics)).into());
-    put("producersPerTopic", plan.connections.into());
+    put("producersPerTopic", plan.connections.div_ceil(plan.topics).into());
     let consumers = if plan.kind == Kind::E2e { outcome.consumers } else { 0 };
-    put("consumersPerTopic", consumers.into());
+    put("consumersPerTopic", consumers.div_ceil(plan.topics as usize).into());
     put("publishRate", per(&|at| measured[at].acked));
     put("publishErrorRate", per(&|at| measured[at].error_count()));
     put("consumeRate", per(&|at| measured[at].received));
