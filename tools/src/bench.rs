@@ -175,14 +175,10 @@ impl<'p> Progress<'p> {
         if interval.phase == recorder::Phase::Drain {
             return;
         }
-        let step = self.plan.interval.as_secs_f64();
-        let begin = interval.index as f64 * step;
+        let seconds = (interval.span_ns as f64 / 1e9).max(1e-9);
+        let begin = interval.index as f64 * self.plan.interval.as_secs_f64();
         let measured = interval.phase == recorder::Phase::Measured;
-        let warmup = self.plan.warmup.as_secs_f64();
-        let length =
-            if measured { self.plan.duration.map_or(f64::MAX, |all| all.as_secs_f64()) } else { warmup };
-        let seconds = step.min(length - begin).max(1e-9);
-        let at = begin + seconds + if measured { warmup } else { 0.0 };
+        let at = begin + seconds + if measured { self.plan.warmup.as_secs_f64() } else { 0.0 };
         let (all, shown) = match self.gathered.take() {
             Some((mut all, seconds_before)) if all.phase == interval.phase => {
                 all.add(interval);

@@ -132,7 +132,7 @@ impl Flags<'_> {
             format!("--size={}", self.number("s", 2048)?),
             "--connections=1".to_owned(),
             format!("--inflight={threads}"),
-            "--payload=zero".to_owned(),
+            PAYLOAD.to_owned(),
             format!("--duration={FOR_EVER}"),
         ];
         for (flag, option) in
@@ -158,7 +158,7 @@ impl Flags<'_> {
             format!("--size={}", self.number("ms", 1024)?),
             "--connections=1".to_owned(),
             format!("--inflight={threads}"),
-            "--payload=zero".to_owned(),
+            PAYLOAD.to_owned(),
             "--rate=max".to_owned(),
             "--consumers=0".to_owned(),
             format!("--delay={step}ms..{}ms:{step}ms", step.saturating_mul(slots)),
@@ -186,7 +186,7 @@ impl Flags<'_> {
             format!("--size={size}"),
             "--connections=1".to_owned(),
             format!("--inflight={inflight}"),
-            "--payload=zero".to_owned(),
+            PAYLOAD.to_owned(),
         ];
         if tool == Tool::Batch {
             all.push(format!("--batch={}", self.number("b", 16)?));
@@ -232,6 +232,8 @@ impl Flags<'_> {
     }
 }
 
+/// Java's bodies are random letters and bytes, which hardly compress.
+const PAYLOAD: &str = "--payload=random";
 /// As long as a run may be.
 const FOR_EVER: &str = "720h";
 /// Where RocketMQ's timer benchmark says when a message is due.
@@ -264,7 +266,10 @@ mod tests {
         }
         assert!(meant(Tool::Batch, "-b 4").unwrap().contains(&"--batch=4".to_owned()));
         assert!(meant(Tool::Consumer, "-g g1").unwrap().contains(&"--group=g1".to_owned()));
-        assert!(meant(Tool::Producer, "-c true -s 5000").unwrap().contains(&"--compress".to_owned()));
+        let packed = meant(Tool::Producer, "-c true -s 5000").unwrap();
+        for wanted in ["--compress", "--payload=random"] {
+            assert!(packed.contains(&wanted.to_owned()), "{packed:?}");
+        }
         assert!(!meant(Tool::Producer, "-c true -s 100").unwrap().contains(&"--compress".to_owned()));
     }
 

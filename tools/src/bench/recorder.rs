@@ -129,9 +129,19 @@ impl Recorder {
 
     fn hand_over_as(&mut self, phase: Phase, index: u64, inflight: u64) {
         self.now.inflight = inflight;
+        self.now.span_ns = self.until.saturating_sub(self.begin_of_interval());
         let done = std::mem::replace(&mut self.now, Interval::new(phase, index));
         let _ = self.out.send(done);
         self.until = self.end_of_interval();
+    }
+
+    fn begin_of_interval(&self) -> u64 {
+        let from = match self.now.phase {
+            Phase::WarmUp => self.times.start,
+            Phase::Measured => self.times.measured,
+            Phase::Drain => return u64::MAX,
+        };
+        from.saturating_add(self.now.index.saturating_mul(self.times.interval))
     }
 
     fn end_of_interval(&self) -> u64 {
@@ -186,7 +196,7 @@ mod tests {
         recorder.stop(33, 0);
         recorder.at(100, 0);
         recorder.finish(0);
-        let seen: Vec<_> = all.try_iter().map(|one| (one.phase, one.sent)).collect();
-        assert_eq!(seen[3..], [(Phase::Measured, 3), (Phase::Drain, 0)]);
+        let seen: Vec<_> = all.try_iter().map(|one| (one.phase, one.sent, one.span_ns)).collect();
+        assert_eq!(seen[2..], [(Phase::WarmUp, 0, 5), (Phase::Measured, 3, 8), (Phase::Drain, 0, 0)]);
     }
 }

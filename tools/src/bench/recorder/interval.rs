@@ -47,6 +47,8 @@ pub struct Interval {
     pub scanned_bytes: u64,
     /// Requests in flight at the end of the interval.
     pub inflight: u64,
+    /// How long it was, ns; the last one may be cut short. 0 of the drain.
+    pub span_ns: u64,
     /// Answers other than success by code, with the first remark. [`TIMED_OUT`] and [`LOST`] are codes of ours.
     pub errors: BTreeMap<i32, (u64, String)>,
     /// Sends: answer - due time (closed loop: empty).
@@ -89,6 +91,7 @@ pub struct Kept {
 struct Counts {
     phase: Phase,
     index: u64,
+    span_ns: u64,
     numbers: [u64; NUMBERS],
     errors: BTreeMap<i32, (u64, String)>,
 }
@@ -111,6 +114,7 @@ impl Kept {
         let counts = Counts {
             phase: interval.phase,
             index: interval.index,
+            span_ns: interval.span_ns,
             numbers: interval.numbers(),
             errors: interval.errors.clone(),
         };
@@ -133,6 +137,7 @@ impl Kept {
     #[must_use]
     pub fn open(&self) -> Interval {
         let mut interval = Interval::new(self.counts.phase, self.counts.index);
+        interval.span_ns = self.counts.span_ns;
         interval.set_numbers(self.counts.numbers);
         interval.errors.clone_from(&self.counts.errors);
         for (histogram, bytes) in interval.histograms_mut().into_iter().zip(&self.histograms) {
@@ -224,6 +229,7 @@ impl Interval {
             scanned: 0,
             scanned_bytes: 0,
             inflight: 0,
+            span_ns: 0,
             errors: BTreeMap::new(),
             response: latencies(),
             service: latencies(),
@@ -262,6 +268,8 @@ impl Interval {
         let mut numbers = self.numbers();
         numbers.iter_mut().zip(other.numbers()).for_each(|(ours, theirs)| *ours += theirs);
         self.set_numbers(numbers);
+        // Those of the threads are of one time.
+        self.span_ns = self.span_ns.max(other.span_ns);
         for (code, (count, remark)) in &other.errors {
             self.errors.entry(*code).or_insert_with(|| (0, remark.clone())).0 += count;
         }
