@@ -27,6 +27,7 @@ use crate::{PhysicalOffset, Refusal, StoreError, Unusable};
 
 mod preparing;
 
+use preparing::Gait;
 pub(crate) use preparing::keep_ready;
 
 type File<E> = <<E as Env>::Disk as Disk>::File;
@@ -263,14 +264,14 @@ impl<E: Env> Segments<E> {
         file.flush().await.map_err(|error| io("flush", error))
     }
 
-    /// Makes the next segment durable and adds it, resting for `pause` after each 1 MiB.
-    pub(crate) async fn prepare_next(&self, pause: Duration) -> Result<(), StoreError> {
+    /// Makes the next segment durable and adds it; `gait` tells how fast, by the bytes of it that are zeroed.
+    async fn prepare_next(&self, gait: impl Fn(u64) -> Gait) -> Result<(), StoreError> {
         let start = self.ready_end();
         let path = self.dir.join(segment_name(start));
         let recycled = self.files.borrow_mut().recycled.pop();
         let made = match recycled {
             Some(name) => self.take_recycled(&name, &path).await,
-            None => self.make_zeroed(&path, self.segment_bytes, pause).await,
+            None => self.make_zeroed(&path, self.segment_bytes, gait).await,
         };
         let file = made.map_err(|source| StoreError::Io { op: "prepare", path, source })?;
         self.files.borrow_mut().slots.push_back(Some(file));
@@ -291,10 +292,10 @@ impl<E: Env> Segments<E> {
             return Ok(());
         }
         if self.part >= self.segment_bytes || !self.files.borrow().recycled.is_empty() {
-            return self.prepare_next(Duration::ZERO).await;
+            return self.prepare_next(|_| Gait::RUN).await;
         }
         let path = self.dir.join(growing_name(start));
-        let made = self.make_zeroed(&path, self.part, Duration::ZERO).await;
+        let made = self.make_zeroed(&path, self.part, |_| Gait::RUN).await;
         let file = made.map_err(|source| StoreError::Io { op: "prepare", path, source })?;
         self.files.borrow_mut().slots.push_back(Some(file));
         self.zeroed_end.set(Some(start + self.part));
@@ -313,21 +314,21 @@ impl<E: Env> Segments<E> {
             _ => {}
         }
         self.zeroed_end.set(Some(end.max(start).next_multiple_of(BLOCK as u64)));
-        self.grow(self.part, Duration::ZERO).await
+        self.grow(self.part, |_| Gait::RUN).await
     }
 
     /// The next part in the background: as much as is zeroed already, because each part costs a flush and the log may
     /// not wait for it.
-    async fn grow_on(&self, pause: Duration) -> Result<(), StoreError> {
+    async fn grow_on(&self, gait: impl Fn(u64) -> Gait) -> Result<(), StoreError> {
         let zeroed = self.usable_end() - (self.ready_end() - self.segment_bytes);
-        self.grow(zeroed.max(self.part).min(GROWTH_BYTES_MAX.max(self.part)), pause).await
+        self.grow(zeroed.max(self.part).min(GROWTH_BYTES_MAX.max(self.part)), gait).await
     }
 
     /// Zeroes and flushes the next `part` of the growing segment, then opens it to the cursor.
     ///
     /// # Errors
     /// [`StoreError::Io`]; the limit is where it was.
-    async fn grow(&self, part: u64, pause: Duration) -> Result<(), StoreError> {
+    async fn grow(&self, part: u64, gait: impl Fn(u64) -> Gait) -> Result<(), StoreError> {
         let from = self.usable_end();
         let segment_end = self.ready_end();
         let start = segment_end - self.segment_bytes;
@@ -336,7 +337,7 @@ impl<E: Env> Segments<E> {
         let to = segment_end.min(from + part);
         if from < to {
             let file = self.file(start).await.map_err(|error| io("open", error))?;
-            let zeroed = self.zero(&file, from - start, to - start, pause).await;
+            let zeroed = self.zero(&file, from - start, to - start, gait).await;
             zeroed.map_err(|error| io("prepare", error))?;
             file.flush().await.map_err(|error| io("flush", error))?;
             self.zeroed_end.set(Some(to));

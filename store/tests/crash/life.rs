@@ -283,11 +283,15 @@ fn messages(sim: &Simulation, store: &Store<SimEnv>, queue: Queue) -> Result<Vec
         let read = sim.block_on(store.read_cold(handle, from, limits, |_| true));
         let (status, batch) = read.map_err(|error| format!("reading {queue:?} from {from}: {error}"))?;
         for slice in &batch.slices {
-            let Ok(Parsed::Record(record)) = parse(slice) else { return Err("no record".into()) };
-            if (record.topic(), record.queue_id()) != (TOPICS[queue.0], queue.1) {
-                return Err(format!("queue {queue:?} holds a record of {}", record.topic()));
+            let mut rest = &slice[..];
+            while !rest.is_empty() {
+                let Ok(Parsed::Record(record)) = parse(rest) else { return Err("no record".into()) };
+                if (record.topic(), record.queue_id()) != (TOPICS[queue.0], queue.1) {
+                    return Err(format!("queue {queue:?} holds a record of {}", record.topic()));
+                }
+                found.push((record.queue_offset().get(), record.body().to_vec()));
+                rest = &rest[record.bytes().len()..];
             }
-            found.push((record.queue_offset().get(), record.body().to_vec()));
         }
         match status {
             ReadStatus::Found | ReadStatus::NothingMatched | ReadStatus::TooSmall if batch.next > from => {

@@ -26,10 +26,11 @@ pub(crate) async fn keep_ready<E: Env>(log: Rc<Log<E>>) {
         }
         segments.busy.set(true);
         let growing = segments.is_growing();
-        // Behind a log that has used up half of its segment there is no time to be gentle.
-        let is_late = log.segment_end(log.end()) - log.end() < segments.segment_bytes / 2;
-        let pause = if is_late { Duration::ZERO } else { segments.pause };
-        let made = if growing { segments.grow_on(pause).await } else { segments.prepare_next(pause).await };
+        let made = if growing {
+            segments.grow_on(|_| log.gait_of_growth()).await
+        } else {
+            segments.prepare_next(|zeroed| log.gait_of_next(zeroed)).await
+        };
         segments.busy.set(false);
         match made {
             Ok(()) => *segments.disk_full.borrow_mut() = None,
@@ -43,6 +44,48 @@ pub(crate) async fn keep_ready<E: Env>(log: Rc<Log<E>>) {
             Err(error) => log.fail(log.end(), error.to_string()),
         }
         log.env.kick();
+    }
+}
+
+/// How zeros are written: how many MiB at once, and whether the device rests before the next ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Gait {
+    writes: usize,
+    rests: bool,
+}
+
+impl Gait {
+    /// As fast as it goes: nobody is served yet, or the log has nearly caught up. Several at a time: zeros into reserved
+    /// space go through a kernel worker, which on a busy host waits for its core before each of them. In batches, so
+    /// that the log's own writes find the device idle now and then: with eight always in flight some of them waited for
+    /// half a second.
+    pub(super) const RUN: Self = Self { writes: 8, rests: false };
+    const TROT: Self = Self { writes: 8, rests: true };
+    /// A commit that comes in between waits for little more than its own write.
+    const WALK: Self = Self { writes: 2, rests: false };
+    const STROLL: Self = Self { writes: 1, rests: true };
+}
+
+impl<E: Env> Log<E> {
+    fn used_of_segment(&self) -> u64 {
+        self.config.segment_bytes - (self.segment_end(self.end()) - self.end())
+    }
+
+    fn gait_of_growth(&self) -> Gait {
+        if self.used_of_segment() > self.config.segment_bytes / 2 { Gait::RUN } else { Gait::TROT }
+    }
+
+    /// For a segment behind the log's own of which so much is `zeroed`: done when the log has used three quarters of its
+    /// own, and spread evenly over that time, because zeros in one go are what commits wait for.
+    fn gait_of_next(&self, zeroed: u64) -> Gait {
+        let used = self.used_of_segment();
+        if self.segments.ready_end() > self.segment_end(self.end()) || zeroed / 4 >= used / 3 {
+            Gait::STROLL
+        } else if zeroed >= used {
+            Gait::WALK
+        } else {
+            Gait::RUN
+        }
     }
 }
 
@@ -62,7 +105,7 @@ impl<E: Env> Segments<E> {
         Ok(file)
     }
 
-    pub(super) async fn make_zeroed(&self, path: &Path, upto: u64, pause: Duration) -> io::Result<File<E>> {
+    pub(super) async fn make_zeroed(&self, path: &Path, upto: u64, gait: impl Fn(u64) -> Gait) -> io::Result<File<E>> {
         let disk = self.env.disk();
         let raw = self.dir.join(PREPARING);
         match disk.remove(&raw).await {
@@ -71,7 +114,7 @@ impl<E: Env> Segments<E> {
             Err(error) => return Err(error),
         }
         let file = disk.open(&raw, OpenMode::CreateNew { direct: self.direct }).await?;
-        if let Err(error) = self.fill_with_zeros(&file, upto, pause).await {
+        if let Err(error) = self.fill_with_zeros(&file, upto, gait).await {
             // The space goes back at once: the next try starts over.
             disk.remove(&raw).await?;
             return Err(error);
@@ -82,7 +125,7 @@ impl<E: Env> Segments<E> {
     }
 
     /// Reserves the space of a new segment and makes zeros of `0..upto`; they and its length are durable on return.
-    async fn fill_with_zeros(&self, file: &File<E>, upto: u64, pause: Duration) -> io::Result<()> {
+    async fn fill_with_zeros(&self, file: &File<E>, upto: u64, gait: impl Fn(u64) -> Gait) -> io::Result<()> {
         match file.allocate(self.segment_bytes).await {
             Ok(()) => {}
             // Not every filesystem can; the zeros allocate as they go.
@@ -91,12 +134,19 @@ impl<E: Env> Segments<E> {
             }
             Err(error) => return Err(error),
         }
-        self.zero(file, 0, upto, pause).await?;
+        self.zero(file, 0, upto, gait).await?;
         file.flush().await
     }
 
-    /// Writes zeros to `from..to` of a file; gives up between two batches when the store closes.
-    pub(super) async fn zero(&self, file: &File<E>, from: u64, to: u64, pause: Duration) -> io::Result<()> {
+    /// Writes zeros to `from..to` of a file, at the gait for the bytes written so far; gives up between two batches when
+    /// the store closes.
+    pub(super) async fn zero(
+        &self,
+        file: &File<E>,
+        from: u64,
+        to: u64,
+        gait: impl Fn(u64) -> Gait,
+    ) -> io::Result<()> {
         let piece = (to - from).min(ZEROING_BYTES);
         let zeros = aligned(usize::try_from(piece).expect("at most 1 MiB"), |_| {});
         let mut at = from;
@@ -104,18 +154,16 @@ impl<E: Env> Segments<E> {
             if self.closing.get() {
                 return Err(io::Error::new(io::ErrorKind::Interrupted, "the store is closing"));
             }
-            // Several at a time: zeros into reserved space go through a kernel worker, which on a busy host waits for
-            // its core before each of them. In batches, so that the log's own writes find the device idle now and then:
-            // with eight always in flight some of them waited for half a second.
-            let mut writes = Vec::with_capacity(ZEROING_DEPTH);
-            while writes.len() < ZEROING_DEPTH && at < to {
+            let Gait { writes: most, rests } = gait(at - from);
+            let mut writes = Vec::with_capacity(most);
+            while writes.len() < most && at < to {
                 let len = piece.min(to - at);
                 writes.push(Box::pin(file.write_at(at, zeros.range(0, len as usize), false)));
                 at += len;
             }
             all(writes).await?;
-            if !pause.is_zero() {
-                self.env.sleep(pause).await;
+            if rests && !self.pause.is_zero() {
+                self.env.sleep(self.pause).await;
             }
         }
         Ok(())
@@ -142,6 +190,4 @@ async fn all<F: Future<Output = io::Result<()>>>(writes: Vec<Pin<Box<F>>>) -> io
 
 const PREPARING: &str = "preparing";
 const ZEROING_BYTES: u64 = 1 << 20;
-/// Writes of zeros in flight.
-const ZEROING_DEPTH: usize = 8;
 const RETRY_WHEN_FULL: Duration = Duration::from_secs(1);
