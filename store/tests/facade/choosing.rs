@@ -158,15 +158,15 @@ fn entries_are_read_no_further_than_messages_are_wanted() {
     fill(&mut bench, &[100; 1500], 1);
     let bench = bench.restart(2);
     let queue = bench.store.find_queue(TOPIC, 0).expect("it was sent to");
-    let reads = |count, of| {
+    let reads = |from, count, of| {
         let limits = ReadLimits { count, bytes: 1 << 20, scan: 800 };
         let before = bench.machine.disk().statistics().reads;
         let wanted = OneIn { of, code: None };
-        let read = bench.store.read_chosen(queue, QueueOffset::default(), limits, wanted);
+        let read = bench.store.read_chosen(queue, QueueOffset::new(from), limits, wanted);
         let (_, batch) = bench.sim.block_on(read).expect("it can be read");
         (batch.count, batch.slices.len(), bench.machine.disk().statistics().reads - before)
     };
-    assert_eq!(reads(32, 1), (32, 1, 2), "a page of entries and an extent, whose records are neighbours");
-    let (count, _, more) = reads(1, 799);
+    assert_eq!(reads(0, 32, 1), (32, 1, 3), "a page of entries, and an extent of neighbours, in two segments");
+    let (count, _, more) = reads(1, 1, 700);
     assert!(count == 1 && more > 3, "{count} message, {more} reads: entries are read until one is found");
 }
