@@ -26,6 +26,8 @@ pub struct Control {
     /// Threads whose senders are done, and how much consumers will see of what they sent.
     senders_done: AtomicUsize,
     visible: AtomicU64,
+    /// What they may see besides: of what was sent without an answer.
+    doubtful: AtomicU64,
     /// Messages received so far.
     received: AtomicU64,
     /// The load has ended on some thread.
@@ -177,6 +179,7 @@ impl Engine {
             if !self.sender_told {
                 self.sender_told = true;
                 self.control.visible.fetch_add(sender.visible_ever, Ordering::Relaxed);
+                self.control.doubtful.fetch_add(sender.doubtful_ever, Ordering::Relaxed);
                 self.control.senders_done.fetch_add(1, Ordering::Release);
             }
         }
@@ -188,7 +191,9 @@ impl Engine {
             return receiver.inflight() == 0 || !patient;
         }
         let all_sent = self.control.senders_done.load(Ordering::Acquire) == self.senders;
-        let awaited = self.control.visible.load(Ordering::Relaxed) * self.copies;
+        // A message without an answer that comes all the same must not be taken for one that is still to come.
+        let (visible, doubtful) = (&self.control.visible, &self.control.doubtful);
+        let awaited = (visible.load(Ordering::Relaxed) + doubtful.load(Ordering::Relaxed)) * self.copies;
         let complete = all_sent && self.control.received.load(Ordering::Relaxed) >= awaited;
         // What still comes is worth waiting for.
         complete || now >= ended.max(receiver.last_at) + self.drain_ns

@@ -107,6 +107,8 @@ pub struct Sender {
     pub sent_ever: u64,
     /// Requests failed since the start.
     pub failed_ever: u64,
+    /// Messages of those without an answer: they may be in their topic, or not.
+    pub doubtful_ever: u64,
 }
 
 #[derive(Debug)]
@@ -176,6 +178,7 @@ impl Sender {
             visible_ever: 0,
             sent_ever: 0,
             failed_ever: 0,
+            doubtful_ever: 0,
         }
     }
 

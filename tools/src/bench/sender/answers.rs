@@ -121,6 +121,7 @@ impl Sender {
         for sent in gone {
             self.inflight -= 1;
             self.failed_ever += 1;
+            self.doubtful_ever += self.batch;
             recorder.now.requests += 1;
             recorder.now.error(code, remark);
             self.record(line, &sent, recorder, now);
