@@ -4,10 +4,12 @@
 //! blocking connection for tools and tests. Both number their requests themselves: `opaque` spaces of the two
 //! directions of a connection are told apart by the response bit.
 
+mod answer;
 mod blocking;
 mod calls;
 
-pub use blocking::{Answer, Client, ClientError, ClientOptions, PushReply};
+pub use answer::{Answer, ClientError};
+pub use blocking::{Client, ClientOptions, PushReply};
 pub use calls::{Calls, TooManyCalls};
 
 use crate::fields::Fields;
