@@ -37,6 +37,19 @@ fn a_connection_that_breaks_comes_back_and_only_what_was_in_flight_fails() {
 }
 
 #[test]
+fn what_was_stored_without_an_answer_is_not_taken_for_what_is_still_to_come() {
+    // A hundred sends are stored and lose their answers; deliveries, 32 an answer, come long after acknowledgements.
+    let script = Script { delay_ms: 100, pull_ms: 100, ..Script::default() };
+    let ran = run_until(15, script, Kind::E2e, &with(&["--verify"]), |step, sim| {
+        if step == 25 {
+            sim.network().reset([10, 0, 0, 1], [10, 0, 0, 2]);
+        }
+    });
+    assert!(ran.verdict.unacknowledged > 32, "{:?}", ran.verdict);
+    assert_eq!(ran.verdict.lost, 0, "{:?}", ran.verdict);
+}
+
+#[test]
 fn what_was_due_in_an_outage_is_late_and_not_left_out() {
     let longer = ["--rate=1000/s", "--connections=1", "--warmup=1s", "--duration=12s", "--size=100"];
     let ran = run_until(14, Script::default(), Kind::Produce, &longer, |step, sim| {

@@ -26,6 +26,8 @@ use super::TOPIC;
 pub(super) struct Script {
     /// From an arrival to its answer.
     pub(super) delay_ms: u64,
+    /// It looks for messages to deliver only so often.
+    pub(super) pull_ms: u64,
     /// It stands still for this long at the end of every second.
     pub(super) stall_ms: u64,
     /// Every so many messages are acknowledged and not stored.
@@ -64,6 +66,8 @@ pub(super) struct Server {
     answers: BTreeMap<(u64, u64), (ConnId, Answer)>,
     /// Pulls that wait for a message.
     parked: Vec<(ConnId, ReplyTo, i32, i64)>,
+    /// When they were last looked at, ns.
+    pulled_at: u64,
     numbered: u64,
     /// Half messages, and whether they are decided.
     halves: Vec<(i32, String, Vec<u8>, bool)>,
@@ -93,6 +97,7 @@ impl Server {
             swapped: BTreeMap::new(),
             answers: BTreeMap::new(),
             parked: Vec::new(),
+            pulled_at: 0,
             numbered: 0,
             halves: Vec::new(),
             rolled_back: 0,
@@ -325,7 +330,11 @@ impl Reactor for Server {
         }
         self.deliver(now);
         self.ask(now);
-        self.answer_pulls();
+        let pulls = self.pulled_at + self.script.pull_ms * 1_000_000;
+        if pulls <= now.mono.0 {
+            self.pulled_at = now.mono.0;
+            self.answer_pulls();
+        }
         self.connections.flush_dirty(self.env.net(), now.mono);
         let answer = self.answers.first_key_value().map(|((at, _), _)| Mono(*at));
         let check = self.checks.first_key_value().map(|((at, _), _)| Mono(*at));
@@ -333,7 +342,9 @@ impl Reactor for Server {
             .delayed
             .first_key_value()
             .map(|((due, _), _)| now.mono.plus_ms(u64::try_from(due - now.unix_ms).unwrap_or(0)));
-        let deadline = [answer, check, due].into_iter().flatten().min();
+        let waits = self.script.pull_ms > 0 && !self.parked.is_empty();
+        let pulls = waits.then(|| Mono(self.pulled_at + self.script.pull_ms * 1_000_000));
+        let deadline = [answer, check, due, pulls].into_iter().flatten().min();
         TurnOutcome { deadline, stop: false }
     }
 }

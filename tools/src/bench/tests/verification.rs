@@ -41,11 +41,3 @@ fn both_codecs_say_the_same() {
         assert_eq!((ran.verdict.received, ran.verdict.lost), (5_000, 0), "{header}");
     }
 }
-
-#[test]
-fn what_was_stored_without_an_answer_is_not_taken_for_what_is_still_to_come() {
-    // Every hundredth send is stored and not answered; one message a pull, so that deliveries are far behind the sends.
-    let script = Script { delay_ms: 5, ignore_every: 100, ..Script::default() };
-    let ran = run(25, script, Kind::E2e, &with(&["--verify", "--pull=1", "--timeout=1000"]));
-    assert_eq!((ran.verdict.unacknowledged, ran.verdict.lost), (50, 0), "{:?}", ran.verdict);
-}
