@@ -166,7 +166,11 @@ fn entries_are_read_no_further_than_messages_are_wanted() {
         let (_, batch) = bench.sim.block_on(read).expect("it can be read");
         (batch.count, batch.slices.len(), bench.machine.disk().statistics().reads - before)
     };
-    assert_eq!(reads(0, 32, 1), (32, 1, 3), "a page of entries, and an extent of neighbours, in two segments");
+    assert_eq!(
+        reads(0, 32, 1),
+        (32, 1, 3),
+        "a page of entries, and an extent of neighbours, in two segments"
+    );
     let (count, _, more) = reads(1, 1, 700);
     assert!(count == 1 && more > 3, "{count} message, {more} reads: entries are read until one is found");
 }

@@ -105,7 +105,12 @@ impl<E: Env> Segments<E> {
         Ok(file)
     }
 
-    pub(super) async fn make_zeroed(&self, path: &Path, upto: u64, gait: impl Fn(u64) -> Gait) -> io::Result<File<E>> {
+    pub(super) async fn make_zeroed(
+        &self,
+        path: &Path,
+        upto: u64,
+        gait: impl Fn(u64) -> Gait,
+    ) -> io::Result<File<E>> {
         let disk = self.env.disk();
         let raw = self.dir.join(PREPARING);
         match disk.remove(&raw).await {
