@@ -363,7 +363,7 @@ impl<E: Env> Shard<E> {
     }
 }
 
-/// The items of a wire batch as the store takes them. Allocates once a batch.
+/// The items of a wire batch as the store takes them. Allocates once a batch if they are of about one size.
 fn batch_items(body: &[u8]) -> Result<Vec<BatchItem<'_>>, Refused> {
     let mut items = Vec::new();
     let (mut found, mut scanned) = (SendProperties::nothing(), &[][..]);
@@ -380,6 +380,10 @@ fn batch_items(body: &[u8]) -> Result<Vec<BatchItem<'_>>, Refused> {
             let remark = "a message of a batch has INNER_NUM or INNER_MULTI_QUEUE_OFFSET, which are for the broker to write";
             return Err(Refused::new(ResponseCode::MESSAGE_ILLEGAL, remark));
         }
+        if items.is_empty() {
+            let bytes = item.body.len() + item.properties.len();
+            items.reserve((body.len() / bytes.max(1) + 1).min(ITEMS_FORESEEN_MAX));
+        }
         items.push(BatchItem {
             body: item.body,
             properties: item.properties,
@@ -394,6 +398,9 @@ fn batch_items(body: &[u8]) -> Result<Vec<BatchItem<'_>>, Refused> {
     }
     Ok(items)
 }
+
+/// Room is made at once for so many messages of a batch at most, whatever the first one promises.
+const ITEMS_FORESEEN_MAX: usize = 1024;
 
 fn special_batch() -> Refused {
     let remark = "a batch can be neither delayed nor transactional; send these messages one by one";

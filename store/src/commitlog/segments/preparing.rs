@@ -64,6 +64,17 @@ impl Gait {
     /// A commit that comes in between waits for little more than its own write.
     const WALK: Self = Self { writes: 2, rests: false };
     const STROLL: Self = Self { writes: 1, rests: true };
+
+    /// For the segment behind the log's own, of which so much is `zeroed` when the log has used so much of its own: done
+    /// when three quarters are used, and spread evenly over that time, because zeros in one go are what commits wait for.
+    fn towards(zeroed: u64, used: u64, segment: u64) -> Self {
+        let due = segment.min(used / 3 * 4);
+        match due.saturating_sub(zeroed) {
+            0 => Self::STROLL,
+            behind if behind <= segment / 16 => Self::WALK,
+            _ => Self::RUN,
+        }
+    }
 }
 
 impl<E: Env> Log<E> {
@@ -75,17 +86,11 @@ impl<E: Env> Log<E> {
         if self.used_of_segment() > self.config.segment_bytes / 2 { Gait::RUN } else { Gait::TROT }
     }
 
-    /// For a segment behind the log's own of which so much is `zeroed`: done when the log has used three quarters of its
-    /// own, and spread evenly over that time, because zeros in one go are what commits wait for.
     fn gait_of_next(&self, zeroed: u64) -> Gait {
-        let used = self.used_of_segment();
-        if self.segments.ready_end() > self.segment_end(self.end()) || zeroed / 4 >= used / 3 {
-            Gait::STROLL
-        } else if zeroed >= used {
-            Gait::WALK
-        } else {
-            Gait::RUN
+        if self.segments.ready_end() > self.segment_end(self.end()) {
+            return Gait::STROLL;
         }
+        Gait::towards(zeroed, self.used_of_segment(), self.config.segment_bytes)
     }
 }
 
@@ -196,3 +201,26 @@ async fn all<F: Future<Output = io::Result<()>>>(writes: Vec<Pin<Box<F>>>) -> io
 const PREPARING: &str = "preparing";
 const ZEROING_BYTES: u64 = 1 << 20;
 const RETRY_WHEN_FULL: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_segment_is_ready_before_the_log_needs_it_however_fast_that_is() {
+        const SEGMENT: u64 = 1 << 30;
+        for log_bytes_per_ms in [1_000, 100_000, 400_000, 1_000_000, 1_300_000] {
+            let (mut used, mut zeroed, mut ran_ms) = (0, 0, 0);
+            while zeroed < SEGMENT {
+                let gait = Gait::towards(zeroed, used, SEGMENT);
+                // A worker waits 3 ms for its core; then the disk takes 3 MiB a millisecond. A rest is 5 ms.
+                let ms = 3 + gait.writes as u64 / 3 + if gait.rests { 5 } else { 0 };
+                ran_ms += if gait == Gait::RUN { ms } else { 0 };
+                zeroed += gait.writes as u64 * ZEROING_BYTES;
+                used += ms * log_bytes_per_ms;
+                assert!(used < SEGMENT / 10 * 9, "{log_bytes_per_ms}: {used} used and {zeroed} zeroed");
+            }
+            assert!(log_bytes_per_ms > 400_000 || ran_ms == 0, "{log_bytes_per_ms}: ran for {ran_ms} ms");
+        }
+    }
+}
