@@ -20,7 +20,7 @@ pub mod rmq;
 
 mod hdr;
 
-/// What [`write`] may write, the summary last.
+/// What [`write()`] may write, the summary last.
 pub const FILES: [&str; 10] = [
     "intervals.csv",
     "response.hlog",
