@@ -62,7 +62,7 @@ pub struct StoreConfig {
     /// [`BLOCK`]; the rest follows in parts of this size while the store works. A segment that is no larger is zeroed
     /// whole. Small enough for a quick start, large enough that sends do not outrun the zeros at once.
     pub zeroing_part_bytes: u64,
-    /// Rest between writes of zeros while a segment is prepared and the log is far from it.
+    /// Pause between writes of zeros while a segment is prepared; fifty of them while the log is far from it.
     pub zeroing_pause: Duration,
     /// A defect to build in on purpose. Tests only.
     #[doc(hidden)]
@@ -142,7 +142,7 @@ impl StoreConfig {
             retention_interval: Duration::from_secs(10),
             segments_ahead: 1,
             zeroing_part_bytes: 16 << 20,
-            zeroing_pause: Duration::from_millis(5),
+            zeroing_pause: Duration::from_micros(100),
             canary: None,
         }
     }
