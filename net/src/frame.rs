@@ -89,9 +89,6 @@ pub const PREFIX_BYTES: usize = 8;
 /// Memory for a cut frame that a decoder keeps between frames.
 const KEPT_BYTES: usize = 16 << 10;
 
-/// Memory for a frame of this size is taken at once when its length is known; for a longer one as its bytes come.
-const FORESEEN_BYTES: usize = 64 << 10;
-
 /// A stream of bytes into frames, at any split. One per connection.
 ///
 /// After an error the stream has no frame border any more: close the connection.
@@ -205,9 +202,6 @@ impl FrameDecoder {
         }
         let Some(total) = frame_bytes(&self.pending[at..], &self.limits)? else { return Ok(None) };
         if self.pending.len() < at + total {
-            if total <= FORESEEN_BYTES {
-                self.pending.reserve(at + total - self.pending.len());
-            }
             self.take(bytes, at + total);
         }
         Ok((self.pending.len() >= at + total).then_some(total))
