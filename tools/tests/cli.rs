@@ -20,6 +20,16 @@ fn help_names_every_command_and_exits_0() {
 }
 
 #[test]
+fn the_version_names_the_commit_of_the_binary_or_says_that_it_is_unknown() {
+    let version = Place::new("version").run(&["--version"]);
+    let commit = match env!("RINGMQ_COMMIT") {
+        "" => "unknown commit",
+        commit => commit,
+    };
+    assert_eq!(version.out, format!("ringmq {} ({commit})\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
 fn an_unknown_flag_is_a_usage_error() {
     let place = Place::new("usage");
     assert_eq!(place.run(&["broker", "--no-such-flag"]).code, Some(2));

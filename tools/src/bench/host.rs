@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use rt::real::cpus;
@@ -255,17 +254,11 @@ pub fn load_average() -> String {
     read("/proc/loadavg").split_whitespace().take(3).collect::<Vec<_>>().join(" ")
 }
 
-/// The commit this was built from, if it runs in its tree.
+/// The commit this program was built from, with `-dirty` when its sources differed from it; none if its build could not
+/// tell.
 #[must_use]
 pub fn commit() -> Option<String> {
-    let git = |arguments: &[&str]| {
-        let tree = env!("CARGO_MANIFEST_DIR");
-        let output = Command::new("git").args(arguments).current_dir(tree).output().ok()?;
-        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    };
-    let commit = git(&["rev-parse", "--short=12", "HEAD"])?;
-    let changed = !git(&["status", "--porcelain", "--untracked-files=no"])?.is_empty();
-    Some(if changed { format!("{commit} with changes") } else { commit })
+    Some(env!("RINGMQ_COMMIT")).filter(|commit| !commit.is_empty()).map(str::to_owned)
 }
 
 fn mount_of(path: &Path) -> Value {

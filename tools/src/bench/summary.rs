@@ -47,7 +47,7 @@ pub struct Summary {
     pub command: Vec<String>,
     /// Version of this program.
     pub version: String,
-    /// Commit it was built from, if it runs in its tree.
+    /// Commit that the program was built from, `-dirty` behind it if its sources were changed; none if its build could not tell.
     pub commit: Option<String>,
     /// Everything random follows from it.
     pub seed: u64,
