@@ -43,6 +43,9 @@ pub(crate) enum Command {
     Admin(Admin),
     /// Measure what the disk under a directory does, and which settings follow
     IoProbe(crate::io_probe::Options),
+    /// Compare this host with what RingMQ wants of one
+    #[command(subcommand)]
+    Tune(crate::tune::TuneCommand),
     /// Measure: send, receive, both; find the highest rate; compare results
     #[command(subcommand)]
     Bench(crate::bench::BenchCommand),

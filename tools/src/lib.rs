@@ -28,6 +28,7 @@ mod signals;
 mod size;
 mod sources;
 mod time;
+mod tune;
 
 use cli::{Cli, Command};
 use failure::Failure;
@@ -66,6 +67,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Produce(command) => produce::run(&command),
         Command::Consume(command) => consume::run(command),
         Command::Admin(command) => admin::run(command),
+        Command::Tune(command) => tune::run(&command),
         Command::IoProbe(options) => io_probe::run(&options),
         Command::Bench(command) => bench::command(command),
         Command::Mqbroker(foreign) => links::mqbroker(&foreign.arguments),

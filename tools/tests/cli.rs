@@ -3,6 +3,8 @@
 #[path = "cli/io_probe.rs"]
 mod io_probe;
 mod ringmq;
+#[path = "cli/tune.rs"]
+mod tune;
 
 use ringmq::{Place, said};
 
@@ -11,9 +13,18 @@ fn help_names_every_command_and_exits_0() {
     let place = Place::new("help");
     let help = place.run(&["--help"]);
     assert_eq!(help.code, Some(0));
-    for command in
-        ["dev", "namesrv", "broker", "config", "quickstart", "produce", "consume", "admin", "io-probe"]
-    {
+    for command in [
+        "dev",
+        "namesrv",
+        "broker",
+        "config",
+        "quickstart",
+        "produce",
+        "consume",
+        "admin",
+        "io-probe",
+        "tune",
+    ] {
         assert!(help.out.contains(&format!("\n  {command} ")), "{command} is not in\n{}", help.out);
         assert_eq!(place.run(&[command, "--help"]).code, Some(0), "{command}");
     }

@@ -9,6 +9,8 @@ use rt::real::cpus;
 use rustix::rand::{GetRandomFlags, getrandom};
 use serde_json::{Value, json};
 
+use crate::tune;
+
 /// 64 bits of real chance, for a seed that was not given.
 #[must_use]
 pub fn draw() -> u64 {
@@ -245,6 +247,7 @@ pub fn facts(store: &Path) -> Value {
             .collect::<serde_json::Map<_, _>>(),
         "devices": disks,
         "filesystem": mount_of(store),
+        "tune": tune::for_the_record(Path::new("/"), Some(store)),
     })
 }
 

@@ -4,6 +4,8 @@
 
 use std::fmt::Write;
 
+use serde_json::Value;
+
 use crate::bench::summary::{Distribution, Summary};
 use crate::bench::units::grouped;
 
@@ -169,8 +171,8 @@ fn facts(name: &str, run: &Summary, alone: bool) -> String {
         }
     };
     let of_host = |key: &str| match &run.host[key] {
-        serde_json::Value::String(text) => text.clone(),
-        serde_json::Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
         other => other.to_string(),
     };
     fact("command", run.command.join(" "));
@@ -197,6 +199,7 @@ fn facts(name: &str, run: &Summary, alone: bool) -> String {
     if !mount.is_null() {
         fact("filesystem", format!("{} on {}, {}", part("type"), part("device"), part("options")));
     }
+    fact("tune check", tuned(&run.host["tune"]));
     for (name, value) in &run.tags {
         fact(name, value.clone());
     }
@@ -205,6 +208,18 @@ fn facts(name: &str, run: &Summary, alone: bool) -> String {
     }
     text.push_str("</dl>\n</details>\n");
     text
+}
+
+/// What of the host is not as wanted; nothing for a result from before it was asked.
+fn tuned(tune: &Value) -> String {
+    let Some(rows) = tune["findings"].as_array() else { return String::new() };
+    let of = |row: &Value, key: &str| row[key].as_str().unwrap_or_default().to_owned();
+    let rows = rows
+        .iter()
+        .filter(|row| row["severity"] != "info")
+        .map(|row| format!("{} {} (wanted {})", of(row, "knob"), of(row, "current"), of(row, "wanted")));
+    let counts = format!("{} fatal, {} to warn of, {} to know", tune["fatal"], tune["warn"], tune["info"]);
+    [counts].into_iter().chain(rows).collect::<Vec<_>>().join("; ")
 }
 
 const WIDE: f64 = 900.0;
