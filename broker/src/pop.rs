@@ -20,6 +20,7 @@ use store::tables::TablesError;
 use crate::shard::Shard;
 use crate::timers::Timer;
 
+mod answer;
 mod checkpoints;
 mod modes;
 mod order;
@@ -27,6 +28,7 @@ mod recode;
 mod revive;
 mod saved;
 mod serve;
+mod taking;
 mod waits;
 mod wish;
 

@@ -3,29 +3,30 @@
 //! A change is in memory at once. An administrator's change is answered when it is flushed; a topic or group made on
 //! the fly is flushed within a second, and made again by the same traffic if that second is lost.
 
-use hashbrown::HashMap;
 use net::ResponseCode;
-use net::body::{DataVersion, SetMessageRequestModeBody, SubscriptionGroupConfig};
+use net::body::{SetMessageRequestModeBody, SubscriptionGroupConfig};
 use net::pop::Kind;
 use rt::{Class, Env, Now};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use store::tables::{Tables, TablesError};
-use store::{PhysicalOffset, QueueOffset};
+use store::tables::TablesError;
 
 use crate::call::{Call, Done, Outcome, Refused};
-use crate::groups::Groups;
 use crate::locks::LockedQueue;
-use crate::offsets::{ConsumerOffsets, OffsetKey};
 use crate::shard::Shard;
-use crate::timed::Progress;
-use crate::topics::{TopicConfig, Topics, Version};
+use crate::topics::TopicConfig;
+
+mod keys;
+mod loading;
+mod progress;
+
+use keys::{lock_key, mode_key, offset_key};
 
 /// Topic configurations: name to JSON.
 pub(crate) const TOPICS: u8 = 1;
 /// Group configurations: name to JSON.
 pub(crate) const GROUPS: u8 = 2;
-/// Consumer offsets: see [`offset_key`], to 8 bytes big-endian.
+/// Consumer offsets: see [`keys::offset_key`], to 8 bytes big-endian.
 pub(crate) const OFFSETS: u8 = 3;
 /// Single facts: name to JSON.
 pub(crate) const FACTS: u8 = 4;
@@ -34,7 +35,7 @@ pub(crate) const FORBIDDEN: u8 = 5;
 /// Progress of the delay levels: queue id, 4 bytes big-endian, to the first offset not delivered, 8 bytes big-endian.
 pub(crate) const DELAYS: u8 = 6;
 /// Progress of the messages for a time: slot, 4 bytes big-endian, to the offset behind its consumed entries, and
-/// [`WATERMARK`] to the time up to which all were delivered; 8 bytes big-endian each.
+/// [`progress::WATERMARK`] to the time up to which all were delivered; 8 bytes big-endian each.
 pub(crate) const TIMED: u8 = 7;
 /// Recalled messages: position, 8 bytes big-endian, to their due time, 8 bytes big-endian.
 pub(crate) const RECALLED: u8 = 8;
@@ -44,23 +45,13 @@ pub(crate) const POPPED: u8 = 20;
 pub(crate) const POP_ORDERS: u8 = 21;
 /// How a group is to consume a topic: topic, NUL, group, to JSON.
 pub(crate) const REQUEST_MODES: u8 = 22;
-/// Who holds a queue's lock: as [`offset_key`], to the client id.
+/// Who holds a queue's lock: as [`keys::offset_key`], to the client id.
 pub(crate) const LOCKS: u8 = 23;
 
-const WATERMARK: &[u8] = b"watermark";
 const TOPICS_VERSION: &[u8] = b"topics version";
 const GROUPS_VERSION: &[u8] = b"groups version";
-const DEDUP_FLOOR: &[u8] = b"dedup floor";
 
 impl<E: Env> Shard<E> {
-    /// Loads topics, groups and offsets that an earlier run stored.
-    pub(crate) fn load_tables(&mut self, now: Now) {
-        let tables = self.store.tables();
-        load_topics(tables, &mut self.topics, now);
-        load_groups(tables, &mut self.groups, now);
-        load_offsets(tables, &mut self.offsets);
-    }
-
     /// Makes or replaces a topic, in memory and in the tables. True if anything changed.
     pub(crate) fn put_topic(&mut self, config: TopicConfig, now: Now) -> bool {
         let (name, json) = (config.name.clone(), to_json(&config));
@@ -147,15 +138,6 @@ impl<E: Env> Shard<E> {
         keep(self.store.tables().put(REQUEST_MODES, &key, &json));
     }
 
-    /// Takes up how groups are to consume their topics.
-    pub(crate) fn load_request_modes(&mut self) {
-        for (key, value) in self.store.tables().iter(REQUEST_MODES) {
-            if let Some(mode) = from_json("request mode", &key, &value) {
-                self.pops.modes.put(mode);
-            }
-        }
-    }
-
     /// Removes the decisions about topics and groups that are gone.
     fn drop_request_modes(&mut self) {
         for (topic, group) in self.pops.modes.take_removed() {
@@ -171,18 +153,6 @@ impl<E: Env> Shard<E> {
     /// Nobody holds it any more.
     pub(crate) fn delete_lock(&mut self, group: &str, queue: &LockedQueue) {
         keep(self.store.tables().delete(LOCKS, &lock_key(group, queue)));
-    }
-
-    /// Takes up the locks that were held when an earlier run ended.
-    pub(crate) fn load_locks(&mut self, now: Now) {
-        for (name, value) in self.store.tables().iter(LOCKS) {
-            let (Some(key), Ok(client_id)) = (parse_offset_key(&name), str::from_utf8(&value)) else {
-                tracing::error!(bytes = name.len(), "a stored queue lock cannot be read; the queue is free");
-                continue;
-            };
-            let queue = LockedQueue { topic: key.topic, queue_id: key.queue_id };
-            self.locks.remember(&key.group, queue, client_id, now.mono);
-        }
     }
 
     /// Forbids or allows a group to read a topic (353).
@@ -216,85 +186,6 @@ impl<E: Env> Shard<E> {
         }
     }
 
-    /// Hands to the tables how far the broker's own services got, as far as what they wrote is flushed.
-    pub(crate) fn store_progress(&mut self) {
-        self.store_floors();
-        self.store_timed();
-        self.store_dedup_floor();
-        let (flushed, end) = (self.store.flushed(), self.store.end());
-        for (queue_id, next) in self.delays.take_flushed(flushed, end) {
-            let tables = self.store.tables();
-            keep(tables.put(DELAYS, &queue_id.to_be_bytes(), &next.get().to_be_bytes()));
-        }
-    }
-
-    fn store_timed(&mut self) {
-        let (flushed, end) = (self.store.flushed(), self.store.end());
-        let Some(progress) = self.timed.take_flushed(flushed, end) else { return };
-        let spent = self.timed.take_spent_recalls();
-        let tables = self.store.tables();
-        for (slot, offset) in progress.consumed {
-            keep(tables.put(TIMED, &slot.to_be_bytes(), &offset.get().to_be_bytes()));
-        }
-        keep(tables.put(TIMED, WATERMARK, &progress.watermark.to_be_bytes()));
-        for at in spent {
-            keep(tables.delete(RECALLED, &at.to_be_bytes()));
-        }
-    }
-
-    /// Where the messages begin whose unique keys may still count, as an earlier run stored it.
-    pub(crate) fn load_dedup_floor(&mut self) -> Option<PhysicalOffset> {
-        let value = self.store.tables().get(FACTS, DEDUP_FLOOR)?;
-        let floor = from_json::<u64>("dedup floor", DEDUP_FLOOR, &value).map(PhysicalOffset::new)?;
-        self.dedup_floor = floor;
-        Some(floor)
-    }
-
-    pub(crate) fn put_dedup_floor(&mut self, floor: Option<PhysicalOffset>) {
-        self.dedup_floor = floor.unwrap_or_default();
-        let tables = self.store.tables();
-        keep(match floor {
-            Some(floor) => tables.put(FACTS, DEDUP_FLOOR, &to_json(&floor.get())),
-            None => tables.delete(FACTS, DEDUP_FLOOR),
-        });
-    }
-
-    /// Remembers that the message stored at `at` is not to be delivered when it is due.
-    pub(crate) fn put_recalled(&mut self, at: PhysicalOffset, due_ms: i64) {
-        self.timed.recall(at, due_ms);
-        keep(self.store.tables().put(RECALLED, &at.get().to_be_bytes(), &due_ms.to_be_bytes()));
-    }
-
-    /// The progress of the messages for a time that an earlier run stored, and what was recalled.
-    pub(crate) fn load_timed(&mut self) -> (Progress, HashMap<u64, i64>) {
-        let mut progress = Progress::default();
-        let tables = self.store.tables();
-        for (key, value) in tables.iter(TIMED) {
-            let Ok(value) = <[u8; 8]>::try_from(&value[..]) else { continue };
-            match <[u8; 4]>::try_from(&key[..]) {
-                Ok(slot) => {
-                    let offset = QueueOffset::new(u64::from_be_bytes(value));
-                    progress.consumed.push((u32::from_be_bytes(slot), offset));
-                }
-                Err(_) => progress.watermark = i64::from_be_bytes(value),
-            }
-        }
-        let number = |bytes: &[u8]| bytes.try_into().ok().map(u64::from_be_bytes);
-        let row = |(key, value): (Vec<u8>, Vec<u8>)| Some((number(&key)?, number(&value)?.cast_signed()));
-        let recalled = tables.iter(RECALLED).filter_map(row).collect();
-        (progress, recalled)
-    }
-
-    /// The progress of the delay levels that an earlier run stored.
-    pub(crate) fn load_delays(&mut self) -> Vec<(u32, QueueOffset)> {
-        let number = |bytes: &[u8]| bytes.try_into().ok().map(u64::from_be_bytes);
-        let row = |(key, value): (Vec<u8>, Vec<u8>)| {
-            let queue_id = key[..].try_into().ok().map(u32::from_be_bytes)?;
-            Some((queue_id, QueueOffset::new(number(&value)?)))
-        };
-        self.store.tables().iter(DELAYS).filter_map(row).collect()
-    }
-
     /// Answers an administrator's change with success once everything put so far is flushed.
     pub(crate) fn answer_when_durable(&mut self, call: &Call<'_>) -> Outcome {
         let durable = self.store.tables().durable();
@@ -319,72 +210,6 @@ fn not_flushed(error: &dyn std::fmt::Display) -> Refused {
     Refused::new(ResponseCode::SYSTEM_ERROR, remark)
 }
 
-/// Topic, NUL, group.
-fn mode_key(topic: &str, group: &str) -> Vec<u8> {
-    [topic.as_bytes(), &[0], group.as_bytes()].concat()
-}
-
-/// Group, NUL, topic, NUL, queue id: names hold no NUL.
-fn offset_key(key: &OffsetKey) -> Vec<u8> {
-    [key.group.as_bytes(), &[0], key.topic.as_bytes(), &[0], &key.queue_id.to_be_bytes()].concat()
-}
-
-fn lock_key(group: &str, queue: &LockedQueue) -> Vec<u8> {
-    offset_key(&OffsetKey { group: group.into(), topic: queue.topic.clone(), queue_id: queue.queue_id })
-}
-
-fn parse_offset_key(name: &[u8]) -> Option<OffsetKey> {
-    let (texts, queue_id) = name.split_last_chunk::<4>()?;
-    let texts = str::from_utf8(texts).ok()?;
-    let (group, topic) = texts.strip_suffix('\0')?.split_once('\0')?;
-    Some(OffsetKey { group: group.into(), topic: topic.into(), queue_id: u32::from_be_bytes(*queue_id) })
-}
-
-fn load_topics<E: Env>(tables: &Tables<E>, topics: &mut Topics, now: Now) {
-    for (name, value) in tables.iter(TOPICS) {
-        if let Some(config) = from_json::<TopicConfig>("topic", &name, &value) {
-            topics.put(config, now.unix_ms);
-        }
-    }
-    if let Some(version) = tables.get(FACTS, TOPICS_VERSION).and_then(|value| version_of(&value)) {
-        topics.set_version(version);
-    }
-}
-
-fn load_groups<E: Env>(tables: &Tables<E>, groups: &mut Groups, now: Now) {
-    for (name, value) in tables.iter(GROUPS) {
-        if let Some(config) = from_json::<SubscriptionGroupConfig>("group", &name, &value) {
-            groups.put(config, now.unix_ms);
-        }
-    }
-    for (key, _) in tables.iter(FORBIDDEN) {
-        let Some((group, topic)) = str::from_utf8(&key).ok().and_then(|key| key.split_once('\0')) else {
-            continue;
-        };
-        groups.set_forbidden(group, topic, true, now.unix_ms);
-    }
-    if let Some(version) = tables.get(FACTS, GROUPS_VERSION).and_then(|value| version_of(&value)) {
-        groups.set_version(version);
-    }
-}
-
-fn load_offsets<E: Env>(tables: &Tables<E>, offsets: &mut ConsumerOffsets) {
-    for (name, value) in tables.iter(OFFSETS) {
-        let (Some(key), Ok(value)) = (parse_offset_key(&name), <[u8; 8]>::try_from(&value[..])) else {
-            tracing::error!(
-                bytes = name.len(),
-                "a stored consumer offset cannot be read; the group starts anew there"
-            );
-            continue;
-        };
-        offsets.restore(&key, i64::from_be_bytes(value));
-    }
-}
-
-fn version_of(value: &[u8]) -> Option<Version> {
-    from_json::<DataVersion>("version", b"", value).map(Version::restored)
-}
-
 fn to_json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("configurations have text keys only")
 }
@@ -401,18 +226,5 @@ fn from_json<T: DeserializeOwned>(what: &str, name: &[u8], value: &[u8]) -> Opti
 fn keep(result: Result<(), TablesError>) {
     if let Err(error) = result {
         tracing::error!(%error, "metadata is in force but not stored");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_offset_key_reads_back() {
-        let key = OffsetKey { group: "g%|-_1".into(), topic: "%RETRY%g".into(), queue_id: 7 << 24 };
-        assert_eq!(parse_offset_key(&offset_key(&key)), Some(key));
-        assert_eq!(parse_offset_key(b"abc"), None);
-        assert_eq!(parse_offset_key(b"no separator\0\0\0\0"), None);
     }
 }

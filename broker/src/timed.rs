@@ -10,16 +10,15 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use hashbrown::HashMap;
-use net::names::TIMER_TOPIC;
-use net::properties::{self, keys};
 use rt::wheel::TimerId;
-use rt::{Class, Env, Now, SharedSlice};
-use store::record::{Parsed, Record, parse};
-use store::{Appended, PhysicalOffset, QueueEntry, QueueOffset, QueueRef, StoreError};
+use rt::{Env, Now};
+use store::{Appended, PhysicalOffset, QueueOffset};
 
-use crate::parked::{Again, park, real_place, strip, text};
-use crate::shard::{Phase, Shard};
+use crate::shard::Shard;
 use crate::timers::Timer;
+
+mod delivery;
+mod loading;
 
 /// Width of a slot.
 const SLOT_MS: i64 = 60_000;
@@ -27,21 +26,10 @@ const SLOT_MS: i64 = 60_000;
 const SLOTS: u32 = 2_881;
 /// A slot is loaded so long before its minute.
 const LEAD_MS: i64 = 30_000;
-/// Messages delivered in one go; the rest has its turn a millisecond later.
-const BATCH: usize = 512;
-/// Name of the deliveries among those who read the log in order; queues have numbers below 2^32.
-const COLD_READER: u64 = 1 << 32;
-/// Entries read at once from a slot.
-const LOAD: usize = 8_192;
 /// What the store refused or could not read is tried again after this time.
 const RETRY_MS: u64 = 100;
-/// Properties of a parked message that a delivered one does not keep.
-const SPENT: [&str; 2] = [keys::TIMER_DELAY_SEC, keys::TIMER_DELAY_MS];
-/// Written by the broker: when it is due, and the history of its wait.
+/// Written by the broker: when it is due.
 pub(crate) const OUT_MS: &str = "TIMER_OUT_MS";
-const ENQUEUE_MS: &str = "TIMER_ENQUEUE_MS";
-const DEQUEUE_MS: &str = "TIMER_DEQUEUE_MS";
-const ROLL_TIMES: &str = "TIMER_ROLL_TIMES";
 
 /// The waiting messages of one shard.
 #[derive(Debug, Default)]
@@ -192,204 +180,6 @@ impl<E: Env> Shard<E> {
         self.load_slots(now);
         self.deliver_due(now);
         self.watch_timed(now);
-    }
-
-    /// Loads every slot that is near. Empty ones cost a look.
-    fn load_slots(&mut self, now: Now) {
-        while !self.timed.loading && self.phase == Phase::Serving {
-            let minute = self.timed.loaded + 1;
-            if minute * SLOT_MS > now.unix_ms + LEAD_MS {
-                break;
-            }
-            let slot = Timed::slot(minute);
-            let Some(queue) = self.store.find_queue(TIMER_TOPIC, slot) else {
-                self.timed.loaded = minute;
-                continue;
-            };
-            let from = self
-                .timed
-                .consumed
-                .get(&slot)
-                .copied()
-                .unwrap_or_default()
-                .max(self.store.offsets(queue).min);
-            let end = self.store.next_offset(queue);
-            if from >= end {
-                self.timed.loaded = minute;
-                continue;
-            }
-            self.timed.loading = true;
-            self.load_slot(minute, queue, from, end);
-        }
-        self.watch_timed(now);
-    }
-
-    /// Reads entries of a slot up to `end`; what comes behind it is put into memory as it comes.
-    fn load_slot(&mut self, minute: i64, queue: QueueRef, from: QueueOffset, end: QueueOffset) {
-        let work = self.store.entries(queue, from, LOAD);
-        self.later(Class::ColdRead, work, move |shard, read, now| match read {
-            Ok((entries, next)) => {
-                shard.take_entries(minute, &entries, end);
-                if next < end && !entries.is_empty() {
-                    return shard.load_slot(minute, queue, next, end);
-                }
-                let slot = Timed::slot(minute);
-                shard.timed.consume(slot, end);
-                shard.timed.loaded = minute;
-                shard.timed.loading = false;
-                shard.fire_timed_soon(now, 0);
-            }
-            Err(error) => {
-                tracing::error!(slot = Timed::slot(minute), %error, "a slot of delayed messages cannot be read now");
-                shard.timed.loading = false;
-                shard.fire_timed_soon(now, RETRY_MS);
-            }
-        });
-    }
-
-    fn take_entries(&mut self, minute: i64, entries: &[QueueEntry], end: QueueOffset) {
-        let delivered = self.timed.watermark;
-        for entry in entries.iter().filter(|entry| entry.queue_offset < end && entry.bytes > 0) {
-            let wake_ms = Timed::wake_ms(minute, entry.tags_code);
-            if wake_ms > delivered {
-                self.timed.near.push(Reverse(Due { wake_ms, at: entry.at, bytes: entry.bytes }));
-            }
-        }
-    }
-
-    /// Delivers what is due and in memory; reads the rest, and delivers it then.
-    fn deliver_due(&mut self, now: Now) {
-        if self.timed.reading || self.phase != Phase::Serving {
-            return;
-        }
-        let visible = self.store.visible();
-        let mut cold = Vec::new();
-        let mut delivered = 0;
-        while delivered < BATCH && cold.len() < BATCH {
-            let Some(Reverse(due)) =
-                self.timed.near.peek().copied().filter(|due| due.0.wake_ms <= now.unix_ms)
-            else {
-                break;
-            };
-            // Stored a moment ago and not yet flushed, as the mode demands: the others behind it wait with it.
-            if due.at.plus(u64::from(due.bytes)) > visible {
-                break;
-            }
-            self.timed.near.pop();
-            if self.timed.recalled.contains_key(&due.at.get()) {
-                continue;
-            }
-            match self.store.window().clone().slice(due.at.get(), due.bytes as usize) {
-                Some(bytes) => {
-                    if let Err(error) = self.deliver_timed(&bytes, now) {
-                        return self.deliver_again(&[due], &error, now);
-                    }
-                    delivered += 1;
-                }
-                None => cold.push(due),
-            }
-        }
-        if delivered > 0 {
-            self.env.kick();
-        }
-        if cold.is_empty() {
-            self.move_watermark(now);
-        } else {
-            self.deliver_cold(cold);
-        }
-    }
-
-    fn deliver_cold(&mut self, mut dues: Vec<Due>) {
-        self.timed.reading = true;
-        // In log order: neighbours come with one read, and the extents behind them are read ahead.
-        dues.sort_unstable_by_key(|due| due.at);
-        let reads: Vec<_> =
-            dues.iter().map(|due| self.store.record_of(due.at, due.bytes, COLD_READER)).collect();
-        let work = async move {
-            let mut found = Vec::with_capacity(reads.len());
-            for read in reads {
-                found.push(read.await);
-            }
-            found
-        };
-        self.later(Class::ColdRead, work, move |shard, found, now| {
-            shard.timed.reading = false;
-            if shard.phase != Phase::Serving {
-                return;
-            }
-            for (place, (due, read)) in dues.iter().zip(found).enumerate() {
-                let outcome = match read {
-                    Ok(Some(bytes)) => shard.deliver_timed(&bytes, now),
-                    Ok(None) => {
-                        tracing::warn!(
-                            at = due.at.get(),
-                            "a delayed message expired before it was due: its segment was deleted"
-                        );
-                        Ok(())
-                    }
-                    // It will never be read: those behind it shall not wait for it.
-                    Err(error @ StoreError::Corrupt { .. }) => {
-                        tracing::error!(at = due.at.get(), %error, "a delayed message is lost: its record is damaged");
-                        Ok(())
-                    }
-                    Err(error) => Err(error),
-                };
-                if let Err(error) = outcome {
-                    return shard.deliver_again(&dues[place..], &error, now);
-                }
-            }
-            shard.env.kick();
-            shard.move_watermark(now);
-            shard.fire_timed_soon(now, 0);
-        });
-    }
-
-    fn deliver_again(&mut self, dues: &[Due], error: &StoreError, now: Now) {
-        tracing::debug!(shard = self.identity.index, %error, "delivery is tried again");
-        self.timed.near.extend(dues.iter().copied().map(Reverse));
-        self.fire_timed_soon(now, RETRY_MS);
-    }
-
-    /// Stores a message where it belongs, or in another slot if its time is still far.
-    fn deliver_timed(&mut self, bytes: &SharedSlice, now: Now) -> Result<(), StoreError> {
-        let Ok(Parsed::Record(record)) = parse(bytes) else { return Ok(()) };
-        let stored = record.properties();
-        if record.topic() != TIMER_TOPIC {
-            tracing::error!(at = record.physical_offset().get(), "no delayed message stands there");
-            return Ok(());
-        }
-        let due_ms = text(stored, OUT_MS).parse().unwrap_or(now.unix_ms);
-        if due_ms > now.unix_ms
-            && let Some(place) = real_place(stored)
-        {
-            return self.park_anew(&record, due_ms, place, now).map(|_| ());
-        }
-        // It took another one back, when it came.
-        if properties::find(stored, keys::TIMER_DEL_UNIQKEY).is_some() {
-            return Ok(());
-        }
-        self.deliver_parked(&record, now, |out, stored| {
-            strip(out, stored, &SPENT);
-            properties::append(out, 0, ENQUEUE_MS, record.stored_at_ms().to_string().as_bytes());
-            properties::append(out, 0, DEQUEUE_MS, now.unix_ms.to_string().as_bytes());
-        })
-    }
-
-    fn park_anew(
-        &mut self,
-        record: &Record<'_>,
-        due_ms: i64,
-        place: (&str, u32),
-        now: Now,
-    ) -> Result<Appended, StoreError> {
-        let rolls: u64 = text(record.properties(), ROLL_TIMES).parse().unwrap_or(0);
-        let mut parked = Vec::new();
-        park(&mut parked, record.properties(), &[ROLL_TIMES], place);
-        properties::append(&mut parked, 0, ROLL_TIMES, (rolls + 1).to_string().as_bytes());
-        let slot = self.timed.slot_for(due_ms, now.unix_ms);
-        let appended = self.store_again(record, &Again::moved(record, (TIMER_TOPIC, slot), &parked), now)?;
-        self.timed_began(due_ms, &appended, now);
-        Ok(appended)
     }
 
     /// Nothing that is due before the head of the heap, or in a slot that is loaded, is left.

@@ -53,6 +53,17 @@ impl<T: Send> Sender<T> {
         self.doorbell.ring();
         Ok(())
     }
+
+    /// Leaves a message, wakes the shard, and waits for room before that if there is none. For threads that are no
+    /// shard: shards that waited for each other would wait for ever.
+    ///
+    /// # Errors
+    /// Gives the message back when the receiver is gone.
+    pub fn send(&self, message: T) -> Result<(), NotSent<T>> {
+        self.sender.send(message).map_err(|mpsc::SendError(message)| NotSent::Closed(message))?;
+        self.doorbell.ring();
+        Ok(())
+    }
 }
 
 impl<T> Clone for Sender<T> {
@@ -82,5 +93,23 @@ mod tests {
         assert_eq!(sender.try_send(3), Ok(()));
         drop(receiver);
         assert_eq!(sender.try_send(4), Err(NotSent::Closed(4)));
+    }
+    #[test]
+    fn who_may_wait_for_room_is_heard_behind_a_full_channel() {
+        let (sender, receiver) = channel(Doorbell::new().unwrap(), 1);
+        sender.try_send(1).unwrap();
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| sender.send(2));
+            let mut seen = Vec::new();
+            while seen.len() < 2 {
+                seen.extend(receiver.try_recv());
+                std::thread::yield_now();
+            }
+            assert_eq!((waiting.join().unwrap(), seen), (Ok(()), vec![1, 2]));
+            sender.try_send(3).unwrap();
+            let waiting = scope.spawn(|| sender.send(4));
+            drop(receiver);
+            assert_eq!(waiting.join().unwrap(), Err(NotSent::Closed(4)));
+        });
     }
 }

@@ -10,10 +10,13 @@
 //! Accepts come as ordinary descriptors, not directly into the file table: the peer's address can only be asked of a
 //! descriptor. It is moved into the table at once (one registration call per connection) and closed.
 
+mod closing;
 mod conn;
 mod listener;
+mod opening;
 mod outgoing;
 mod receiving;
+mod sending;
 mod sockets;
 
 use std::io;

@@ -9,8 +9,9 @@ use super::super::arena::Arena;
 use super::super::buffers;
 use super::super::ring::{Cqe, Ring};
 use super::super::token::Token;
+use super::closing::cancel;
 use super::conn::{Conn, Phase};
-use super::sockets::{Sockets, Step, cancel, check};
+use super::sockets::{Sockets, Step, check};
 use crate::{CloseReason, ConnId, Mono};
 
 /// Who has an arena.
