@@ -19,13 +19,17 @@ use crate::{
 };
 
 mod checkpoints;
+mod closing;
 mod hints;
 mod opening;
+mod parts;
 mod reading;
 mod reading_cold;
+mod refusing;
 mod retiring;
 mod scanning;
 mod spreading;
+mod windows;
 
 use checkpoints::Checkpoints;
 use hints::Hints;

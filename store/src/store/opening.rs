@@ -1,31 +1,29 @@
 //! Opening: from a directory to a running store, or a refusal before anything was changed.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
-use std::time::Duration;
 
-use rt::window::{Backing, Leftover, Window, WindowIdentity};
-use rt::{BLOCK, Class, Disk, Env};
+use rt::window::WindowIdentity;
+use rt::{Class, Disk, Env};
 
 use super::Store;
 use super::checkpoints::{Checkpoints, keep_noting};
 use super::hints::{self, Hints};
+use super::parts::{open_index, open_queues, open_tables};
 use super::retiring::retire_expired;
 use super::spreading::entries_of;
+use super::windows::{find_leftover, make_window};
 use crate::cold::ReadGate;
 use crate::commitlog::Log;
 use crate::commitlog::committer::Committer;
 use crate::commitlog::segments::{Segments, keep_ready};
-use crate::consume_queue::{ConsumeQueues, LogPositions, QueueConfig, QueueRecovery, Replayed};
-use crate::index::{IndexConfig, KeyIndex};
+use crate::consume_queue::{ConsumeQueues, LogPositions, Replayed};
+use crate::index::KeyIndex;
 use crate::record::{Record, property, sys_flag};
 use crate::recovery::{Known, Recovered, recover};
 use crate::superblock::{Checkpoint, CheckpointFile, LOCK, Superblock};
-use crate::tables::{Tables, TablesConfig};
-use crate::{
-    Canary, IoMode, PhysicalOffset, RecoveryReport, Refusal, StoreConfig, StoreError, Unusable, WindowBacking,
-};
+use crate::tables::Tables;
+use crate::{Canary, PhysicalOffset, RecoveryReport, StoreConfig, StoreError, Unusable};
 
 impl<E: Env> Store<E> {
     /// Opens the store in `config.dir`, formats it if the directory is empty, and recovers it if the last stop was not
@@ -128,41 +126,6 @@ impl<E: Env> Store<E> {
         };
         Ok((store, report))
     }
-
-    /// Flushes everything, notes the end as clean and gives up the window. The clean mark is the last write.
-    ///
-    /// # Errors
-    /// [`StoreError::Refused`] if the log had failed, [`StoreError::Io`]; the next start then recovers.
-    pub async fn close(mut self) -> Result<(), StoreError> {
-        let env = self.log.env.clone();
-        self.log.drain(true);
-        while self.log.flushed() < self.log.end() && self.log.failure().is_none() {
-            self.committer.turn(env.now());
-            env.sleep(DRAIN_POLL).await;
-        }
-        self.log.segments.close();
-        // Zeros that land after the lock is given up would land in somebody else's log.
-        while self.log.segments.is_busy() {
-            env.sleep(DRAIN_POLL).await;
-        }
-        if let Some(refusal) = self.log.failure().cloned() {
-            self.checkpoints.close(&env, None).await?;
-            return Err(StoreError::Refused(refusal));
-        }
-        let end = PhysicalOffset::new(self.log.end());
-        let min = PhysicalOffset::new(self.log.segments.first());
-        let positions = LogPositions { end, flushed: end, min };
-        self.queues.close(positions).await.map_err(StoreError::Queues)?;
-        self.index.close(positions).await.map_err(StoreError::Index)?;
-        self.tables.close().await.map_err(StoreError::Tables)?;
-        let note =
-            Checkpoint { boundary: self.log.end(), clean: true, stored_at_ms: self.log.stored_at_ms.get() };
-        self.checkpoints.close(&env, Some(note)).await?;
-        if let WindowBacking::Named(path) = &self.log.config.window {
-            remove_window(path)?;
-        }
-        Ok(())
-    }
 }
 
 /// The exclusive lock of a store, held as long as this lives.
@@ -173,47 +136,6 @@ fn take_lock<E: Env>(disk: &E::Disk, dir: &Path) -> Result<rt::disk::DirLock, St
         Ok(None) => Err(StoreError::Unusable { dir: dir.to_owned(), reason: Unusable::InUse }),
         Err(source) => Err(StoreError::Io { op: "lock", path, source }),
     }
-}
-
-/// Greatest age of metadata that is not flushed. Whoever hands over consumer offsets adds a delay of its own, and both
-/// together must stay below a second (reliability.md 1).
-const TABLES_FLUSH_INTERVAL: Duration = Duration::from_millis(200);
-
-async fn open_tables<E: Env>(env: &E, config: &StoreConfig) -> Result<Tables<E>, StoreError> {
-    let dir = config.dir.join(TABLES_DIR);
-    let settings = TablesConfig {
-        direct: config.io_mode == IoMode::Direct,
-        flush_interval: TABLES_FLUSH_INTERVAL,
-        ..TablesConfig::new(dir)
-    };
-    Tables::open(env.clone(), settings).await.map_err(StoreError::Tables)
-}
-
-async fn open_index<E: Env>(
-    env: &E,
-    config: &StoreConfig,
-    reads: &Rc<ReadGate>,
-) -> Result<(KeyIndex<E>, PhysicalOffset), StoreError> {
-    let settings = IndexConfig {
-        direct: config.io_mode == IoMode::Direct,
-        ..IndexConfig::new(config.dir.join(INDEX_DIR), reads.clone())
-    };
-    KeyIndex::open(env.clone(), settings).await.map_err(StoreError::Index)
-}
-
-async fn open_queues<E: Env>(
-    env: &E,
-    config: &StoreConfig,
-    reads: &Rc<ReadGate>,
-) -> Result<(ConsumeQueues<E>, QueueRecovery), StoreError> {
-    let dir = config.dir.join(QUEUES_DIR);
-    let settings = QueueConfig {
-        direct: config.io_mode == IoMode::Direct,
-        segment_bytes: config.segment_bytes,
-        reads: reads.clone(),
-        ..QueueConfig::new(dir)
-    };
-    ConsumeQueues::open(env.clone(), settings).await.map_err(StoreError::Queues)
 }
 
 /// Gives a record met in recovery its place in its queue.
@@ -265,113 +187,3 @@ async fn number_queues<E: Env>(
     }
     Ok(hints)
 }
-
-/// What a killed process left in the window, if it is this store's and holds something new. What is not is renamed.
-fn find_leftover(
-    config: &StoreConfig,
-    identity: WindowIdentity,
-    checkpoint: Checkpoint,
-    report: &mut RecoveryReport,
-) -> Result<Option<Leftover>, StoreError> {
-    let WindowBacking::Named(path) = &config.window else { return Ok(None) };
-    let window_error = |source| StoreError::Window { path: Some(path.clone()), source };
-    let leftover = match Window::leftover(path) {
-        Ok(None) => return Ok(None),
-        Ok(Some(leftover)) => Some(leftover),
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => None,
-        Err(error) => return Err(window_error(error)),
-    };
-    let ours = leftover.filter(|window| window.identity() == identity);
-    match ours {
-        _ if config.canary == Some(Canary::SkipReplay) => Ok(None),
-        // After a clean stop, or left by an older run that lived in another window: nothing new in it.
-        Some(window) if window.end() < checkpoint.boundary => Ok(None),
-        Some(window) if checkpoint.clean && window.end() == checkpoint.boundary => Ok(None),
-        Some(window) => Ok(Some(window)),
-        None => {
-            let aside = set_aside(path).map_err(window_error)?;
-            report.set_aside = Some(aside);
-            Ok(None)
-        }
-    }
-}
-
-/// Renames a window file that is not ours to a free name beside it.
-fn set_aside(path: &Path) -> io::Result<PathBuf> {
-    let mut number = 1;
-    loop {
-        let mut name = path.as_os_str().to_owned();
-        name.push(format!(".foreign-{number}"));
-        let aside = PathBuf::from(name);
-        if !aside.exists() {
-            std::fs::rename(path, &aside)?;
-            return Ok(aside);
-        }
-        number += 1;
-    }
-}
-
-fn remove_window(path: &Path) -> Result<(), StoreError> {
-    match std::fs::remove_file(path) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            Err(StoreError::Window { path: Some(path.to_owned()), source })
-        }
-        _ => Ok(()),
-    }
-}
-
-/// A new window behind the recovered log, with the tail block in it. A damaged store gets private memory: what the old
-/// window holds may still be needed.
-async fn make_window<E: Env>(
-    config: &StoreConfig,
-    identity: WindowIdentity,
-    segments: &Segments<E>,
-    recovered: &Recovered,
-) -> Result<Rc<Window>, StoreError> {
-    let end = recovered.end;
-    let backing = match &config.window {
-        WindowBacking::Named(_) if recovered.damage.is_some() => Backing::Private,
-        configured => configured.clone(),
-    };
-    let path = match &config.window {
-        WindowBacking::Named(path) => Some(path.clone()),
-        WindowBacking::Private => None,
-    };
-    let window = Window::create(backing, config.window_bytes, identity, end);
-    let window = window.map_err(|source| StoreError::Window { path, source })?;
-    let tail = end - end % BLOCK as u64;
-    if tail < end && end <= segments.ready_end() {
-        let bytes = segments.read(tail, (end - tail) as usize).await?;
-        window.seed(tail, &bytes);
-    }
-    if config.window_huge {
-        window.move_to_huge_pages();
-    }
-    Ok(window)
-}
-
-impl<E: Env> Store<E> {
-    /// Refreshes what [`Store::refusal`] says.
-    pub(super) fn refresh_refusal(&mut self) {
-        self.refusal = match (self.log.failure(), self.log.segments.disk_full()) {
-            (Some(failed), _) => Some(failed.clone()),
-            (None, Some(full)) => Some(full),
-            (None, None) if self.window_full => Some(self.log.window_full()),
-            (None, None) => None,
-        };
-    }
-
-    /// The refusal a failed append met, remembered for [`Store::refusal`].
-    pub(super) fn refused(&mut self, error: StoreError) -> StoreError {
-        if let StoreError::Refused(refusal) = &error {
-            self.window_full = matches!(refusal, Refusal::WindowFull { .. });
-            self.refusal = Some(refusal.clone());
-        }
-        error
-    }
-}
-
-const INDEX_DIR: &str = "index";
-const QUEUES_DIR: &str = "queues";
-const TABLES_DIR: &str = "tables";
-const DRAIN_POLL: Duration = Duration::from_micros(100);

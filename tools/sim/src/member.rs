@@ -9,26 +9,19 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use history::{Event, Tenure};
 use net::RequestCode;
-use net::body::{ConsumerList, LockBatch, LockBatchReply, MessageQueue};
-use net::json::{self, Style};
-use net::requests::{GetConsumerListByGroup, HeartBeat, LockBatchMq, UnlockBatchMq, UnregisterClient};
-use testbed::{Answer, Message, commit, heartbeat, offset_query, pull, subscription};
+use testbed::{Message, commit};
 
-use crate::cluster::{Cluster, ORDERED, SHARDS, queue};
+use crate::cluster::{Cluster, ORDERED, SHARDS};
 use crate::life::Phase;
 use crate::line::Line;
-use crate::ordered::{GROUP, Place, share_of};
+use crate::ordered::{GROUP, Place};
 use crate::producers::attempt_of;
+
+mod asking;
+mod leaving;
 
 /// Longest wait for an answer, ms. With what follows, much less than the minute a broker holds a lock.
 const PATIENCE_MS: u64 = 3_000;
-/// A lock counts so long after it was granted.
-const BELIEF_MS: u64 = 30_000;
-const RENEW_MS: u64 = 20_000;
-const REBALANCE_MS: u64 = 20_000;
-const BEAT_MS: u64 = 30_000;
-/// Until a lock that was not granted is asked for again.
-const LOCK_AGAIN_MS: u64 = 1_000;
 
 /// One member.
 pub(crate) struct Member<'w> {
@@ -123,55 +116,8 @@ impl<'w> Member<'w> {
         }
     }
 
-    /// Now and then it dies, leaves, or stands still.
-    fn perhaps_change(&mut self, cluster: &mut Cluster<'w>) {
-        let now = cluster.world.now_ms();
-        let random = &mut cluster.random;
-        let at = *self.change_at.get_or_insert_with(|| now + 5_000 + random.below(60_000));
-        if now < at {
-            return;
-        }
-        self.change_at = None;
-        match cluster.random.below(3) {
-            0 => self.end(cluster),
-            1 => self.leave(cluster),
-            _ => {}
-        }
-        self.idle_until = now + *cluster.random.pick(&[0, 2_000, 25_000, 45_000, 75_000]);
-    }
-
     fn id(&self) -> String {
         format!("m{}@{}", self.number, self.incarnation)
-    }
-
-    /// The process is gone, with its locks still at the brokers. The next one has another id, as with RocketMQ's client.
-    fn end(&mut self, cluster: &mut Cluster<'w>) {
-        let places: Vec<Place> = self.held.keys().copied().collect();
-        places.into_iter().for_each(|place| self.drop_queue(cluster, place));
-        for way in &mut self.ways {
-            way.line.hang_up();
-            way.waiting = None;
-        }
-        self.assigned.clear();
-        self.incarnation += 1;
-        self.rebalance_at = 0;
-    }
-
-    /// Ends in an orderly way: commits, unlocks, says good-bye.
-    fn leave(&mut self, cluster: &mut Cluster<'w>) {
-        let id = self.id();
-        for shard in 0..SHARDS {
-            let mine: Vec<Place> = self.held.keys().copied().filter(|place| place.0 == shard).collect();
-            mine.iter().for_each(|place| self.commit(cluster, *place));
-            mine.iter().for_each(|place| self.drop_queue(cluster, *place));
-            let body = self.lock_body(cluster, shard, &mine);
-            let Some((client, _)) = self.ways[shard].line.get(cluster) else { continue };
-            client.begin_as(RequestCode::UNLOCK_BATCH_MQ, &UnlockBatchMq {}, &body, true);
-            let request =
-                UnregisterClient { client_id: &id, producer_group: None, consumer_group: Some(GROUP) };
-            client.begin(&request, b"");
-        }
-        self.end(cluster);
     }
 
     /// Takes what came from a shard.
@@ -198,68 +144,6 @@ impl<'w> Member<'w> {
             && let Some(waiting) = way.waiting.take()
         {
             self.answered(cluster, shard, &waiting, &answer);
-        }
-    }
-
-    fn answered(&mut self, cluster: &mut Cluster<'w>, shard: usize, waiting: &Waiting, answer: &Answer) {
-        let now = cluster.world.now_ms();
-        match &waiting.ask {
-            Ask::Beat | Ask::Unlock => {}
-            Ask::Members if answer.code == 0 => {
-                self.rebalance_at = now + REBALANCE_MS;
-                self.assigned = share_of(&self.id(), answer.json::<ConsumerList>().client_ids);
-            }
-            Ask::Members => self.rebalance_at = now + LOCK_AGAIN_MS,
-            Ask::Lock(asked) if answer.code == 0 => {
-                let locked = answer.json::<LockBatchReply>().locked;
-                let locked = locked.iter().map(|one| (shard, u32::try_from(one.queue_id).unwrap()));
-                self.locked(cluster, asked, &locked.collect());
-            }
-            Ask::Lock(_) => {}
-            Ask::Offset(place, tenure) => {
-                let Some(held) = self.held.get_mut(place).filter(|held| held.tenure == *tenure) else {
-                    return;
-                };
-                held.next = match answer.code {
-                    0 => Some(answer.number("offset")),
-                    22 => Some(0),
-                    _ => None,
-                };
-            }
-            Ask::Pull(place, tenure) => {
-                let Some(held) = self.held.get_mut(place).filter(|held| held.tenure == *tenure) else {
-                    return;
-                };
-                held.is_at_end = answer.code == 19;
-                match answer.code {
-                    0 => held.pending = answer.messages().into(),
-                    20 | 21 => held.next = held.next.max(Some(answer.number("nextBeginOffset"))),
-                    _ => {}
-                }
-            }
-        }
-    }
-
-    /// What was asked for and what of it is granted.
-    fn locked(&mut self, cluster: &mut Cluster<'w>, asked: &[Place], granted: &BTreeSet<Place>) {
-        let now = cluster.world.now_ms();
-        for place in asked {
-            if !granted.contains(place) {
-                self.drop_queue(cluster, *place);
-                continue;
-            }
-            let until_ms = now + BELIEF_MS;
-            let held = self.held.entry(*place).or_insert_with(|| Held {
-                tenure: cluster.next_tenure(),
-                until_ms,
-                next: None,
-                pending: VecDeque::new(),
-                is_at_end: false,
-            });
-            held.until_ms = until_ms;
-            let tenure = held.tenure;
-            let queue = queue(ORDERED, place.0, place.1);
-            cluster.note(Event::Owned { tenure, queue, at_ms: now, until_ms });
         }
     }
 
@@ -304,90 +188,5 @@ impl<'w> Member<'w> {
             let request = commit(GROUP, ORDERED, i32::try_from(place.1).unwrap(), next);
             client.begin_as(RequestCode::UPDATE_CONSUMER_OFFSET, &request, b"", true);
         }
-    }
-
-    /// Asks a shard what is most needed.
-    fn ask(&mut self, cluster: &mut Cluster<'w>, shard: usize) {
-        let Some(ask) = self.next_ask(cluster, shard) else { return };
-        let id = self.id();
-        let now = cluster.world.now_ms();
-        let body = match &ask {
-            Ask::Lock(places) => self.lock_body(cluster, shard, places),
-            Ask::Unlock => {
-                let over: Vec<Place> = self.given_up(shard);
-                over.iter().for_each(|place| self.commit(cluster, *place));
-                let body = self.lock_body(cluster, shard, &over);
-                over.iter().for_each(|place| self.drop_queue(cluster, *place));
-                body
-            }
-            _ => Vec::new(),
-        };
-        let next = |place: &Place| self.held.get(place).and_then(|held| held.next).unwrap_or(0);
-        let way = &mut self.ways[shard];
-        let Some((client, _)) = way.line.get(cluster) else { return };
-        let opaque = match &ask {
-            Ask::Beat => {
-                way.beat_at = now + BEAT_MS;
-                client.begin(&HeartBeat {}, &heartbeat(&id, GROUP, &[subscription(ORDERED, "*", 1)]))
-            }
-            Ask::Members => client.begin(&GetConsumerListByGroup { consumer_group: GROUP }, b""),
-            Ask::Lock(_) => {
-                way.lock_at = now + LOCK_AGAIN_MS;
-                way.renew_at = now + RENEW_MS;
-                client.begin(&LockBatchMq {}, &body)
-            }
-            Ask::Unlock => client.begin(&UnlockBatchMq {}, &body),
-            Ask::Offset(place, _) => client.begin(&offset_query(GROUP, ORDERED, place.1 as i32), b""),
-            Ask::Pull(place, _) => client.begin(&pull(GROUP, ORDERED, place.1 as i32, next(place)), b""),
-        };
-        way.waiting = Some(Waiting { opaque, since: now, ask });
-    }
-
-    fn next_ask(&self, cluster: &mut Cluster<'w>, shard: usize) -> Option<Ask> {
-        let now = cluster.world.now_ms();
-        let way = &self.ways[shard];
-        let wanted: Vec<Place> = self.assigned.iter().copied().filter(|place| place.0 == shard).collect();
-        if way.beat_at <= now {
-            return Some(Ask::Beat);
-        }
-        // Either shard knows the members.
-        if self.rebalance_at <= now && cluster.random.percent(50) {
-            return Some(Ask::Members);
-        }
-        if !self.given_up(shard).is_empty() {
-            return Some(Ask::Unlock);
-        }
-        let lacks = wanted.iter().any(|place| !self.held.contains_key(place));
-        if !wanted.is_empty() && (way.renew_at <= now || lacks && way.lock_at <= now) {
-            return Some(Ask::Lock(wanted));
-        }
-        let held = || self.held.iter().filter(|(place, _)| wanted.contains(place));
-        if let Some((place, held)) = held().find(|(_, held)| held.next.is_none()) {
-            return Some(Ask::Offset(*place, held.tenure));
-        }
-        let hungry: Vec<_> = held().filter(|(_, held)| held.pending.is_empty()).collect();
-        let (place, held) = *hungry.get(cluster.random.below(hungry.len().max(1) as u64) as usize)?;
-        Some(Ask::Pull(*place, held.tenure))
-    }
-
-    /// Queues of a shard that it has and should not.
-    fn given_up(&self, shard: usize) -> Vec<Place> {
-        let mine = self.held.keys().copied();
-        mine.filter(|place| place.0 == shard && !self.assigned.contains(place)).collect()
-    }
-
-    fn lock_body(&self, cluster: &Cluster<'w>, shard: usize, places: &[Place]) -> Vec<u8> {
-        let queues = places.iter().map(|place| MessageQueue {
-            broker_name: cluster.broker_name(shard),
-            topic: ORDERED.to_owned(),
-            queue_id: i32::try_from(place.1).unwrap(),
-        });
-        let body = LockBatch {
-            client_id: self.id(),
-            consumer_group: GROUP.to_owned(),
-            queues: queues.collect(),
-            only_this_broker: false,
-        };
-        json::to_vec(&body, Style::Raw)
     }
 }
