@@ -20,8 +20,6 @@ mod client;
 mod cluster;
 mod hostile;
 mod kill9;
-mod kill9_order;
-mod kill9_pop;
 mod mqadmin;
 mod packages;
 mod ports;

@@ -13,7 +13,7 @@ use crate::{
     cli,
     client::converse,
     cluster::{BrokerPlan, CLUSTER, Cluster, Make, Plan},
-    hostile, kill9, kill9_order, kill9_pop, mqadmin,
+    hostile, kill9, mqadmin,
     program::{CODECS, JAVA_CLIENTS, Program},
     report::{Report, Tally},
     sql,
@@ -271,10 +271,10 @@ impl Run<'_> {
         let mut cluster = self.start(&self.single(shards, &format!("flushDiskType={disk}\n")))?;
         // Java writes its offsets every five seconds, and its JVM takes its time to start.
         let trial = match self.selection.brokers {
-            Make::Ours => kill9::Trial { cycles: 10, offset_age_max: Duration::from_millis(1200) },
-            Make::Java => kill9::Trial { cycles: 3, offset_age_max: Duration::from_secs(6) },
+            Make::Ours => kill9::messages::Trial { cycles: 10, offset_age_max: Duration::from_millis(1200) },
+            Make::Java => kill9::messages::Trial { cycles: 3, offset_age_max: Duration::from_secs(6) },
         };
-        kill9::run(self.suite, trial, &mut cluster, self.report)
+        kill9::messages::run(self.suite, trial, &mut cluster, self.report)
     }
 
     /// Java's broker comes back too slowly, and its revival takes seconds: it is no oracle for these times.
@@ -283,7 +283,7 @@ impl Run<'_> {
             return Ok(());
         }
         let mut cluster = self.start(&self.single(2, "flushDiskType=ASYNC_FLUSH\n"))?;
-        kill9_pop::run(self.suite, &mut cluster, self.report)
+        kill9::pop::run(self.suite, &mut cluster, self.report)
     }
 
     /// Java's broker forgets its locks: it is no oracle for what holds over a restart.
@@ -292,7 +292,7 @@ impl Run<'_> {
             return Ok(());
         }
         let mut cluster = self.start(&self.single(1, "flushDiskType=ASYNC_FLUSH\n"))?;
-        kill9_order::run(self.suite, &mut cluster, self.report)
+        kill9::order::run(self.suite, &mut cluster, self.report)
     }
 
     fn hostile(&self) -> Result<(), Trouble> {

@@ -10,10 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::PATIENCE;
+use super::{PATIENCE, read_queue};
 use crate::{
     random::Random,
-    record::{Record, parse},
+    record::Record,
     trouble::Trouble,
     wire::{Answer, NewMessage, Wire},
 };
@@ -135,17 +135,11 @@ fn property(name: &str, value: &str) -> String {
 
 /// Everything in the queue.
 fn read(wire: &mut Wire) -> Result<BTreeSet<u64>, Trouble> {
-    let max = wire.max_offset(TOPIC, 0)?;
-    let (mut all, mut next) = (BTreeSet::new(), 0);
-    while next < max {
-        let answer = wire.pull("Kill9Readers", TOPIC, 0, next, 32)?;
-        next = answer.number("nextBeginOffset").filter(|further| *further > next).ok_or_else(|| {
-            Trouble::Answer(format!("a pull at {next} of {max}: {} '{}'", answer.code, answer.remark))
-        })?;
-        for record in parse(&answer.body).unwrap_or_default() {
-            all.insert(number(&record)?);
-        }
-    }
+    let mut all = BTreeSet::new();
+    read_queue(wire, (TOPIC, 0), 0, |record| {
+        all.insert(number(&record)?);
+        Ok(())
+    })?;
     Ok(all)
 }
 

@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::{PATIENCE, kill_under_load, restart, seeded};
 use crate::{
     cluster::Cluster,
     random::Random,
@@ -24,7 +25,6 @@ const TOPIC: &str = "Kill9PopTopic";
 const GROUP: &str = "Kill9PopGroup";
 const QUEUES: u16 = 4;
 const CYCLES: u32 = 6;
-const PATIENCE: Duration = Duration::from_secs(20);
 /// How long popped messages are invisible.
 const INVISIBLE: Duration = Duration::from_secs(2);
 /// How old an acknowledgement may be that a kill undoes. The broker promises half a second; here it shares two cores with
@@ -61,9 +61,7 @@ impl Ledger {
 
 /// Runs the cycles against the broker `broker-0` of `cluster`; a scenario per cycle.
 pub(crate) fn run(suite: &str, cluster: &mut Cluster, report: &Report) -> Result<(), Trouble> {
-    let seed = Random::seed();
-    println!("  {suite}: INTEROP_SEED={seed}");
-    let mut random = Random::new(seed);
+    let (_, mut random) = seeded(suite);
     cluster.make_topic(TOPIC, QUEUES)?;
     let ledgers: Vec<Mutex<Ledger>> = cluster.addresses().iter().map(|_| Mutex::default()).collect();
     for cycle in 0..CYCLES {
@@ -97,19 +95,15 @@ fn one_cycle(
 ) -> Result<(), Trouble> {
     let addresses = cluster.addresses();
     let wait = Duration::from_millis(500 + random.below(5_500));
-    std::thread::scope(|scope| -> Result<(), Trouble> {
+    let killed = kill_under_load(cluster, wait, |scope| {
         for (address, ledger) in addresses.iter().zip(ledgers) {
             let mut random = Random::new(random.next());
             scope.spawn(move || send_until_killed(address, cycle, ledger));
             scope.spawn(move || pop_until_killed(address, &mut random, ledger));
         }
-        sleep(wait);
-        cluster.obey("kill broker-0")?;
-        let now = Instant::now();
-        ledgers.iter().for_each(|ledger| ledger.lock().expect("no holder panics").kills.push(now));
-        Ok(())
     })?;
-    cluster.obey("start broker-0")?;
+    ledgers.iter().for_each(|ledger| ledger.lock().expect("no holder panics").kills.push(killed));
+    restart(cluster)?;
     let first = ledgers.iter().find_map(|ledger| ledger.lock().expect("no holder panics").trouble.take());
     first.map_or(Ok(()), |what| Err(Trouble::Answer(what)))
 }
