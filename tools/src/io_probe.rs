@@ -1,7 +1,8 @@
 //! `ringmq io-probe DIR`: what the device and filesystem under a directory do, and which settings follow.
 //!
 //! Facts come from `rt::real::device`, figures from cells run over the same [`rt::Disk`] as the store, and decisions from
-//! the code that the broker decides with at start. `--record` leaves the figures for it.
+//! the code that the broker decides with at start. `--record` leaves the figures for it. `--full` measures the whole
+//! matrix, and writes until the rate is steady.
 
 mod advice;
 mod chart;
@@ -10,6 +11,7 @@ mod measure;
 mod page;
 mod plan;
 mod progress;
+mod properties;
 mod report;
 mod sample;
 mod site;
@@ -30,6 +32,7 @@ use crate::failure::Failure;
 use crate::output::Format;
 use crate::{signals, size};
 use measure::{BYTES_LEAST, Findings, Limits, Watch};
+use plan::Scope;
 use report::Report;
 
 /// `ringmq io-probe`
@@ -37,12 +40,16 @@ use report::Report;
 pub(crate) struct Options {
     /// Directory on the disk in question: the store's, or where it will be
     dir: PathBuf,
-    /// Time to spend at most, in seconds
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=600))]
-    seconds: u64,
-    /// Bytes to write at most, over all; the file is a sixteenth of it, 256 MiB at most
-    #[arg(long, default_value = "4GiB", value_parser = bytes)]
-    bytes: u64,
+    /// Time to spend at most, in seconds [default: 20; with --full 60]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: Option<u64>,
+    /// Bytes to write at most, over all; the file is a sixteenth of it, 256 MiB at most (with --full 1 GiB) [default: 4GiB;
+    /// with --full 16GiB]
+    #[arg(long, value_parser = bytes)]
+    bytes: Option<u64>,
+    /// The whole matrix: every size, method, depth (1 to 64) and kind of space; and writes until the rate is steady
+    #[arg(long)]
+    full: bool,
     /// Leave the figures in DIR/io-properties.toml, where a broker with this store.dir reads them
     #[arg(long)]
     record: bool,
@@ -78,7 +85,12 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     for (option, path) in [("--chart", &options.chart), ("--html", &options.html)] {
         check_place(option, path.as_deref())?;
     }
-    let limits = Limits { time_ns: options.seconds * 1_000_000_000, bytes: options.bytes };
+    let usual = Limits::of(if options.full { Scope::Full } else { Scope::Usual });
+    let limits = Limits {
+        time_ns: options.seconds.map_or(usual.time_ns, |seconds| seconds * 1_000_000_000),
+        bytes: options.bytes.unwrap_or(usual.bytes),
+        ..usual
+    };
     let facts = site::look(&options.dir, limits.room(), options.beside_broker).map_err(Failure::Probe)?;
     let interrupted = signals::interrupted()?;
     let watch = Rc::new(progress::Progress::new(limits.time_ns, move || interrupted.load(Ordering::Relaxed)));
@@ -94,7 +106,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     report.print(options.output)?;
     if let Some(path) = &options.chart {
         let title = format!("ringmq io-probe {}", options.dir.display());
-        write(path, &chart::svg(&title, &chart::charts(&findings.samples)))?;
+        write(path, &chart::svg(&title, &chart::charts(&findings)))?;
     }
     if let Some(path) = &options.html {
         write(path, &report.page())?;
@@ -134,7 +146,7 @@ fn measure_really(
     limits: Limits,
     watch: Rc<dyn Watch>,
 ) -> Result<Findings, ProbeError> {
-    let (dir, cells) = (dir.to_owned(), plan::plan(facts));
+    let (dir, cells) = (dir.to_owned(), plan::plan(facts, limits.scope));
     // As a broker without other work waits for a write: blocked in the ring.
     let options = ShardOptions {
         spin: Spin::Off,

@@ -6,6 +6,10 @@ use super::measure::Findings;
 use super::plan::{Area, BUFFERED_KIB, CHUNK_DEPTH, Cell, DEPTHS, Op, SMALL_KIB, Series};
 use super::sample::Sample;
 
+mod notes;
+
+pub(crate) use notes::best;
+
 /// A setting and why.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Advice {
@@ -46,6 +50,7 @@ pub(crate) fn conclude(facts: &Facts, findings: &Findings) -> Conclusions {
     notes.extend(preparation(samples));
     notes.extend(longest_stall(samples));
     notes.extend(read_depth(samples));
+    notes.extend(notes::all(findings));
     if !findings.left_out.is_empty() {
         notes.push(format!(
             "{} of the measurements were left out: the bytes were spent (--bytes)",
@@ -185,7 +190,7 @@ mod tests {
 
     use rt::real::device::BlockDevice;
 
-    use super::super::plan::plan;
+    use super::super::plan::{Scope, plan};
     use super::*;
 
     fn facts(write_cache: WriteCache, fua: bool) -> Facts {
@@ -207,8 +212,8 @@ mod tests {
             let ns = (us(&cell) * 1e3) as u64;
             Sample::new(cell, vec![ns; 1000], 1000 * ns / u64::from(cell.depth))
         };
-        let samples = plan(facts).into_iter().map(sample).collect();
-        Findings { samples, left_out: Vec::new(), zeros_mib_s: 1000.0, written: 1, file_bytes: 1 }
+        let samples = plan(facts, Scope::Usual).into_iter().map(sample).collect();
+        Findings { samples, zeros_mib_s: 1000.0, ..Findings::default() }
     }
 
     /// A device of `plain` us for a write, `flush` for a flush, `fua` for a DSYNC write, and a bus of 2 GiB/s.
@@ -218,7 +223,7 @@ mod tests {
             let fixed = match cell.op {
                 Op::Write | Op::Read => plain,
                 Op::Dsync => dsync,
-                Op::Fdatasync => plain + flush,
+                Op::Fdatasync | Op::Group => plain + flush,
             };
             (fixed + transfer) * if cell.direct { 1.0 } else { 1.5 }
         }
@@ -270,9 +275,8 @@ mod tests {
     #[test]
     fn nothing_measured_gives_the_advice_of_the_facts_alone() {
         let facts = facts(WriteCache::Back, true);
-        let left_out = plan(&facts);
-        let findings =
-            Findings { samples: Vec::new(), left_out, zeros_mib_s: 1.0, written: 0, file_bytes: 0 };
+        let left_out = plan(&facts, Scope::Usual);
+        let findings = Findings { left_out, ..Findings::default() };
         let conclusions = conclude(&facts, &findings);
         assert_eq!(conclusions.measured, Measured::default());
         assert_eq!(value(&conclusions, "flush.method"), "dsync");

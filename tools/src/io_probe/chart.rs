@@ -5,8 +5,8 @@ use std::fmt::Write;
 use crate::bars;
 
 use super::advice::find;
-use super::plan::{CHUNK_DEPTH, DEPTHS, Op, SMALL_KIB, Series};
-use super::sample::Sample;
+use super::measure::Findings;
+use super::plan::{CHUNK_DEPTH, DEPTHS, GROUPS, Op, SMALL_KIB, Series};
 
 /// One chart: a title with its unit, and bars.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,7 +17,8 @@ pub(crate) struct Bars {
 }
 
 /// The charts of a probe; those without a bar are left out.
-pub(crate) fn charts(samples: &[Sample]) -> Vec<Bars> {
+pub(crate) fn charts(findings: &Findings) -> Vec<Bars> {
+    let samples = &findings.samples;
     let durable = [(Op::Write, "write alone"), (Op::Dsync, "dsync"), (Op::Fdatasync, "fdatasync")];
     let latency = durable.iter().flat_map(|(op, name)| {
         DEPTHS.iter().filter_map(move |depth| {
@@ -33,10 +34,24 @@ pub(crate) fn charts(samples: &[Sample]) -> Vec<Bars> {
         let sample = find(samples, Series::Read, Op::Read, SMALL_KIB, *depth)?;
         Some((format!("{depth} in flight"), sample.per_second() / 1e3))
     });
+    let groups = GROUPS.iter().filter_map(|count| {
+        let median = find(samples, Series::Group, Op::Group, SMALL_KIB, *count)?.quantile_us(0.5)?;
+        Some((format!("{count} writes, one flush"), median))
+    });
+    let windows = findings.steady.iter().flat_map(|steady| {
+        let windows = steady.until_s.iter().zip(&steady.mib_s);
+        windows.map(|(until, rate)| (format!("up to {until:.1} s"), *rate))
+    });
     let all = [
         Bars { title: "4 KiB writes, median in us", more: false, bars: latency.collect() },
         Bars { title: "writes, four in flight, MiB/s", more: true, bars: sizes.collect() },
+        Bars { title: "4 KiB writes, flushed together, median in us", more: false, bars: groups.collect() },
         Bars { title: "random 4 KiB reads, thousand per second", more: true, bars: reads.collect() },
+        Bars {
+            title: "long run of 256 KiB writes, four in flight, MiB/s",
+            more: true,
+            bars: windows.collect(),
+        },
     ];
     all.into_iter().filter(|chart| !chart.bars.is_empty()).collect()
 }

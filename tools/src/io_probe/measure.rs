@@ -11,12 +11,16 @@ use std::rc::Rc;
 use rt::{Disk, DiskFile, Env, Mono, OpenMode};
 
 use super::error::ProbeError;
-use super::plan::{Area, Cell, Op};
+use super::plan::{Area, Cell, Op, Scope, Series};
 use super::sample::Sample;
 
 mod job;
+mod segment;
+mod steady;
 
 use job::{Job, Places, Share};
+pub(crate) use segment::Segment;
+pub(crate) use steady::{Course, Steady};
 
 /// How much may be spent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,12 +29,33 @@ pub(crate) struct Limits {
     pub(crate) time_ns: u64,
     /// Bytes written, in all.
     pub(crate) bytes: u64,
+    /// How much is measured with them.
+    pub(crate) scope: Scope,
 }
 
 impl Limits {
+    /// What is spent by default.
+    pub(crate) fn of(scope: Scope) -> Self {
+        let (seconds, gib) = match scope {
+            Scope::Usual => (20, 4),
+            Scope::Full => (60, 16),
+        };
+        Self { time_ns: seconds * 1_000_000_000, bytes: gib << 30, scope }
+    }
+
     /// Bytes of the file that is written to. A second one may be there beside it.
     pub(crate) fn file_bytes(self) -> u64 {
-        (self.bytes / 16).clamp(FILE_BYTES_LEAST, FILE_BYTES_MOST) & !(FILL_STEP - 1)
+        let most = if self.scope == Scope::Full { 4 * FILE_BYTES_MOST } else { FILE_BYTES_MOST };
+        (self.bytes / 16).clamp(FILE_BYTES_LEAST, most) & !(FILL_STEP - 1)
+    }
+
+    /// What the cells may use: a part is kept for what comes behind them.
+    fn of_cells(self) -> Self {
+        let (time_ns, bytes) = match self.scope {
+            Scope::Usual => (self.time_ns - self.time_ns / 16, self.bytes - self.bytes / 32),
+            Scope::Full => (self.time_ns / 16 * 10, self.bytes / 32 * 19),
+        };
+        Self { time_ns, bytes, ..self }
     }
 
     /// Room that the probe needs on the filesystem.
@@ -61,7 +86,7 @@ pub(crate) trait Watch {
 }
 
 /// What was found.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Findings {
     /// One for each cell that there was room for, in their order.
     pub(crate) samples: Vec<Sample>,
@@ -73,6 +98,10 @@ pub(crate) struct Findings {
     pub(crate) written: u64,
     /// Bytes of the file.
     pub(crate) file_bytes: u64,
+    /// The life of a file of this size.
+    pub(crate) segment: Option<Segment>,
+    /// The long run, if there was one.
+    pub(crate) steady: Option<Steady>,
 }
 
 /// Runs `cells` in the directory `dir`.
@@ -154,7 +183,20 @@ impl<E: Env> Probe<E> {
             self.watch.begin(&cell.label(), self.spent_ns());
             samples.push(self.cell(*cell, share, file_bytes).await?);
         }
-        Ok(Findings { samples, left_out, zeros_mib_s, written: self.written.get(), file_bytes })
+        let steady = match self.limits.scope {
+            Scope::Usual => None,
+            Scope::Full => Some(self.steady(direct, file_bytes).await?),
+        };
+        let segment = Some(self.segment(direct, file_bytes, zeros_mib_s).await?);
+        Ok(Findings {
+            samples,
+            left_out,
+            zeros_mib_s,
+            written: self.written.get(),
+            file_bytes,
+            segment,
+            steady,
+        })
     }
 
     fn spent_ns(&self) -> u64 {
@@ -163,12 +205,13 @@ impl<E: Env> Probe<E> {
 
     /// What the first of the cells `left` may use: the end of its time, and bytes. `None` if there are too few.
     fn share(&self, cell: &Cell, left: &[Cell]) -> Option<Share> {
-        let time_ns = self.limits.time_ns.saturating_sub(self.spent_ns()) / left.len() as u64;
+        let limits = self.limits.of_cells();
+        let time_ns = limits.time_ns.saturating_sub(self.spent_ns()) / left.len() as u64;
         let ends = Mono(self.env.now().mono.0 + time_ns);
         if !cell.writes() {
             return Some(Share { ends, bytes: u64::MAX });
         }
-        let bytes_left = self.limits.bytes.saturating_sub(self.written.get());
+        let bytes_left = limits.bytes.saturating_sub(self.written.get());
         let writing = left.iter().filter(|cell| cell.writes()).count() as u64;
         let least = cell.bytes() * u64::from(cell.depth);
         (bytes_left >= least).then(|| Share { ends, bytes: (bytes_left / writing).max(least) })
@@ -210,23 +253,29 @@ impl<E: Env> Probe<E> {
                 (file, Places::Forward(file_bytes))
             }
         };
-        // Not zeros, which some devices do not store.
-        let mut state = self.env.random() | 1;
-        let data = rt::slice::aligned(cell.bytes() as usize, |bytes| {
-            for word in bytes.chunks_exact_mut(8) {
-                state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
-                word.copy_from_slice(&state.to_le_bytes());
-            }
-        });
+        let data = self.noise(cell.bytes());
         let began = self.env.now().mono;
         let job = Rc::new(Job::new(self, 0, share));
-        job.clone().all(&file, cell, places, &data).await?;
+        match cell.companion() {
+            None => job.clone().all(&file, cell, places, &data).await?,
+            Some(other) => {
+                let (background, beside) = self.start_beside(other, file_bytes, share).await?;
+                job.runs_beside(background.clone());
+                let outcome = job.clone().all(&file, cell, places, &data).await;
+                background.stop();
+                let ended = background.finished().await;
+                drop(beside);
+                let issued = if other.op == Op::Read { 0 } else { background.issued.get() };
+                self.written.set(self.written.get() + issued);
+                outcome.and(ended)?;
+            }
+        }
         if !direct && cell.op == Op::Write {
             // The page cache took them; they count when they are on the device.
             file.flush().await.map_err(|source| ProbeError::io("flush", &self.file, source))?;
         }
         let elapsed_ns = self.env.now().mono.since(began);
-        self.written.set(self.written.get() + if cell.writes() { job.issued.get() } else { 0 });
+        self.written.set(self.written.get() + if cell.op == Op::Read { 0 } else { job.issued.get() });
         drop(file);
         if cell.area != Area::Zeroed {
             let removed = disk.remove(&self.grown).await;
@@ -235,20 +284,43 @@ impl<E: Env> Probe<E> {
         Ok(Sample::new(cell, job.latencies_ns.take(), elapsed_ns))
     }
 
+    /// Puts the operations of `cell` to work in the background.
+    async fn start_beside(
+        &self,
+        cell: Cell,
+        file_bytes: u64,
+        share: Share,
+    ) -> Result<(Rc<Job<E>>, <E::Disk as Disk>::File), ProbeError> {
+        let direct = cell.direct;
+        let (mode, places) = match cell.op {
+            Op::Read => (OpenMode::Read { direct }, Places::Random(file_bytes)),
+            _ => (OpenMode::Write { direct }, Places::Around(file_bytes)),
+        };
+        let file = self.open(&self.file, mode).await?;
+        let job = Rc::new(Job::new(self, 0, share));
+        job.start(&file, cell, places, &self.noise(cell.bytes()));
+        Ok((job, file))
+    }
+
+    /// Not zeros, which some devices do not store.
+    fn noise(&self, bytes: u64) -> rt::SharedSlice {
+        let mut state = self.env.random() | 1;
+        rt::slice::aligned(bytes as usize, |bytes| {
+            for word in bytes.chunks_exact_mut(8) {
+                state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
+                word.copy_from_slice(&state.to_le_bytes());
+            }
+        })
+    }
+
     async fn open(&self, path: &Path, mode: OpenMode) -> Result<<E::Disk as Disk>::File, ProbeError> {
         self.env.disk().open(path, mode).await.map_err(|source| ProbeError::io("open", path, source))
     }
 }
 
 /// Its series and area mean nothing: the zeros themselves.
-const FILLING: Cell = Cell {
-    series: super::plan::Series::Area,
-    op: Op::Write,
-    direct: true,
-    area: Area::Zeroed,
-    kib: 0,
-    depth: 0,
-};
+const FILLING: Cell =
+    Cell { series: Series::Area, op: Op::Write, direct: true, area: Area::Zeroed, kib: 0, depth: 0 };
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::chart;
+use super::properties;
 use super::report::Report;
 use crate::bars::escape;
 
@@ -28,7 +29,7 @@ impl Report<'_> {
             writeln!(out, "<li>{}</li>", escape(note)).expect("a string takes it");
         }
         out.push_str("</ul>\n");
-        out.push_str(&chart::svg(&title, &chart::charts(&self.findings.samples)));
+        out.push_str(&chart::svg(&title, &chart::charts(self.findings)));
         out.push_str("<h2>Figures</h2>\n");
         let figures: Vec<Vec<String>> = self
             .findings
@@ -53,6 +54,10 @@ impl Report<'_> {
             })
             .collect();
         table(&mut out, &TITLES, &figures);
+        if let Some(block) = properties::yaml(self.dir, &self.findings.samples) {
+            writeln!(out, "<h2>io-properties.yaml</h2>\n<pre>{}</pre>", escape(&block))
+                .expect("a string takes it");
+        }
         out + "</body></html>\n"
     }
 }

@@ -32,6 +32,12 @@ pub(crate) enum Series {
     Buffered,
     /// How many reads at once?
     Read,
+    /// What do several writes with one flush cost?
+    Group,
+    /// What do reads and commits cost each other?
+    Beside,
+    /// The rest of the matrix.
+    Matrix,
 }
 
 /// An operation whose latency is taken as one.
@@ -43,8 +49,19 @@ pub(crate) enum Op {
     Dsync,
     /// A write, then `fdatasync`.
     Fdatasync,
+    /// As many writes at once as `depth` says, then one `fdatasync`: one operation.
+    Group,
     /// A read at a random place.
     Read,
+}
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// What the advice is drawn from, and what explains it.
+    Usual,
+    /// Every size, depth, method and kind of space; a steady state.
+    Full,
 }
 
 /// Kinds of file space.
@@ -59,14 +76,30 @@ pub(crate) enum Area {
 }
 
 impl Cell {
-    /// Bytes of one operation.
+    /// Bytes of one read or write.
     pub(crate) fn bytes(&self) -> u64 {
         u64::from(self.kib) << 10
     }
 
-    /// Whether it writes.
+    /// Reads or writes of one operation.
+    pub(crate) fn writes_at_once(&self) -> u32 {
+        if self.op == Op::Group { self.depth } else { 1 }
+    }
+
+    /// Operations in flight.
+    pub(crate) fn workers(&self) -> u32 {
+        self.depth / self.writes_at_once()
+    }
+
+    /// What is at work meanwhile: commits beside reads, reads beside commits.
+    pub(crate) fn companion(&self) -> Option<Cell> {
+        let other = if self.op == Op::Read { BESIDE[1] } else { BESIDE[0] };
+        (self.series == Series::Beside).then_some(Cell { direct: self.direct, ..other })
+    }
+
+    /// Whether it, or what is beside it, writes.
     pub(crate) fn writes(&self) -> bool {
-        self.op != Op::Read
+        self.op != Op::Read || self.companion().is_some()
     }
 
     /// For progress.
@@ -78,7 +111,7 @@ impl Cell {
             self.kib,
             self.depth,
             self.area.word()
-        )
+        ) + if self.companion().is_some() { ", beside the other" } else { "" }
     }
 }
 
@@ -90,6 +123,9 @@ impl Series {
             Series::Area => "area",
             Series::Buffered => "buffered",
             Series::Read => "read",
+            Series::Group => "group",
+            Series::Beside => "beside",
+            Series::Matrix => "matrix",
         }
     }
 }
@@ -100,6 +136,7 @@ impl Op {
             Op::Write => "write",
             Op::Dsync => "dsync",
             Op::Fdatasync => "fdatasync",
+            Op::Group => "group",
             Op::Read => "read",
         }
     }
@@ -116,7 +153,9 @@ impl Area {
 }
 
 /// Writes in flight in the series of flushes, and reads.
-pub(crate) const DEPTHS: [u32; 5] = [1, 2, 4, 8, 16];
+pub(crate) const DEPTHS: [u32; 7] = [1, 2, 4, 8, 16, 32, 64];
+/// Writes of a group that are flushed together.
+pub(crate) const GROUPS: [u32; 3] = [4, 16, 64];
 /// Size of a commit that carries few messages.
 pub(crate) const SMALL_KIB: u32 = 4;
 /// Sizes beside it. Those of [`CHUNKS`] are among them.
@@ -126,8 +165,44 @@ pub(crate) const CHUNK_DEPTH: u32 = 4;
 /// Buffered writes that are compared with direct chunks.
 pub(crate) const BUFFERED_KIB: u32 = 256;
 
+const fn beside(op: Op, kib: u32, depth: u32) -> Cell {
+    Cell { series: Series::Beside, op, direct: true, area: Area::Zeroed, kib, depth }
+}
+
+/// Cold pulls and a loaded SYNC_FLUSH: reads and commits that run beside each other.
+pub(crate) const BESIDE: [Cell; 2] = [beside(Op::Read, SMALL_KIB, 4), beside(Op::Fdatasync, 64, 1)];
+
 /// The cells that make sense under a directory with these facts.
-pub(crate) fn plan(facts: &Facts) -> Vec<Cell> {
+pub(crate) fn plan(facts: &Facts, scope: Scope) -> Vec<Cell> {
+    let mut cells = usual(facts);
+    if scope == Scope::Full {
+        let missing = |cell: &Cell| {
+            let known =
+                |other: &Cell| Cell { series: cell.series, ..*other } == *cell && other.companion().is_none();
+            !cells.iter().any(known)
+        };
+        let matrix: Vec<Cell> = matrix(facts.direct).filter(missing).collect();
+        cells.extend(matrix);
+    }
+    cells
+}
+
+/// Every size, method, depth and kind of space.
+fn matrix(direct: bool) -> impl Iterator<Item = Cell> {
+    let areas = [Area::Zeroed, Area::Allocated, Area::Extended];
+    let ops = [Op::Write, Op::Dsync, Op::Fdatasync, Op::Group];
+    let all = areas.into_iter().flat_map(move |area| {
+        [SMALL_KIB, 16, 64, 256, 1_024].into_iter().flat_map(move |kib| {
+            ops.into_iter().flat_map(move |op| {
+                [1, 4, 16, 64].map(|depth| Cell { series: Series::Matrix, op, direct, area, kib, depth })
+            })
+        })
+    });
+    // A group of one is a write with its flush; one of many large ones is a file.
+    all.filter(|cell| cell.op != Op::Group || (cell.depth > 1 && cell.kib <= 64))
+}
+
+fn usual(facts: &Facts) -> Vec<Cell> {
     let direct = facts.direct;
     let cell = |series, op, area, kib, depth| Cell { series, op, direct, area, kib, depth };
     let mut cells = Vec::new();
@@ -141,6 +216,10 @@ pub(crate) fn plan(facts: &Facts) -> Vec<Cell> {
         cells.extend([1, 4, 8].map(|depth| cell(Series::Read, Op::Read, Area::Zeroed, 128, depth)));
         let buffered = |op, kib| Cell { direct: false, ..cell(Series::Buffered, op, Area::Zeroed, kib, 1) };
         cells.extend([buffered(Op::Dsync, SMALL_KIB), buffered(Op::Fdatasync, SMALL_KIB)]);
+    }
+    cells.extend(GROUPS.map(|depth| cell(Series::Group, Op::Group, Area::Zeroed, SMALL_KIB, depth)));
+    if direct {
+        cells.extend(BESIDE);
     }
     for area in [Area::Extended, Area::Allocated, Area::Zeroed] {
         cells.extend([Op::Dsync, Op::Fdatasync].map(|op| cell(Series::Area, op, area, SMALL_KIB, 1)));
@@ -167,7 +246,8 @@ mod tests {
 
     #[test]
     fn no_cell_is_measured_twice() {
-        let cells = plan(&facts(true));
+        let cells = plan(&facts(true), Scope::Full);
+        assert!(cells.len() > 3 * plan(&facts(true), Scope::Usual).len());
         for (index, cell) in cells.iter().enumerate() {
             assert!(!cells[..index].contains(cell), "{}", cell.label());
         }
@@ -184,6 +264,6 @@ mod tests {
 
     #[test]
     fn nothing_is_direct_where_that_is_impossible() {
-        assert!(plan(&facts(false)).iter().all(|cell| !cell.direct));
+        assert!(plan(&facts(false), Scope::Full).iter().all(|cell| !cell.direct));
     }
 }

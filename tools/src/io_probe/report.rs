@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::advice::Conclusions;
 use super::chart;
-use super::measure::{Findings, Limits};
+use super::measure::{Course, Findings, Limits, Segment, Steady};
+use super::properties;
 use super::sample::Sample;
 use crate::output::{Format, Rows, line};
 use crate::size;
@@ -45,7 +46,7 @@ impl Report<'_> {
         facts.print(Format::Table)?;
         line("")?;
         self.figures().print(Format::Table)?;
-        for chart in chart::charts(&self.findings.samples) {
+        for chart in chart::charts(self.findings) {
             line("")?;
             line(chart.text().trim_end())?;
         }
@@ -56,7 +57,11 @@ impl Report<'_> {
         }
         advice.print(Format::Table)?;
         line("")?;
-        self.conclusions.notes.iter().try_for_each(|note| line(&format!("- {note}")))
+        self.conclusions.notes.iter().try_for_each(|note| line(&format!("- {note}")))?;
+        match properties::yaml(self.dir, &self.findings.samples) {
+            Some(block) => line(&format!("\nio-properties.yaml:\n{}", block.trim_end())),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn facts(&self) -> Vec<(&'static str, String)> {
@@ -188,8 +193,43 @@ impl Report<'_> {
             "left_out": self.findings.left_out.iter().map(super::plan::Cell::label).collect::<Vec<_>>(),
             "advice": advice.map(|row| json!({ "key": row.key, "value": row.value, "why": row.why })).collect::<Vec<_>>(),
             "notes": self.conclusions.notes,
+            "segment": self.findings.segment.as_ref().map(segment),
+            "steady": self.findings.steady.as_ref().map(steady),
+            "io_properties": properties::yaml(self.dir, &self.findings.samples),
         })
     }
+}
+
+fn segment(segment: &Segment) -> Value {
+    json!({
+        "bytes": segment.bytes,
+        "create_us": tenths(segment.create_us),
+        "zeros_us": tenths(Some(segment.zeros_us)),
+        "unlink_us": tenths(Some(segment.unlink_us)),
+        "commits_beside": measurement(&segment.commits),
+    })
+}
+
+fn steady(steady: &Steady) -> Value {
+    let course = match steady.course() {
+        None => Value::Null,
+        Some(Course::Steady { from, mib_s }) => {
+            json!({ "found": "steady", "from": from, "mib_s": tenths(Some(mib_s)) })
+        }
+        Some(Course::Cliff { at, before, after }) => json!({
+            "found": "cliff", "from": at, "before_mib_s": tenths(Some(before)), "mib_s": tenths(Some(after)),
+        }),
+        Some(Course::Restless { mib_s, stray }) => {
+            json!({ "found": "restless", "mib_s": tenths(Some(mib_s)), "stray_percent": tenths(Some(stray * 100.0)) })
+        }
+    };
+    json!({
+        "kib": steady.kib,
+        "windows": steady.until_s.iter().zip(&steady.mib_s)
+            .map(|(until, rate)| json!({ "until_s": until, "mib_s": tenths(Some(*rate)) })).collect::<Vec<_>>(),
+        "bytes": steady.bytes,
+        "course": course,
+    })
 }
 
 fn measurement(sample: &Sample) -> Value {

@@ -40,14 +40,14 @@ impl Sample {
         self.sorted_ns.last().map(|ns| *ns as f64 / 1e3)
     }
 
-    /// Operations per second; 0 of none.
+    /// Operations per second, a group counted once; 0 of none.
     pub(crate) fn per_second(&self) -> f64 {
         self.count() as f64 * 1e9 / self.elapsed_ns as f64
     }
 
     /// MiB per second.
     pub(crate) fn mib_per_second(&self) -> f64 {
-        self.per_second() * f64::from(self.cell.kib) / 1024.0
+        self.per_second() * f64::from(self.cell.kib * self.cell.writes_at_once()) / 1024.0
     }
 }
 

@@ -40,6 +40,36 @@ fn a_probe_says_what_the_disk_does_and_what_follows_and_leaves_nothing() {
 }
 
 #[test]
+fn a_full_probe_has_the_matrix_a_long_run_and_a_properties_block() {
+    let place = Place::new("full");
+    let dir = dir(&place);
+    let arguments = [
+        "io-probe",
+        &dir,
+        "--full",
+        "--seconds",
+        "4",
+        "--bytes",
+        "256MiB",
+        "--output",
+        "json",
+        "--html",
+        "p.html",
+    ];
+    let probe = place.run(&arguments);
+    assert_eq!(probe.code, Some(0), "{}", probe.err);
+    let report: serde_json::Value = serde_json::from_str(&probe.out).unwrap();
+    let about =
+        |word: &str| report["measurements"].as_array().unwrap().iter().any(|one| one["about"] == word);
+    assert!(["flush", "group", "area", "size", "matrix"].into_iter().all(about), "{}", probe.out);
+    assert!(report["steady"]["windows"].as_array().unwrap().len() > 1, "{}", report["steady"]);
+    assert!(report["segment"]["unlink_us"].as_f64().unwrap() > 0.0, "{}", report["segment"]);
+    let page = fs::read_to_string(place.dir.join("p.html")).unwrap();
+    assert!(page.contains("long run of 256 KiB writes"), "{page}");
+    assert_eq!(names(&dir), [""; 0]);
+}
+
+#[test]
 fn a_recorded_probe_is_what_the_broker_then_decides_from() {
     let place = Place::new("record");
     let dir = dir(&place);

@@ -6,7 +6,7 @@ use super::super::plan::{Series, plan};
 use super::*;
 
 const DIR: &str = "/data";
-const LIMITS: Limits = Limits { time_ns: 1_000_000_000, bytes: BYTES_LEAST };
+const LIMITS: Limits = Limits { time_ns: 1_000_000_000, bytes: BYTES_LEAST, scope: Scope::Usual };
 const EIO: i32 = 5;
 
 /// Gives up after so many questions.
@@ -22,13 +22,17 @@ impl Watch for Patience {
 }
 
 fn cells() -> Vec<Cell> {
+    cells_of(Scope::Usual)
+}
+
+fn cells_of(scope: Scope) -> Vec<Cell> {
     let facts = rt::real::device::Facts {
         filesystem: "simulated".into(),
         direct: true,
         direct_alignment: None,
         device: None,
     };
-    plan(&facts)
+    plan(&facts, scope)
 }
 
 /// A probe of `disk`, and the files in its directory afterwards.
@@ -62,6 +66,42 @@ fn every_cell_is_measured_within_time_and_bytes_and_nothing_stays() {
     let depth = cells().iter().map(|cell| cell.depth).max().unwrap();
     assert_eq!(statistics.writes_in_flight_max, depth as usize);
     assert_eq!(files, ["/data/mine"]);
+}
+
+#[test]
+fn a_full_probe_keeps_its_bounds_and_says_what_it_left_out() {
+    let limits = Limits { time_ns: 4_000_000_000, bytes: 256 << 20, scope: Scope::Full };
+    let disk = SimDisk::new();
+    let sim = Simulation::new(7);
+    let machine = sim.machine([10, 0, 0, 1], disk.clone());
+    let env = machine.env();
+    let cells = cells_of(Scope::Full);
+    let findings = sim.block_on(async {
+        env.disk().create_dir(DIR.as_ref()).await.unwrap();
+        measure(&env, DIR.as_ref(), &cells, limits, Rc::new(Patience(Place::new(u64::MAX)))).await.unwrap()
+    });
+    assert_eq!(findings.samples.len() + findings.left_out.len(), cells.len());
+    assert!(!findings.left_out.is_empty(), "64 MiB in flight are more than a cell's share");
+    let statistics = disk.statistics();
+    assert_eq!(findings.written, statistics.bytes_written, "what is told is what was done");
+    assert!(statistics.bytes_written <= limits.bytes, "{statistics:?}");
+    let steady = findings.steady.unwrap();
+    assert!(!steady.mib_s.is_empty() && steady.bytes > 0, "{steady:?}");
+    assert_eq!(disk.files(), [""; 0]);
+}
+
+#[test]
+fn reads_and_commits_beside_each_other_are_both_measured_and_counted() {
+    let disk = SimDisk::new();
+    let findings = probe(&disk).0.unwrap();
+    let beside = |op| {
+        let wanted = |sample: &&Sample| sample.cell.series == Series::Beside && sample.cell.op == op;
+        findings.samples.iter().find(wanted).unwrap().count()
+    };
+    assert!(beside(Op::Read) > 0 && beside(Op::Fdatasync) > 0);
+    let segment = findings.segment.unwrap();
+    assert!(segment.bytes == findings.file_bytes && segment.commits.count() > 0, "{segment:?}");
+    assert!(segment.create_us.is_some(), "{segment:?}");
 }
 
 #[test]
