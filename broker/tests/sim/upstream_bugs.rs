@@ -17,28 +17,21 @@ use std::collections::BTreeMap;
 use net::body::{GroupList, KvTable, TopicConfig, TopicConfigList, TopicConfigSerializeWrapper};
 use net::json::{self, Style};
 use net::requests::{
-    DeleteTopicInBroker, GetAllTopicConfig, GetBrokerRuntimeInfo, GetConsumerListByGroup, GetTopicConfig,
-    HeartBeat, InvokeBrokerToResetOffset, QueryConsumerOffset, QueryTopicConsumeByWho, RecallMessage,
-    SendMessageV2, UpdateAndCreateTopic, UpdateAndCreateTopicList,
+    DeleteTopicInBroker, GetAllTopicConfig, GetBrokerRuntimeInfo, GetConsumerListByGroup, HeartBeat,
+    InvokeBrokerToResetOffset, QueryConsumerOffset, QueryTopicConsumeByWho, SendMessageV2,
+    UpdateAndCreateTopic, UpdateAndCreateTopicList,
 };
-use rt::sim::{Crash, FaultRule, OpKind, Repeat};
-use rustix::io::Errno;
-use store::NewMessage;
-use store::record::{Draft, Parsed, Place, parse};
 
 use crate::support::{
     Client, Setup, World, attached, batch_of, commit, create_topic, heartbeat, message, offset_query,
     property, pull, subscription,
 };
 
+mod storage;
+mod timers;
+
 fn runtime(client: &mut Client<'_>) -> BTreeMap<String, String> {
     client.must(&GetBrokerRuntimeInfo {}, b"").json::<KvTable>().table
-}
-
-fn send_in(client: &mut Client<'_>, ms: u64, key: &str, body: &[u8]) -> String {
-    let properties = property("UNIQ_KEY", key) + &property("TIMER_DELAY_MS", &ms.to_string());
-    let answer = client.must(&SendMessageV2 { properties: Some(&properties), ..message("T", 0) }, body);
-    answer.text("recallHandle").to_owned()
 }
 
 #[test]
@@ -141,63 +134,6 @@ fn bug_16_who_consumes_a_topic_is_told_by_group() {
 }
 
 #[test]
-fn bugs_19_and_20_a_broker_starts_after_a_power_cut_at_any_operation() {
-    let setup = Setup::sync();
-    for cut in (0..400).step_by(7) {
-        let world = World::new(cut);
-        let host = world.boot_with_topic(&setup, 2);
-        let mut admin = world.connect_local(&host);
-        let next = host.disk().statistics().operations;
-        host.disk().freeze_at(next + cut);
-        // Settings, messages, new segments and queue pages, as far as the disk still takes them.
-        let mut made = 0;
-        let mut stored = 0;
-        for number in 0..24 {
-            let topic = format!("M{number}");
-            if admin.wait_at_most_ms(&create_topic(&topic, 1), b"", 300).is_some_and(|one| one.code == 0) {
-                made = number + 1;
-            }
-            let sent = admin.wait_at_most_ms(&message("T", 0), &[b'x'; 60_000], 300);
-            if sent.is_none_or(|sent| sent.code != 0) {
-                break;
-            }
-            stored += 1;
-        }
-        drop(admin);
-        let host = world.boot_from(host.crash(Crash::Power), &setup);
-        let mut admin = world.connect_local(&host);
-        for number in 0..made {
-            let topic = format!("M{number}");
-            let found = admin.ask(&GetTopicConfig { topic: &topic, logical: None }, b"");
-            assert_eq!(found.code, 0, "cut {cut}: {topic} was acknowledged");
-        }
-        assert!(admin.all_texts("T", 0).len() >= stored, "cut {cut}");
-        admin.must(&message("T", 0), b"goes on");
-    }
-}
-
-#[test]
-fn bug_21_a_deleted_topic_takes_its_queues_with_it() {
-    let world = World::new(21);
-    let setup = Setup::sync();
-    let host = world.boot_with_topic(&setup, 2);
-    let mut admin = world.connect_local(&host);
-    for queue_id in [0, 1] {
-        admin.must(&message("T", queue_id), b"old");
-    }
-    admin.must(&DeleteTopicInBroker { topic: "T" }, b"");
-    drop(admin);
-    let host = world.boot_from(host.crash(Crash::Power), &setup);
-    let mut admin = world.connect_local(&host);
-    assert_eq!(admin.ask(&GetTopicConfig { topic: "T", logical: None }, b"").code, 17);
-    admin.must(&create_topic("T", 2), b"");
-    for queue_id in [0, 1] {
-        assert_eq!(admin.all_texts("T", queue_id), Vec::<String>::new());
-        assert_eq!(admin.must(&message("T", queue_id), b"new").number("queueOffset"), 0);
-    }
-}
-
-#[test]
 fn bug_22_no_failed_send_makes_the_next_one_fail() {
     let world = World::new(22);
     let host = world.boot_with_topic(&Setup::default(), 2);
@@ -221,173 +157,6 @@ fn bug_22_no_failed_send_makes_the_next_one_fail() {
         stored += 1;
     }
     assert_eq!(client.all_texts("T", 0).len(), stored);
-}
-
-#[test]
-fn bug_23_the_store_time_of_a_record_with_ipv6_hosts_is_read_where_it_is() {
-    let host = |text: &str| text.parse().unwrap();
-    for (born_host, store_host) in [
-        (host("10.0.0.1:1"), host("10.0.0.2:10911")),
-        (host("[fe80::1]:1"), host("10.0.0.2:10911")),
-        (host("10.0.0.1:1"), host("[2001:db8::2]:10911")),
-        (host("[fe80::1]:1"), host("[2001:db8::2]:10911")),
-    ] {
-        let message = NewMessage {
-            topic: "T",
-            queue_id: 1,
-            body: b"body",
-            properties: b"",
-            flag: 0,
-            sys_flag: 0,
-            born_at_ms: 7,
-            born_host,
-            store_host,
-            reconsume_times: 2,
-            prepared_transaction_offset: 0,
-            tags_code: 0,
-            keys: b"",
-            unique_key: b"",
-        };
-        let draft = Draft::new(&message).unwrap();
-        let mut bytes = vec![0; draft.bytes()];
-        let at = store::PhysicalOffset::new(4_096);
-        let place = Place { at, queue_offset: store::QueueOffset::new(5), stored_at_ms: 1_700_000_000_123 };
-        draft.encode(place, &mut bytes);
-        let Parsed::Record(record) = parse(&bytes).unwrap() else { panic!("a filler") };
-        assert_eq!((record.stored_at_ms(), record.reconsume_times()), (1_700_000_000_123, 2));
-        assert_eq!((record.born_host(), record.store_host()), (born_host, store_host));
-    }
-}
-
-#[test]
-fn bug_24_a_timer_is_cancelled_by_its_bare_key_and_by_the_joined_one() {
-    for named in ["U", "T+U"] {
-        let world = World::new(24);
-        let host = world.boot_with_topic(&Setup::default(), 2);
-        let mut client = world.connect(&host);
-        send_in(&mut client, 5_000, "U", b"cancelled");
-        let cancel = property("UNIQ_KEY", "U")
-            + &property("TIMER_DEL_UNIQKEY", named)
-            + &property("TIMER_DELAY_MS", "5000");
-        client.must(&SendMessageV2 { properties: Some(&cancel), ..message("T", 0) }, b"x");
-        world.run_ms(7_000);
-        assert_eq!(client.all_texts("T", 0), Vec::<String>::new(), "{named}");
-    }
-}
-
-#[test]
-fn bug_25_the_largest_message_with_the_longest_properties_waits_and_holds_nobody_up() {
-    let world = World::new(25);
-    let setup = Setup::default();
-    let host = world.boot_with_topic(&setup, 2);
-    let mut client = world.connect(&host);
-    let body = vec![b'x'; setup.config.message_bytes_max as usize];
-    let properties =
-        property("UNIQ_KEY", "U") + &property("TIMER_DELAY_MS", "2000") + &property("a", &"y".repeat(32_300));
-    let request = SendMessageV2 { properties: Some(&properties), ..message("T", 0) };
-    client.must(&request, &body);
-    assert_eq!(client.ask(&request, &[&body[..], b"x"].concat()).code, 13);
-    send_in(&mut client, 2_001, "V", b"behind it");
-    world.run_ms(5_000);
-    let mut client = world.connect(&host);
-    let (mut lengths, mut next) = (Vec::new(), 0);
-    while next < 2 {
-        let answer = client.ask(&pull("g", "T", 0, next), b"");
-        lengths.extend(answer.messages().iter().map(|message| message.body.len()));
-        next = answer.number("nextBeginOffset");
-    }
-    assert_eq!(lengths, [body.len(), 9]);
-}
-
-#[test]
-fn bug_26_what_fills_the_end_of_a_segment_is_no_waiting_message() {
-    let world = World::new(26);
-    let setup = Setup::sync();
-    let host = world.boot_with_topic(&setup, 2);
-    let mut client = world.connect(&host);
-    let due: Vec<String> = (0..60).map(|number| format!("U{number}")).collect();
-    for key in &due {
-        // 60 of 40 KB go over the ends of two segments of 1 MiB.
-        let body = [key.as_bytes(), &[b' '; 40_000]].concat();
-        send_in(&mut client, 60_000, key, &body);
-    }
-    drop(client);
-    let host = world.boot_from(host.crash(Crash::Power), &setup);
-    world.run_ms(90_000);
-    let came = world.connect(&host).all_texts("T", 0);
-    let mut keys: Vec<String> = came.iter().map(|text| text.trim().to_owned()).collect();
-    keys.sort_by_key(|key| key[1..].parse::<u32>().unwrap());
-    assert_eq!(keys, due);
-}
-
-#[test]
-fn bugs_27_and_29_a_cancelled_timer_leaves_the_count_and_does_not_come_back() {
-    let world = World::new(27);
-    let setup = Setup::sync();
-    let host = world.boot_with_topic(&setup, 2);
-    let mut client = world.connect(&host);
-    let handle = send_in(&mut client, 20_000, "U", b"cancelled");
-    send_in(&mut client, 20_000, "V", b"kept");
-    let recall = RecallMessage { producer_group: Some("p"), topic: "T", recall_handle: &handle };
-    client.must(&recall, b"");
-    drop(client);
-    let host = world.boot_from(host.crash(Crash::Power), &setup);
-    world.run_ms(25_000);
-    let mut client = world.connect(&host);
-    assert_eq!(client.all_texts("T", 0), ["kept"]);
-    assert_eq!(runtime(&mut client)["timerNearMessages"], "0", "neither left over nor below zero");
-    drop(client);
-    let host = world.boot_from(host.crash(Crash::Power), &setup);
-    world.run_ms(5_000);
-    assert_eq!(world.connect(&host).all_texts("T", 0), ["kept"]);
-}
-
-#[test]
-fn bug_28_timers_whose_records_were_cut_off_hold_nobody_up() {
-    for seed in 280..288 {
-        let world = World::new(seed);
-        let setup = Setup::default();
-        let host = world.boot_with_topic(&setup, 2);
-        world.run_ms(1_000);
-        let mut client = world.connect(&host);
-        for number in 0..30 {
-            send_in(&mut client, 5_000, &format!("U{number}"), b"perhaps");
-        }
-        // ASYNC_FLUSH: a power cut takes what was not flushed, from the log and from its queues alike.
-        drop(client);
-        let host = world.boot_from(host.crash(Crash::Power), &setup);
-        world.connect_local(&host).ask(&create_topic("T", 2), b"");
-        let mut client = world.connect(&host);
-        send_in(&mut client, 6_000, "last", b"last");
-        world.run_ms(8_000);
-        let came = world.connect(&host).all_texts("T", 0);
-        assert_eq!(came.last().map(String::as_str), Some("last"), "seed {seed}: {} came", came.len());
-    }
-}
-
-#[test]
-fn bug_31_what_a_failed_flush_covered_is_never_called_safe() {
-    let world = World::new(31);
-    let setup = Setup::sync();
-    let host = world.boot_with_topic(&setup, 2);
-    let mut client = world.connect(&host);
-    client.must(&message("T", 0), b"safe");
-    for kind in [OpKind::Flush, OpKind::DurableWrite] {
-        host.disk().inject(FaultRule {
-            kind,
-            path_contains: "commitlog",
-            after: 0,
-            repeat: Repeat::Once,
-            errno: Errno::IO.raw_os_error(),
-        });
-    }
-    assert_ne!(client.ask(&message("T", 0), b"in doubt").code, 0);
-    for _ in 0..3 {
-        // The device works again; what it forgot meanwhile nobody knows.
-        world.run_ms(1_000);
-        assert_eq!(client.ask(&message("T", 0), b"after it").code, 14);
-    }
-    assert_eq!(client.ask(&pull("g", "T", 0, 0), b"").texts(), ["safe"], "and nobody sees it");
 }
 
 #[test]
