@@ -23,8 +23,6 @@ mod checks;
 
 /// `sysFlag`: the commit offset is valid.
 const COMMIT: i32 = 1;
-/// `sysFlag`: the broker may hold the request.
-const SUSPEND: i32 = 2;
 
 /// Longest time a pull is held, whatever it asks for: the connection itself would be idle by then.
 const HOLD_MS_MAX: i64 = 100_000;
@@ -204,7 +202,7 @@ impl<E: Env> Shard<E> {
 
     fn hold_ms(&self, request: &PullMessage<'_>) -> Option<u64> {
         // A shard that stops has answered those it held and holds nobody else.
-        if request.sys_flag & SUSPEND == 0 || self.phase != Phase::Serving {
+        if request.sys_flag & PullMessage::SUSPEND == 0 || self.phase != Phase::Serving {
             return None;
         }
         let asked = request.suspend_timeout_ms.min(HOLD_MS_MAX);

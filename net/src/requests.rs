@@ -7,6 +7,7 @@
 //! `key or value` is the value of an absent key. Absent and empty are the same for everything but required texts.
 
 mod answers;
+mod pulls;
 mod table;
 
 use std::fmt;

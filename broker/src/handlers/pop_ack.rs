@@ -37,6 +37,13 @@ struct Ack<'a> {
     pop_ms: i64,
 }
 
+impl<'a> Ack<'a> {
+    /// The message at a topic, queue and offset, by the receipt that the group has for it.
+    fn by(receipt: &Receipt<'_>, group: &'a str, (topic, queue_id, offset): (&'a str, u32, i64)) -> Self {
+        Self { group, topic, queue_id, offset, start: receipt.start, pop_ms: receipt.pop_ms }
+    }
+}
+
 impl<E: Env> Shard<E> {
     pub(crate) fn ack_message(&mut self, call: &Call<'_>, request: &AckMessage<'_>) -> Outcome {
         let (queue_id, range) = self.check_handled(call, request.topic, request.queue_id)?;
@@ -51,14 +58,7 @@ impl<E: Env> Shard<E> {
         }
         let receipt =
             Receipt::parse(request.extra_info).map_err(|error| Refused::system(error.to_string()))?;
-        let ack = Ack {
-            group: request.consumer_group,
-            topic: request.topic,
-            queue_id,
-            offset,
-            start: receipt.start,
-            pop_ms: receipt.pop_ms,
-        };
+        let ack = Ack::by(&receipt, request.consumer_group, (request.topic, queue_id, offset));
         if receipt.revive_queue == ORDER_REVIVE_QUEUE {
             self.ack_in_order(call, &ack)?;
         } else {

@@ -12,9 +12,6 @@ use crate::shard::Shard;
 use crate::subscription::{Filter, TagFilter};
 use crate::topics::perm;
 
-/// `sysFlag`: the subscription is attached.
-const SUBSCRIPTION: i32 = 4;
-
 impl<E: Env> Shard<E> {
     /// The pull of a consumer that chooses its queues itself (361), unless the operator refuses these.
     pub(crate) fn lite_pull(&mut self, call: &Call<'_>, request: &PullMessage<'_>) -> Outcome {
@@ -60,7 +57,7 @@ impl<E: Env> Shard<E> {
         request: &PullMessage<'_>,
     ) -> Result<Option<Rc<Filter>>, Refused> {
         let is_tag = matches!(request.expression_type, None | Some("" | "TAG"));
-        if request.sys_flag & SUBSCRIPTION != 0 {
+        if request.sys_flag & PullMessage::SUBSCRIPTION != 0 {
             let expression = request.subscription.unwrap_or("*");
             if !is_tag {
                 return self.sql_filter(expression).map(Some);

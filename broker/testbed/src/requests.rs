@@ -7,9 +7,6 @@ use net::requests::{
     PullMessage, QueryConsumerOffset, SendMessage, SendMessageV2, UpdateAndCreateTopic, UpdateConsumerOffset,
 };
 
-/// `sysFlag` of a pull: the subscription is in the request.
-const ATTACHED: i32 = 4;
-
 pub fn message(topic: &str, queue_id: i32) -> SendMessageV2<'_> {
     SendMessageV2 {
         producer_group: "producers",
@@ -65,28 +62,12 @@ pub fn property(name: &str, value: &str) -> String {
 
 /// A pull that is answered at once and brings `*` with it.
 pub fn pull<'a>(group: &'a str, topic: &'a str, queue_id: i32, offset: i64) -> PullMessage<'a> {
-    PullMessage {
-        consumer_group: group,
-        topic,
-        queue_id,
-        queue_offset: offset,
-        max_msg_nums: 32,
-        sys_flag: ATTACHED,
-        commit_offset: 0,
-        suspend_timeout_ms: 0,
-        subscription: Some("*"),
-        sub_version: 0,
-        expression_type: Some("TAG"),
-        max_msg_bytes: None,
-        request_source: None,
-        forward_client_id: None,
-        lite_topic: None,
-    }
+    PullMessage::everything(group, topic, queue_id, offset)
 }
 
 /// `request` held for `hold_ms` if there is nothing, with the subscription attached.
 pub fn attached(request: PullMessage<'_>, hold_ms: i64) -> PullMessage<'_> {
-    PullMessage { sys_flag: request.sys_flag | 2, suspend_timeout_ms: hold_ms, ..request }
+    PullMessage { sys_flag: request.sys_flag | PullMessage::SUSPEND, suspend_timeout_ms: hold_ms, ..request }
 }
 
 pub fn create_topic(topic: &str, queues: i32) -> UpdateAndCreateTopic<'_> {

@@ -73,9 +73,6 @@ const HOLD: Duration = Duration::from_secs(10);
 const LATENESS: Duration = Duration::from_secs(10);
 /// Pause after trouble, as RocketMQ's consumer makes.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Bits of the pull's `sysFlag`: hold it, and the subscription is attached.
-const SUSPEND: i32 = 2;
-const SUBSCRIPTION: i32 = 4;
 
 impl Puller {
     /// Starts the thread. It ends soon after `stop` is set or nobody listens any more.
@@ -186,22 +183,15 @@ impl Puller {
         let hold = if self.follow { HOLD } else { Duration::ZERO };
         let group = self.group.clone().unwrap_or_else(|| TOOLS_GROUP.to_owned());
         let (expression, kind) = self.selection.on_the_wire();
+        let suspend = if self.follow { PullMessage::SUSPEND } else { 0 };
         let header = PullMessage {
-            consumer_group: &group,
-            topic: &self.queue.topic,
-            queue_id: self.queue.id,
-            queue_offset: offset,
             max_msg_nums: BATCH,
-            sys_flag: if self.follow { SUSPEND | SUBSCRIPTION } else { SUBSCRIPTION },
-            commit_offset: 0,
+            sys_flag: PullMessage::SUBSCRIPTION | suspend,
             suspend_timeout_ms: i64::try_from(hold.as_millis()).unwrap_or(0),
             subscription: Some(expression),
             sub_version: time::now_ms(),
             expression_type: Some(kind),
-            max_msg_bytes: None,
-            request_source: None,
-            forward_client_id: None,
-            lite_topic: None,
+            ..PullMessage::everything(&group, &self.queue.topic, self.queue.id, offset)
         };
         let doing = format!("reading {} queue {} at {}", self.queue.topic, self.queue.id, self.queue.broker);
         let timeout = hold + self.cluster.timeout().max(LATENESS);

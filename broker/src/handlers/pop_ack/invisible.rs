@@ -26,14 +26,7 @@ impl<E: Env> Shard<E> {
             .ok_or_else(|| Refused::new(ResponseCode::NO_MESSAGE, "no such message in the queue"))?;
         let receipt =
             Receipt::parse(request.extra_info).map_err(|error| Refused::system(error.to_string()))?;
-        let ack = Ack {
-            group: request.consumer_group,
-            topic: request.topic,
-            queue_id,
-            offset: request.offset,
-            start: receipt.start,
-            pop_ms: receipt.pop_ms,
-        };
+        let ack = Ack::by(&receipt, request.consumer_group, (request.topic, queue_id, request.offset));
         let invisible_ms = request.invisible_time_ms.clamp(0, INVISIBLE_MS_MAX);
         if receipt.revive_queue == ORDER_REVIVE_QUEUE {
             let header = self.change_in_order(&ack, offset, invisible_ms, call.now);

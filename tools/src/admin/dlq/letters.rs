@@ -90,21 +90,9 @@ pub(super) fn read(
     let mut next = from;
     while next < queue.end {
         let request = PullMessage {
-            consumer_group: PROGRESS,
-            topic: &queue.topic,
-            queue_id: queue.queue_id,
-            queue_offset: next,
             max_msg_nums: BATCH,
-            sys_flag: SUBSCRIPTION,
-            commit_offset: 0,
-            suspend_timeout_ms: 0,
-            subscription: Some("*"),
             sub_version: time::now_ms(),
-            expression_type: Some("TAG"),
-            max_msg_bytes: None,
-            request_source: None,
-            forward_client_id: None,
-            lite_topic: None,
+            ..PullMessage::everything(PROGRESS, &queue.topic, queue.queue_id, next)
         };
         let doing = format!("reading {}", queue.topic);
         let answer = cluster.call(&queue.address, &request, &[], &doing)?;
@@ -141,5 +129,3 @@ pub(super) fn read(
 pub(super) const PROGRESS: &str = "ringmq_dlq_replay";
 /// Messages per pull.
 const BATCH: i32 = 32;
-/// Bit of a pull's `sysFlag`: the subscription is attached.
-const SUBSCRIPTION: i32 = 4;

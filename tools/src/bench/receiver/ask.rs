@@ -29,23 +29,14 @@ pub struct Ask<'a> {
 
 /// Appends the pull `ask` with number `opaque`.
 pub fn append_pull(out: &mut Vec<u8>, opaque: i32, ask: &Ask<'_>) {
-    let suspend = if ask.suspend_ms > 0 { SUSPEND } else { 0 };
+    let suspend = if ask.suspend_ms > 0 { PullMessage::SUSPEND } else { 0 };
     let header = PullMessage {
-        consumer_group: ask.group,
-        topic: ask.topic,
-        queue_id: ask.queue,
-        queue_offset: ask.from,
         max_msg_nums: ask.count,
-        sys_flag: SUBSCRIPTION | suspend,
-        commit_offset: 0,
+        sys_flag: PullMessage::SUBSCRIPTION | suspend,
         suspend_timeout_ms: ask.suspend_ms,
         subscription: Some(ask.filter),
-        sub_version: 0,
         expression_type: Some(if ask.sql { "SQL92" } else { "TAG" }),
-        max_msg_bytes: None,
-        request_source: None,
-        forward_client_id: None,
-        lite_topic: None,
+        ..PullMessage::everything(ask.group, ask.topic, ask.queue, ask.from)
     };
     let head = RequestHead { codec: ask.codec, code: PullMessage::CODE, opaque, oneway: false };
     encode(out, head, &header, &[]);
@@ -53,6 +44,3 @@ pub fn append_pull(out: &mut Vec<u8>, opaque: i32, ask: &Ask<'_>) {
 
 /// The filter that lets everything pass.
 pub const ALL: &str = "*";
-/// Bits of a pull's `sysFlag` (Java: `PullSysFlag`).
-const SUSPEND: i32 = 2;
-const SUBSCRIPTION: i32 = 4;
