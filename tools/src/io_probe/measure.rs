@@ -206,15 +206,17 @@ impl<E: Env> Probe<E> {
     /// What the first of the cells `left` may use: the end of its time, and bytes. `None` if there are too few.
     fn share(&self, cell: &Cell, left: &[Cell]) -> Option<Share> {
         let limits = self.limits.of_cells();
-        let time_ns = limits.time_ns.saturating_sub(self.spent_ns()) / left.len() as u64;
+        let parts = left.iter().map(Cell::weight).sum::<u64>();
+        let time_ns = limits.time_ns.saturating_sub(self.spent_ns()) / parts * cell.weight();
         let ends = Mono(self.env.now().mono.0 + time_ns);
         if !cell.writes() {
             return Some(Share { ends, bytes: u64::MAX });
         }
         let bytes_left = limits.bytes.saturating_sub(self.written.get());
-        let writing = left.iter().filter(|cell| cell.writes()).count() as u64;
+        let writing = left.iter().filter(|cell| cell.writes()).map(Cell::weight).sum::<u64>();
         let least = cell.bytes() * u64::from(cell.depth);
-        (bytes_left >= least).then(|| Share { ends, bytes: (bytes_left / writing).max(least) })
+        (bytes_left >= least)
+            .then(|| Share { ends, bytes: (bytes_left / writing * cell.weight()).max(least) })
     }
 
     /// Makes the file: zeros written and flushed, as a prepared segment has them.

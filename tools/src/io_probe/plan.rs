@@ -97,6 +97,11 @@ impl Cell {
         (self.series == Series::Beside).then_some(Cell { direct: self.direct, ..other })
     }
 
+    /// Its part of time and bytes: a full probe gives what the advice is drawn from as much as a usual one does.
+    pub(crate) fn weight(&self) -> u64 {
+        if self.series == Series::Matrix { 1 } else { 4 }
+    }
+
     /// Whether it, or what is beside it, writes.
     pub(crate) fn writes(&self) -> bool {
         self.op != Op::Read || self.companion().is_some()
