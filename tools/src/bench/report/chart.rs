@@ -2,6 +2,10 @@
 
 use std::fmt::Write;
 
+use ticks::{linear_ticks, log_ticks};
+
+mod ticks;
+
 /// How values lie on an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scale {
@@ -103,7 +107,7 @@ impl Chart {
     #[must_use]
     pub fn svg(&self, width: f64) -> String {
         let height = (width * 0.42).clamp(250.0, 360.0);
-        let (left, right, top, bottom) = (56.0, 14.0, 14.0, 44.0);
+        let (left, right, top, bottom) = (56.0, 14.0, 30.0, 44.0);
         let (inner, deep) = (width - left - right, height - top - bottom);
         let x = |value: f64| left + inner * self.x.place(value);
         let y = |value: f64| top + deep * (1.0 - self.y.place(value));
@@ -111,19 +115,19 @@ impl Chart {
             "<svg viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" role=\"img\" aria-label=\"{}\">\n",
             escape(&self.title)
         );
+        let unit = escape(&self.y.label);
+        let _ = writeln!(svg, "<text class=\"label\" x=\"4\" y=\"14\">{unit}</text>");
         if self.shade_to > self.x.from {
             let w = x(self.shade_to) - left;
             let _ = writeln!(
                 svg,
                 "<rect class=\"shade\" x=\"{left}\" y=\"{top}\" width=\"{w:.1}\" height=\"{deep:.1}\"/>"
             );
-            if w > 60.0 {
-                let _ = writeln!(
-                    svg,
-                    "<text class=\"tick\" x=\"{:.1}\" y=\"{:.1}\">warm-up</text>",
-                    left + 6.0,
-                    top + 14.0
-                );
+            // Above the picture, where no line crosses it.
+            if w > 80.0 {
+                let (end, above) = (left + w - 4.0, top - 6.0);
+                let _ =
+                    writeln!(svg, "<text class=\"tick end\" x=\"{end:.1}\" y=\"{above:.1}\">warm-up</text>");
             }
         }
         for (value, text) in self.y.ticks((deep / 34.0) as usize) {
@@ -140,16 +144,24 @@ impl Chart {
                 at + 4.0
             );
         }
+        let mut free = 0.0;
         for (value, text) in self.x.ticks((inner / 70.0) as usize) {
             let at = x(value);
+            let half = text.chars().count() as f64 * DIGIT / 2.0;
+            // At the right end a text moves to where it is not cut off; one that would touch the last is left out.
+            let middle = at.min(width - half);
             let _ = writeln!(
                 svg,
                 "<line class=\"grid\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{top}\" y2=\"{:.1}\"/>",
                 top + deep
             );
+            if middle - half < free {
+                continue;
+            }
+            free = middle + half + DIGIT;
             let _ = writeln!(
                 svg,
-                "<text class=\"tick middle\" x=\"{at:.1}\" y=\"{:.1}\">{text}</text>",
+                "<text class=\"tick middle\" x=\"{middle:.1}\" y=\"{:.1}\">{text}</text>",
                 top + deep + 18.0
             );
         }
@@ -182,11 +194,17 @@ impl Chart {
         svg
     }
 
+    /// There is nothing to draw.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.series.iter().all(|series| series.points.is_empty())
+    }
+
     /// The legend, as a list.
     #[must_use]
     pub fn legend(&self) -> String {
-        let mut text = format!("<ul class=\"legend\"><li class=\"axis\">{}</li>", escape(&self.y.label));
-        for series in &self.series {
+        let mut text = String::from("<ul class=\"legend\">");
+        for series in self.series.iter().filter(|series| !series.points.is_empty()) {
             let class = class(series);
             let _ = write!(
                 text,
@@ -232,43 +250,12 @@ fn class(series: &Series) -> String {
     format!("s{} d{}", series.colour % COLOURS, series.dash % DASHES)
 }
 
+/// Width of a digit of a tick, more or less.
+const DIGIT: f64 = 7.5;
 /// Colours there are.
 pub const COLOURS: usize = 6;
 /// Patterns there are.
 pub const DASHES: usize = 4;
-
-fn linear_ticks(to: f64, room: usize) -> Vec<(f64, String)> {
-    let rough = to / room.clamp(2, 10) as f64;
-    let power = 10_f64.powf(rough.max(1e-12).log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|step| step * power).find(|step| *step >= rough);
-    let step = step.unwrap_or(rough);
-    (0..=(to / step) as usize).map(|tick| tick as f64 * step).map(|value| (value, figure(value))).collect()
-}
-
-fn log_ticks(from: f64, to: f64, room: usize) -> Vec<(f64, String)> {
-    let (low, high) = (from.log10().floor() as i32, to.log10().ceil() as i32);
-    let all = |steps: &[f64]| -> Vec<f64> {
-        let decades = (low..=high).flat_map(|power| steps.iter().map(move |step| step * 10_f64.powi(power)));
-        decades.filter(|value| (from..=to).contains(value)).collect()
-    };
-    let ticks = [&[1.0, 2.0, 5.0][..], &[1.0, 3.0], &[1.0]].into_iter().map(all);
-    let chosen = ticks.into_iter().find(|ticks| ticks.len() <= room.max(3)).unwrap_or_else(|| all(&[1.0]));
-    chosen.into_iter().map(|value| (value, figure(value))).collect()
-}
-
-/// A tick's text: `0.05`, `12`, `200k`.
-fn figure(value: f64) -> String {
-    match value {
-        ..0.000_5 => "0".to_owned(),
-        ..10.0 => {
-            let text = format!("{value:.3}");
-            text.trim_end_matches('0').trim_end_matches('.').to_owned()
-        }
-        ..10_000.0 => format!("{value:.0}"),
-        ..10_000_000.0 => format!("{}k", (value / 1e3).round()),
-        _ => format!("{}M", (value / 1e6).round()),
-    }
-}
 
 /// Text that is no markup.
 #[must_use]
@@ -289,11 +276,28 @@ mod tests {
     }
 
     #[test]
-    fn ticks_are_round_and_fit() {
-        let texts = |ticks: Vec<(f64, String)>| ticks.into_iter().map(|(_, text)| text).collect::<Vec<_>>();
-        assert_eq!(texts(linear_ticks(216_000.0, 6)), ["0", "50k", "100k", "150k", "200k"]);
-        assert_eq!(texts(log_ticks(0.04, 30.0, 6)), ["0.1", "0.3", "1", "3", "10", "30"]);
-        assert_eq!(texts(log_ticks(0.2, 1.1, 6)), ["0.2", "0.5", "1"]);
+    fn ticks_neither_touch_each_other_nor_leave_the_picture() {
+        let axis = |scale, to| Axis { label: "ms".into(), scale, from: 0.0, to };
+        let chart = Chart {
+            title: String::new(),
+            x: axis(Scale::Nines, 99.9992),
+            y: axis(Scale::Linear, 1.0),
+            series: Vec::new(),
+            mark: None,
+            shade_to: 0.0,
+        };
+        for width in [360.0, 900.0] {
+            let svg = chart.svg(width);
+            let mut free = 0.0;
+            for tick in svg.split("<text class=\"tick middle\" x=\"").skip(1) {
+                let (x, rest) = tick.split_once('"').unwrap();
+                let text = rest.split_once('>').unwrap().1.split_once('<').unwrap().0;
+                let (x, half) = (x.parse::<f64>().unwrap(), text.len() as f64 * 6.8 / 2.0);
+                assert!(x - half > free && x + half <= width, "{text} at {x} of {width}");
+                free = x + half;
+            }
+            assert!(free > 0.0 && svg.contains(">ms</text>"), "{svg}");
+        }
     }
 
     #[test]

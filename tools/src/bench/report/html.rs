@@ -6,15 +6,16 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use crate::bench::summary::{Distribution, Summary};
+use crate::bench::summary::Summary;
 use crate::bench::units::grouped;
 
 use super::chart::{Chart, escape};
-use super::line::{latencies, short};
 
 use self::charts::{over_time, percentiles, rates};
+use self::tables::table;
 
 mod charts;
+mod tables;
 
 /// The page of one run, or of several laid over each other, each with its name.
 #[must_use]
@@ -45,6 +46,9 @@ pub fn page(runs: &[(String, &Summary)]) -> String {
 }
 
 fn section(title: &str, chart: &Chart) -> String {
+    if chart.is_empty() {
+        return format!("<section class=\"chart\">\n<h2>{title}</h2>\n<p>{NOTHING}</p>\n</section>\n");
+    }
     format!(
         "<section class=\"chart\">\n<h2>{title}</h2>\n{}<div class=\"wide\">{}</div><div class=\"narrow\">{}</div>\n</section>\n",
         chart.legend(),
@@ -80,84 +84,19 @@ fn verdict(name: &str, run: &Summary, named: bool) -> String {
         }
         text.push_str("</ul>\n");
     }
-    text
+    glued(&text)
 }
 
-fn table(runs: &[(String, &Summary)]) -> String {
-    let named = runs.len() > 1;
-    let mut text = String::from("<div class=\"scroll\"><table>\n<thead><tr>");
-    let titles = ["latency, ms", "p50", "p90", "p99", "p99.9", "p99.99", "max", "mean", "samples"];
-    if named {
-        text.push_str("<th class=\"key\">run</th>");
+/// A count keeps its groups of digits, and its sign of per cent, on one line.
+fn glued(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.chars().peekable();
+    while let Some(next) = rest.next() {
+        let behind_digit = out.ends_with(|last: char| last.is_ascii_digit());
+        let goes_on = rest.peek().is_some_and(|follows| follows.is_ascii_digit() || *follows == '%');
+        out.push(if next == ' ' && behind_digit && goes_on { '\u{a0}' } else { next });
     }
-    for title in titles {
-        let class = if title == titles[0] { " class=\"key\"" } else { "" };
-        let _ = write!(text, "<th{class}>{title}</th>");
-    }
-    text.push_str("</tr></thead>\n<tbody>\n");
-    for (name, run) in runs {
-        for (which, latency) in latencies(run) {
-            text.push_str("<tr>");
-            if named {
-                let _ = write!(text, "<th>{}</th>", escape(name));
-            }
-            let _ = writeln!(text, "<th>{which}</th>{}</tr>", cells(latency));
-        }
-    }
-    text.push_str("</tbody></table></div>\n");
-    text.push_str("<div class=\"scroll\"><table>\n<thead><tr>");
-    if named {
-        text.push_str("<th class=\"key\">run</th>");
-    }
-    for title in [
-        "messages/s",
-        "MiB/s",
-        "failed requests",
-        "broker CPU, µs/message",
-        "generator CPU",
-        "lag p99.9, ms",
-        "verified",
-    ] {
-        let _ = write!(text, "<th>{title}</th>");
-    }
-    text.push_str("</tr></thead>\n<tbody>\n");
-    for (name, run) in runs {
-        text.push_str("<tr>");
-        if named {
-            let _ = write!(text, "<th>{}</th>", escape(name));
-        }
-        let verified = run.verify.map_or("–".to_owned(), |found| {
-            format!("{} lost, {} twice, {} out of order", found.lost, found.duplicates, found.reordered)
-        });
-        let lag = run.latency.lag.as_ref().and_then(|lag| lag.at("p99.9")).map_or("–".to_owned(), short);
-        let _ = writeln!(
-            text,
-            "<td>{}</td><td>{:.1}</td><td>{}</td><td>{}</td><td>{:.0} %</td><td>{lag}</td><td class=\"words\">{verified}</td></tr>",
-            grouped(run.rates.messages_per_second),
-            run.rates.bytes_per_second / f64::from(1 << 20),
-            grouped(run.error_count() as f64),
-            run.cpu.broker_us_per_message.map_or("–".to_owned(), |each| format!("{each:.2}")),
-            run.cpu.generator_seconds * 100.0 / run.seconds.max(1e-9),
-        );
-    }
-    text.push_str("</tbody></table></div>\n");
-    text
-}
-
-fn cells(latency: &Distribution) -> String {
-    let mut text = String::new();
-    for percentile in ["p50", "p90", "p99", "p99.9", "p99.99"] {
-        let value = latency.at(percentile).map_or("–".to_owned(), short);
-        let _ = write!(text, "<td>{value}</td>");
-    }
-    let _ = write!(
-        text,
-        "<td>{}</td><td>{}</td><td>{}</td>",
-        short(latency.max),
-        short(latency.mean),
-        grouped(latency.count as f64)
-    );
-    text
+    out
 }
 
 /// Where the figures come from.
@@ -222,6 +161,7 @@ fn tuned(tune: &Value) -> String {
     [counts].into_iter().chain(rows).collect::<Vec<_>>().join("; ")
 }
 
+const NOTHING: &str = "Nothing was answered in the measured time.";
 const WIDE: f64 = 900.0;
 const NARROW: f64 = 360.0;
 
@@ -232,6 +172,25 @@ const STYLE: &str = include_str!("report.css");
 mod tests {
     use super::*;
     use crate::bench::report::tests::summary;
+
+    #[test]
+    fn a_count_is_not_broken_over_lines() {
+        let glue = "12\u{a0}000\u{a0}000 of 4 queues, 5\u{a0}% at 3 B";
+        assert_eq!(glued("12 000 000 of 4 queues, 5 % at 3 B"), glue);
+    }
+
+    #[test]
+    fn a_run_that_measured_nothing_says_so_instead_of_drawing_it() {
+        let mut empty = summary("produce", 1.0);
+        empty.latency = crate::bench::summary::Latency::default();
+        empty.valid = false;
+        let full = summary("produce", 2.0);
+        let alone = page(&[("a".to_owned(), &empty)]);
+        assert!(alone.contains(NOTHING) && alone.matches("<svg viewBox").count() == 4, "{alone}");
+        let both = page(&[("a".to_owned(), &empty), ("b".to_owned(), &full)]);
+        let row = "<tr><th class=\"bad\">a</th><th>–</th><td class=\"none\" colspan=\"8\">";
+        assert!(both.contains(row), "a run without latencies keeps its row, in red if it is INVALID: {both}");
+    }
 
     #[test]
     fn a_page_needs_nothing_from_elsewhere_and_shows_every_run() {
