@@ -77,6 +77,11 @@ const TEXT_COLUMNS: f64 = 40.0;
 
 /// A standalone SVG of all charts, one below the other.
 pub(crate) fn svg(title: &str, charts: &[Bars]) -> String {
+    bars::svg(title, &groups(charts))
+}
+
+/// The same as data.
+pub(crate) fn groups(charts: &[Bars]) -> Vec<bars::Group> {
     let bar = |(label, value): &(String, f64)| bars::Bar {
         label: label.clone(),
         value: *value,
@@ -88,7 +93,7 @@ pub(crate) fn svg(title: &str, charts: &[Bars]) -> String {
         more: chart.more,
         bars: chart.bars.iter().map(bar).collect(),
     };
-    bars::svg(title, &charts.iter().map(group).collect::<Vec<_>>())
+    charts.iter().map(group).collect()
 }
 
 fn figure(value: f64) -> String {
