@@ -1,6 +1,6 @@
 //! Messages for a time of their own: records in the log, references in slots of a minute, the near future in memory.
 //!
-//! Each slot is a queue of [`TIMER_TOPIC`] whose entries hold the due time, so what waits costs nothing but its queue
+//! Each slot is a queue of [`net::names::TIMER_TOPIC`] whose entries hold the due time, so what waits costs nothing but its queue
 //! entry, and recovery, retention and flushing are those of every queue. A slot is loaded into a heap shortly before its
 //! minute comes. A time beyond the last slot is parked in it and parked anew from there, which also keeps the record
 //! young. Everything due up to a watermark was delivered; the watermark is stored only as far as the deliveries are

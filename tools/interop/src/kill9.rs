@@ -66,6 +66,15 @@ fn stop_and_start(cluster: &mut Cluster) -> Result<(), Trouble> {
     restart(cluster)
 }
 
+/// A trial in which something never happened has proved nothing about it.
+fn happened(count: usize, what: &str) -> Result<(), Trouble> {
+    if count > 0 {
+        Ok(())
+    } else {
+        Err(Trouble::Answer(format!("{what} never happened: nothing was proved")))
+    }
+}
+
 /// Hands over every record of a queue from offset `from` to its present end, and returns that.
 fn read_queue(
     wire: &mut Wire,

@@ -46,16 +46,17 @@ impl Commits {
         times.zip(later).map(|(one, next)| next.saturating_duration_since(one)).max().unwrap_or_default()
     }
 
-    pub(super) fn check(&self, address: &str, killed: Instant, age_max: Duration) -> Result<(), Trouble> {
+    /// Whether an offset was old enough at the kill; if so, it or a later one must be there now.
+    pub(super) fn check(&self, address: &str, killed: Instant, age_max: Duration) -> Result<bool, Trouble> {
         let age_max = age_max + 2 * self.longest_gap(killed);
         let Some(due) = self.acknowledged.iter().rev().find(|(_, at)| *at + age_max < killed) else {
-            return Ok(());
+            return Ok(false);
         };
         let mut wire = Wire::connect_to(address, PATIENCE)?;
         wire.heartbeat("127.0.0.1@kill9", "Kill9Producers", GROUP, TOPIC)?;
         let kept = wire.consumer_offset(GROUP, TOPIC, 0)?;
         if kept.is_some_and(|kept| kept >= due.0 && kept <= self.last()) {
-            return Ok(());
+            return Ok(true);
         }
         Err(Trouble::Answer(format!(
             "consumer offset {kept:?}, but {} was committed more than {age_max:?} before",

@@ -20,6 +20,8 @@ pub(super) struct Ledger {
     read_to: HashMap<(usize, i32), i64>,
     pub(super) serial: u64,
     pub(super) committed: i64,
+    /// Times that an offset was old enough to be asked for after a kill.
+    pub(super) offsets_checked: usize,
 }
 
 impl Ledger {

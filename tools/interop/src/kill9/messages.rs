@@ -17,7 +17,7 @@ use std::{
 
 use super::{
     commits::Commits,
-    kill, kill_under_load,
+    happened, kill, kill_under_load,
     ledger::{Ledger, Place},
     load::Load,
     restart, seeded, stop_and_start,
@@ -30,6 +30,8 @@ pub(super) const GROUP: &str = "Kill9Group";
 pub(super) const QUEUES: u16 = 4;
 /// Connections per shard.
 const SENDERS: usize = 2;
+/// By how much the load of a long cycle outlasts the age that an offset may have.
+const OFFSETS_OLDER: Duration = Duration::from_millis(1_500);
 
 /// One run of cycles.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +50,7 @@ pub(crate) fn run(suite: &str, trial: Trial, cluster: &mut Cluster, report: &Rep
     let mut ledger = Ledger::default();
     for cycle in 0..trial.cycles {
         let start = Instant::now();
-        let outcome = one_cycle(trial, cluster, &mut random, &mut ledger, &waiting);
+        let outcome = one_cycle(cycle, trial, cluster, &mut random, &mut ledger, &waiting);
         match outcome {
             Ok(()) => report.pass(suite, &format!("cycle-{cycle}"), start.elapsed()),
             Err(trouble) => {
@@ -60,6 +62,7 @@ pub(crate) fn run(suite: &str, trial: Trial, cluster: &mut Cluster, report: &Rep
     report.scenario(suite, "everything-that-waited-comes", || {
         for (address, waiting) in cluster.addresses().iter().zip(&waiting) {
             let came = waiting.lock().expect("no holder panics").settle(address)?;
+            happened(came, "what waits")?;
             println!("  {suite}: {came} timers, delays and commits at {address}");
         }
         Ok::<(), Trouble>(())
@@ -73,12 +76,14 @@ pub(crate) fn run(suite: &str, trial: Trial, cluster: &mut Cluster, report: &Rep
             ledger.known.len(),
             QUEUES as usize * addresses.len()
         );
-        Ok::<(), Trouble>(())
+        happened(ledger.known.len(), "a send that was acknowledged")?;
+        happened(ledger.offsets_checked, "a kill well behind the commit of an offset")
     });
     Ok(())
 }
 
 fn one_cycle(
+    cycle: u32,
     trial: Trial,
     cluster: &mut Cluster,
     random: &mut Random,
@@ -90,7 +95,11 @@ fn one_cycle(
     ledger.serial += 1 << 32;
     let acknowledged: Mutex<Vec<(Place, u64)>> = Mutex::default();
     let commits: Vec<Mutex<Commits>> = addresses.iter().map(|_| Mutex::default()).collect();
-    let wait = Duration::from_millis(150 + random.below(900));
+    let mut wait = Duration::from_millis(150 + random.below(900));
+    // An offset can only be too old if the load lasts longer than offsets may be old.
+    if cycle % 3 == 2 {
+        wait += trial.offset_age_max + OFFSETS_OLDER;
+    }
     let committed = ledger.committed;
     let killed = kill_under_load(cluster, wait, |scope| {
         for (shard, address) in addresses.iter().enumerate() {
@@ -125,7 +134,9 @@ fn one_cycle(
     }
     for (shard, address) in addresses.iter().enumerate() {
         ledger.read_back(shard, address, false)?;
-        commits[shard].check(address, killed, trial.offset_age_max)?;
+        if commits[shard].check(address, killed, trial.offset_age_max)? {
+            ledger.offsets_checked += 1;
+        }
     }
     ledger.committed = commits.iter().map(Commits::last).max().unwrap_or(0).max(ledger.committed);
     Ok(())

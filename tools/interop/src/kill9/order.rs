@@ -13,7 +13,7 @@ use std::{
 
 use history::{Attempt, Event, Kind, Queue, Reader, check};
 
-use super::{kill, read_queue, restart, seeded, stop_and_start};
+use super::{happened, kill, read_queue, restart, seeded, stop_and_start};
 use crate::{
     cluster::Cluster,
     random::Random,
@@ -73,6 +73,7 @@ pub(crate) fn run(suite: &str, cluster: &mut Cluster, report: &Report) -> Result
         let summary = check(&history);
         let tenures = notes.tenures.load(Relaxed);
         println!("  {suite}: {} messages in order under {tenures} ownerships", summary.stored);
+        happened(summary.stored, "a send that was acknowledged")?;
         match summary.findings.first() {
             None => Ok(()),
             Some(first) => {

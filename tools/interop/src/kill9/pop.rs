@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{PATIENCE, kill_under_load, restart, seeded};
+use super::{PATIENCE, happened, kill_under_load, restart, seeded};
 use crate::{
     cluster::Cluster,
     random::Random,
@@ -69,11 +69,12 @@ pub(crate) fn run(suite: &str, cluster: &mut Cluster, report: &Report) -> Result
             .scenario(suite, &format!("cycle-{cycle}"), || one_cycle(cycle, cluster, &mut random, &ledgers));
     }
     report.scenario(suite, "everything-came-in-the-end", || {
-        let mut again = 0;
+        let (mut again, mut acknowledged) = (0, 0);
         for (address, ledger) in cluster.addresses().iter().zip(&ledgers) {
             drain(address, ledger)?;
             let ledger = ledger.lock().expect("no holder panics");
             again += ledger.again;
+            acknowledged += ledger.acknowledged.len();
             if let Some(lost) = ledger.open.iter().next() {
                 return Err(Trouble::Answer(format!(
                     "{} messages are lost, such as {lost}",
@@ -82,7 +83,7 @@ pub(crate) fn run(suite: &str, cluster: &mut Cluster, report: &Report) -> Result
             }
         }
         println!("  {suite}: {again} acknowledged messages came again after kills");
-        Ok(())
+        happened(acknowledged, "an acknowledgement")
     });
     Ok(())
 }
