@@ -3,14 +3,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
-
 use crate::failure::Failure;
 use crate::output;
 
 use super::options::{Compare, Format};
 use super::report::{self, html};
 use super::summary::{SCHEMA, Summary};
+
+use forms::{csv, json};
+
+mod forms;
 
 /// Several runs of one thing.
 #[derive(Debug)]
@@ -128,7 +130,7 @@ fn side(path: &Path) -> Result<Side, Failure> {
 fn read(dir: &Path) -> Result<Summary, Failure> {
     let path = dir.join("summary.json");
     let text = fs::read_to_string(&path).map_err(|error| usage(format!("{}: {error}", path.display())))?;
-    let value: Value =
+    let value: serde_json::Value =
         serde_json::from_str(&text).map_err(|error| usage(format!("{}: {error}", path.display())))?;
     if value["schema"] != SCHEMA {
         return Err(usage(format!("{}: its schema is {}, not {SCHEMA}", path.display(), value["schema"])));
@@ -215,6 +217,18 @@ fn text(sides: &[Side]) -> String {
     for (what, values) in differences(sides) {
         text.push_str(&format!("note      not the same load: {what} {}\n", values.join(", ")));
     }
+    let (open, closed): (Vec<_>, Vec<_>) = sides
+        .iter()
+        .filter(|side| !side.runs.is_empty())
+        .partition(|side| side.runs.iter().all(|run| run.latency.response.is_some()));
+    if !open.is_empty() {
+        for side in closed.iter().filter(|side| side.runs.iter().any(|run| run.latency.service.is_some())) {
+            text.push_str(&format!(
+                "note      the latencies of {} are service times, those of {} response times: no comparison\n",
+                side.name, open[0].name
+            ));
+        }
+    }
     for side in sides {
         let invalid = side.runs.iter().filter(|run| !run.valid).count();
         if invalid > 0 {
@@ -255,49 +269,6 @@ fn differences(sides: &[Side]) -> Vec<(&'static str, Vec<String>)> {
     asked.into_iter().map(|(name, of)| (name, values(of))).filter(|(_, all)| all.len() > 1).collect()
 }
 
-fn json(sides: &[Side]) -> Value {
-    let base = &sides[0];
-    let one = |spread: Option<Spread>| {
-        spread.map_or(Value::Null, |s| json!({"median": s.median, "least": s.least, "most": s.most}))
-    };
-    let measures = MEASURES.iter().map(|measure| {
-        let spreads: Vec<Value> = sides.iter().map(|side| one(spread(side, measure))).collect();
-        let verdicts: Vec<String> = sides[1..]
-            .iter()
-            .map(|other| verdict(measure, (base, spread(base, measure)), (other, spread(other, measure))))
-            .collect();
-        json!({"measure": measure.name, "values": spreads, "verdicts": verdicts})
-    });
-    json!({
-        "schema": "ringmq-bench-compare/1",
-        "results": sides.iter().map(|side| json!({
-            "name": side.name, "runs": side.runs.len(), "invalid": side.runs.iter().filter(|run| !run.valid).count(),
-        })).collect::<Vec<_>>(),
-        "differences": differences(sides).into_iter().map(|(what, values)| json!({"parameter": what, "values": values}))
-            .collect::<Vec<_>>(),
-        "measures": measures.collect::<Vec<_>>(),
-    })
-}
-
-fn csv(sides: &[Side]) -> String {
-    let mut text = String::from("result,run,valid");
-    MEASURES.iter().for_each(|measure| text.push_str(&format!(",{}", measure.name)));
-    text.push('\n');
-    for side in sides {
-        for (at, run) in side.runs.iter().enumerate() {
-            text.push_str(&format!("{},{},{}", side.name.replace(',', ";"), at + 1, u8::from(run.valid)));
-            for measure in &MEASURES {
-                text.push_str(&format!(
-                    ",{}",
-                    (measure.of)(run).map_or(String::new(), |value| value.to_string())
-                ));
-            }
-            text.push('\n');
-        }
-    }
-    text
-}
-
 fn number(value: f64) -> String {
     if value >= 1000.0 { super::units::grouped(value) } else { format!("{value:.3}") }
 }
@@ -334,6 +305,16 @@ mod tests {
         other.runs[0].parameters.rate = None;
         let said = text(&[side_of("a", &[10.0]), other]);
         assert!(said.contains("note      not the same load: rate 4000, max\n"), "{said}");
+    }
+
+    #[test]
+    fn service_times_beside_response_times_are_said_to_be_no_comparison() {
+        let mut other = side_of("b", &[10.0]);
+        let note =
+            "note      the latencies of b are service times, those of a response times: no comparison\n";
+        assert!(!text(&[side_of("a", &[10.0]), side_of("b", &[10.0])]).contains("no comparison"));
+        other.runs[0].latency.service = other.runs[0].latency.response.take();
+        assert!(text(&[side_of("a", &[10.0]), other]).contains(note));
     }
 
     #[test]

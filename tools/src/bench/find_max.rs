@@ -15,6 +15,10 @@ use super::session;
 use super::summary::Summary;
 use super::units::{Rate, grouped, ms};
 
+use limit::{fix, too_much};
+
+mod limit;
+
 /// What was found.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Found {
@@ -203,36 +207,6 @@ fn outcome_p99(plan: &Plan, outcome: &session::Outcome) -> u64 {
     super::summary::headline(plan, &outcome.crew.total).value_at_percentile(99.0)
 }
 
-fn too_much(summary: &Summary, p99: u64, bound_ns: u64) -> Option<String> {
-    if let Some(found) = summary.verify.filter(|found| !found.is_safe()) {
-        return Some(format!(
-            "{} messages lost, {} damaged, {} seen though not committed",
-            found.lost, found.corrupt, found.leaked
-        ));
-    }
-    if let Some(failure) = &summary.failure {
-        return Some(failure.clone());
-    }
-    if p99 > bound_ns {
-        return Some("p99 is over the bound".to_owned());
-    }
-    if summary.error_count() > 0 {
-        return Some(format!("{} requests failed", summary.error_count()));
-    }
-    if let Some(broken) = summary.thresholds.iter().find(|one| one.failed) {
-        return Some(format!("{} (--fail-if)", broken.condition));
-    }
-    let rates = &summary.rates;
-    if summary.kind == "e2e" && (rates.received as f64) < rates.acknowledged as f64 * 0.99 {
-        return Some("the backlog grows".to_owned());
-    }
-    // A late generator has not tried this rate; the host's disturbances are not the rate's.
-    let ours = ["rate-missed", "generator-lag", "incomplete", "fault", "nothing-measured"];
-    let reason = summary.reasons.iter().find(|reason| ours.contains(&reason.code.as_str()))?;
-    let bound = if reason.code == "generator-lag" { "generator-bound: " } else { "" };
-    Some(format!("{bound}{}", reason.text))
-}
-
 fn report(options: &FindMax, found: &Found, ended: Option<Failure>) -> Result<(), Failure> {
     if options.load.format == Format::Line {
         output::line(text(options, found).trim_end())?;
@@ -245,11 +219,9 @@ fn report(options: &FindMax, found: &Found, ended: Option<Failure>) -> Result<()
         (Some(median), _) if median > 0.0 => Ok(()),
         (Some(_), _) => {
             let first = found.steps.first().and_then(|step| step.too_much.clone()).unwrap_or_default();
+            let fix = fix(&first);
             Err(Failure::Partly {
-                what: format!(
-                    "not even {} holds the bound: {first}\n  fix    try a lower --from",
-                    options.from
-                ),
+                what: format!("not even {} holds the bound: {first}\n  fix    {fix}", options.from),
             })
         }
     }

@@ -31,8 +31,9 @@ pub const FILES: [&str; 10] = [
     "results.prom",
     scrape::BEFORE,
     scrape::AFTER,
-    "summary.json",
+    SUMMARY,
 ];
+const SUMMARY: &str = "summary.json";
 
 /// Writes everything about a run into `dir`. The summary comes last: where there is one, there is everything.
 ///
@@ -63,7 +64,18 @@ pub fn write(dir: &Path, plan: &Plan, outcome: &Outcome, summary: &Summary) -> i
     for (name, text) in &outcome.server_metrics {
         put(name, text.as_bytes())?;
     }
-    put("summary.json", pretty(&serde_json::to_value(summary).expect("a summary has a text")).as_bytes())
+    put_last(&dir.join(SUMMARY), &pretty(&serde_json::to_value(summary).expect("a summary has a text")))
+}
+
+/// Writes under another name first: on a full disk there is no summary, rather than half of one.
+fn put_last(path: &Path, text: &str) -> io::Result<()> {
+    let young = path.with_extension("json.part");
+    let done = fs::write(&young, text).and_then(|()| fs::rename(&young, path));
+    done.map_err(|error| {
+        // Whether it goes or not, it is not taken for a summary.
+        let _ = fs::remove_file(&young);
+        io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+    })
 }
 
 /// JSON for people too.
@@ -78,6 +90,22 @@ pub fn pretty(value: &serde_json::Value) -> String {
 pub(crate) mod tests {
     use crate::bench::recorder::latencies;
     use crate::bench::summary::{Distribution, Latency, Parameters, Rates, Row, SCHEMA, Summary};
+
+    #[test]
+    fn a_summary_that_cannot_be_written_is_not_there_in_half() {
+        let dir = std::env::temp_dir().join(format!("ringmq-summary-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let path = dir.join(super::SUMMARY);
+        // Every byte written to it finds the disk full.
+        std::os::unix::fs::symlink("/dev/full", dir.join("summary.json.part")).unwrap();
+        let full = super::put_last(&path, "{}\n").unwrap_err();
+        assert!(full.to_string().contains("summary.json: No space left"), "{full}");
+        assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0, "neither it nor its part");
+        super::put_last(&path, "{}\n").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "{}\n");
+        assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 1);
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
 
     /// A made-up run whose latencies are around `ms`.
     pub(crate) fn summary(kind: &str, ms: f64) -> Summary {

@@ -23,6 +23,7 @@ fn ctrl_c_ends_with_a_report_of_what_ran() {
     run.interrupt();
     let (code, rest, _) = run.end();
     assert!(rest.iter().any(|line| line.starts_with("result ")), "{rest:#?}");
+    assert!(rest.iter().any(|line| line.contains("interrupted by the user")), "{rest:#?}");
     assert!(matches!(code, Some(0 | 3)));
     assert_eq!(node.topics(), "");
 }
@@ -42,7 +43,8 @@ fn a_broker_killed_in_the_middle_leaves_a_partial_invalid_report_and_exit_code_1
         "--out=partial",
     ]);
     let mut run = Running::start(&mut command);
-    run.wait_for(|line| line.starts_with("Current Time: "));
+    // On a busy host the first intervals have no answer yet.
+    run.wait_for(|line| line.starts_with("Current Time: ") && !line.contains("Send TPS: 0 "));
     node.server.signal(rustix::process::Signal::KILL);
     let (code, rest, errors) = run.end();
     assert!(

@@ -146,7 +146,7 @@ pub(super) fn percentiles(load: &Load) -> Result<Vec<f64>, Failure> {
     let mut all = load.percentiles.clone();
     if let Some(wrong) = all.iter().find(|one| !(0.0..100.0).contains(*one)) {
         return Err(usage(
-            format!("--percentiles {wrong} is none"),
+            format!("--percentiles: {wrong} is no percentile"),
             "write numbers from 0 to below 100, such as 50,99,99.9",
         ));
     }

@@ -34,6 +34,9 @@ impl Summary {
         if let Some(bound) = generator_bound(plan, outcome, &cpu) {
             remarks.push(bound);
         }
+        if outcome.crew.interrupted {
+            remarks.push(INTERRUPTED.to_owned());
+        }
         if outcome.crew.outages.lost > 0 {
             remarks.push(OUTAGE.to_owned());
         }
@@ -85,6 +88,7 @@ impl Summary {
     }
 }
 
+const INTERRUPTED: &str = "interrupted by the user: this is what ran until then";
 const OUTAGE: &str = "connections were lost: what was in flight on them failed (code -2), what was due meanwhile was sent late";
 const WALL_CLOCKS: &str = "response is since the message was born, service since it was stored, on the wall clocks of their hosts in whole ms";
 
