@@ -1,6 +1,6 @@
 //! The disk says no: sends are refused with the reason, readers go on, and what can heal heals.
 
-use rt::sim::{FaultRule, OpKind, Repeat};
+use rt::sim::{FaultRule, OpKind};
 use rustix::io::Errno;
 
 use crate::support::{Setup, World, message, pull};
@@ -13,13 +13,7 @@ fn a_full_disk_refuses_sends_and_takes_them_again_when_there_is_room() {
     client.ask(&message("T", 0), b"first");
     world.run_ms(2_000);
     // What is there stays; the segment behind the one made ahead cannot be made.
-    host.disk().inject(FaultRule {
-        kind: OpKind::Create,
-        path_contains: "commitlog",
-        after: 0,
-        repeat: Repeat::Forever,
-        errno: Errno::NOSPC.raw_os_error(),
-    });
+    host.disk().inject(FaultRule::forever(OpKind::Create, "commitlog", Errno::NOSPC.raw_os_error()));
     let mut stored = 1;
     let refusal = loop {
         let answer = client.ask(&message("T", 0), &[b'x'; 60_000]);
@@ -49,13 +43,7 @@ fn a_failed_flush_is_final_for_writers_and_nothing_for_readers() {
         let mut client = world.connect(&host);
         client.ask(&message("T", 0), b"kept");
         world.run_ms(2_000);
-        host.disk().inject(FaultRule {
-            kind: OpKind::Flush,
-            path_contains: "commitlog",
-            after: 0,
-            repeat: Repeat::Once,
-            errno: Errno::IO.raw_os_error(),
-        });
+        host.disk().inject(FaultRule::once(OpKind::Flush, "commitlog", Errno::IO.raw_os_error()));
         let doubtful = client.ask(&message("T", 0), b"in doubt");
         assert!(matches!(doubtful.code, 0 | 10 | 14), "{doubtful:?}");
         world.run_ms(2_000);
@@ -79,13 +67,7 @@ fn a_failed_write_is_final_too() {
     client.ask(&message("T", 0), b"kept");
     world.run_ms(2_000);
     for kind in [OpKind::Write, OpKind::DurableWrite] {
-        host.disk().inject(FaultRule {
-            kind,
-            path_contains: "commitlog",
-            after: 0,
-            repeat: Repeat::Once,
-            errno: Errno::IO.raw_os_error(),
-        });
+        host.disk().inject(FaultRule::once(kind, "commitlog", Errno::IO.raw_os_error()));
     }
     let doubtful = client.ask(&message("T", 0), b"in doubt");
     assert!(matches!(doubtful.code, 10 | 14), "{doubtful:?}");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use net::requests::PopMessage;
-use rt::sim::{Crash, FaultRule, OpKind, Repeat};
+use rt::sim::{Crash, FaultRule, OpKind};
 use rustix::io::Errno;
 
 use crate::support::{Client, Setup, World, message, pop};
@@ -138,13 +138,7 @@ fn a_retry_that_the_disk_refuses_is_made_when_there_is_room() {
         client.must(&message("T", 0), format!("m{number}").as_bytes());
     }
     assert_eq!(client.popped(&PopMessage { invisible_time_ms: 5_000, ..pop() }).len(), 3);
-    host.disk().inject(FaultRule {
-        kind: OpKind::Create,
-        path_contains: "commitlog",
-        after: 0,
-        repeat: Repeat::Forever,
-        errno: Errno::NOSPC.raw_os_error(),
-    });
+    host.disk().inject(FaultRule::forever(OpKind::Create, "commitlog", Errno::NOSPC.raw_os_error()));
     while client.ask(&message("T", 1), &[b'x'; 60_000]).code == 0 {}
     // Some thirty attempts, each refused.
     for _ in 0..6 {

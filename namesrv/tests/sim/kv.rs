@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use namesrv::kv::{Change, Kv, KvTable};
 use net::requests::{GetKvConfig, PutKvConfig, RequestHeader};
-use rt::sim::{Crash, FaultRule, OpKind, Repeat, SimDisk, Simulation, for_each_seed};
+use rt::sim::{Crash, FaultRule, OpKind, SimDisk, Simulation, for_each_seed};
 
 use crate::hosts::{KV_FILE, NAME_SERVER, Peer, serve};
 
@@ -90,7 +90,7 @@ fn a_change_whose_write_fails_is_refused_and_the_next_one_works() {
         let put = |value| PutKvConfig { namespace: "n", key: "k", value };
         let get = GetKvConfig { namespace: "n", key: "k" };
         assert_eq!(peer.ask(&sim, &put("one"), b"").code, 0);
-        host.disk().inject(FaultRule { kind, path_contains: "kv", after: 0, repeat: Repeat::Forever, errno });
+        host.disk().inject(FaultRule::forever(kind, "kv", errno));
         let refused = peer.ask(&sim, &put("two"), b"");
         assert_eq!(refused.code, 1, "{kind:?}");
         assert!(refused.remark.as_deref().unwrap().contains("kvConfig.json"), "{refused:?}");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rt::sim::{Corruption, Crash, FaultRule, OpKind, Repeat, SimDisk, Simulation, Verdict, for_each_seed};
+use rt::sim::{Corruption, Crash, FaultRule, OpKind, SimDisk, Simulation, Verdict, for_each_seed};
 use rt::{BLOCK, Disk, DiskFile, OpenMode, SharedSlice};
 
 use crate::{BUFFERED, DIRECT, LOG, blocks, errno, filled_file, machine, new_file, outcomes};
@@ -15,8 +15,7 @@ fn a_failed_flush_loses_the_data_and_the_next_one_says_ok() {
         let disk = machine.disk();
         sim.block_on(async {
             let file = filled_file(disk, mode, 1, 1).await;
-            let (kind, repeat) = (OpKind::Flush, Repeat::Once);
-            disk.inject(FaultRule { kind, path_contains: "log", after: 0, repeat, errno: libc::EIO });
+            disk.inject(FaultRule::once(OpKind::Flush, "log", libc::EIO));
             file.write_at(0, blocks(1, 2), false).await.unwrap();
             assert_eq!(errno(file.flush().await), libc::EIO);
             file.flush().await.unwrap();
@@ -34,8 +33,7 @@ fn a_failed_write_may_have_been_applied_in_part_and_is_covered_by_no_flush() {
         let disk = machine.disk();
         sim.block_on(async {
             let file = filled_file(disk, DIRECT, 1, 1).await;
-            let (kind, repeat) = (OpKind::Write, Repeat::Forever);
-            disk.inject(FaultRule { kind, path_contains: "", after: 0, repeat, errno: libc::EIO });
+            disk.inject(FaultRule::forever(OpKind::Write, "", libc::EIO));
             assert_eq!(errno(file.write_at(0, blocks(1, 2), false).await), libc::EIO);
             assert_eq!(errno(file.write_at(0, blocks(1, 2), false).await), libc::EIO);
             disk.heal();

@@ -195,7 +195,7 @@ const CACHED_PAGES: usize = 64;
 
 #[cfg(test)]
 mod tests {
-    use rt::sim::{FaultRule, OpKind, Repeat, Simulation};
+    use rt::sim::{FaultRule, OpKind, Simulation};
 
     use super::super::crash_tests::{config, filled};
     use super::*;
@@ -216,13 +216,7 @@ mod tests {
                 assert_eq!(machine.disk().statistics().reads, before + pages, "read {read}");
             }
             machine.env().sleep(std::time::Duration::from_secs(1)).await;
-            let rule = FaultRule {
-                kind: OpKind::Read,
-                path_contains: "",
-                after: 0,
-                repeat: Repeat::Forever,
-                errno: 5,
-            };
+            let rule = FaultRule::forever(OpKind::Read, "", 5);
             machine.disk().inject(rule);
             let rest = 3 * PAGE - 207;
             assert_eq!(reader.read(rest as usize).await.unwrap().entries.len() as u64, rest);

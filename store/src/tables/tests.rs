@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use proptest::prelude::*;
-use rt::sim::{Crash, FaultRule, OpKind, Repeat, SimDisk, SimEnv, Simulation, Verdict, for_each_seed};
+use rt::sim::{Crash, FaultRule, OpKind, SimDisk, SimEnv, Simulation, Verdict, for_each_seed};
 
 use super::*;
 
@@ -166,13 +166,7 @@ fn a_failed_write_or_flush_is_final() {
             tables.put(1, b"kept", b"1").unwrap();
             tables.durable().await.unwrap();
             let eio = 5;
-            machine.disk().inject(FaultRule {
-                kind,
-                path_contains: "tables",
-                after: 0,
-                repeat: Repeat::Once,
-                errno: eio,
-            });
+            machine.disk().inject(FaultRule::once(kind, "tables", eio));
             tables.put(1, b"lost", b"1").unwrap();
             assert!(matches!(tables.durable().await, Err(TablesError::Failed { .. })));
             machine.disk().heal();
@@ -189,13 +183,7 @@ fn a_full_disk_is_survived_and_the_puts_are_saved_when_space_returns() {
     let machine = sim.machine([10, 0, 0, 1], SimDisk::new());
     sim.block_on(async {
         let mut tables = Tables::open(machine.env(), config()).await.unwrap();
-        machine.disk().inject(FaultRule {
-            kind: OpKind::Write,
-            path_contains: "tables",
-            after: 0,
-            repeat: Repeat::Forever,
-            errno: 28,
-        });
+        machine.disk().inject(FaultRule::forever(OpKind::Write, "tables", 28));
         tables.put(1, b"a", b"1").unwrap();
         assert!(matches!(tables.durable().await, Err(TablesError::NoSpace { .. })));
         tables.put(1, b"b", b"2").unwrap();

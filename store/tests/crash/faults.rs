@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rt::sim::{Corruption, FaultRule, OpKind, Random, Repeat, SimDisk, SimEnv, SimMachine, Simulation};
+use rt::sim::{Corruption, FaultRule, OpKind, Random, SimDisk, SimEnv, SimMachine, Simulation};
 use rt::{Env, WindowIdentity};
 use store::{Appended, Refusal, Store, StoreConfig, StoreError, Unusable};
 
@@ -86,7 +86,7 @@ fn reopen(disk: &SimDisk, config: StoreConfig) -> (Simulation, SimMachine, Opene
 }
 
 fn fail_once(kind: OpKind, errno: i32) -> FaultRule {
-    FaultRule { kind, path_contains: "/commitlog/", after: 0, repeat: Repeat::Once, errno }
+    FaultRule::once(kind, "/commitlog/", errno)
 }
 
 #[test]
@@ -126,13 +126,7 @@ fn the_first_failed_write_or_flush_is_final_and_what_is_durable_is_still_read() 
 fn a_full_disk_refuses_before_a_record_is_cut_and_heals_when_there_is_room() {
     let mut bench = Bench::new(Promise::SyncFdatasync);
     bench.run(Duration::from_millis(20));
-    bench.machine.disk().inject(FaultRule {
-        kind: OpKind::Allocate,
-        path_contains: "/commitlog/",
-        after: 0,
-        repeat: Repeat::Forever,
-        errno: ENOSPC,
-    });
+    bench.machine.disk().inject(FaultRule::forever(OpKind::Allocate, "/commitlog/", ENOSPC));
     let mut sent = Vec::new();
     let refusal = loop {
         match bench.send(sent.len() as u64) {

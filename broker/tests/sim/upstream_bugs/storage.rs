@@ -1,7 +1,7 @@
 //! 19 to 21, 23 and 31: what is on disk, and what a disk says.
 
 use net::requests::{DeleteTopicInBroker, GetTopicConfig};
-use rt::sim::{Crash, FaultRule, OpKind, Repeat};
+use rt::sim::{Crash, FaultRule, OpKind};
 use rustix::io::Errno;
 use store::NewMessage;
 use store::record::{Draft, Parsed, Place, parse};
@@ -109,13 +109,7 @@ fn bug_31_what_a_failed_flush_covered_is_never_called_safe() {
     let mut client = world.connect(&host);
     client.must(&message("T", 0), b"safe");
     for kind in [OpKind::Flush, OpKind::DurableWrite] {
-        host.disk().inject(FaultRule {
-            kind,
-            path_contains: "commitlog",
-            after: 0,
-            repeat: Repeat::Once,
-            errno: Errno::IO.raw_os_error(),
-        });
+        host.disk().inject(FaultRule::once(kind, "commitlog", Errno::IO.raw_os_error()));
     }
     assert_ne!(client.ask(&message("T", 0), b"in doubt").code, 0);
     for _ in 0..3 {

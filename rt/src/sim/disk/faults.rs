@@ -81,6 +81,20 @@ pub struct FaultRule {
     pub errno: i32,
 }
 
+impl FaultRule {
+    /// The next operation of a kind on such a path fails.
+    #[must_use]
+    pub fn once(kind: OpKind, path_contains: &'static str, errno: i32) -> Self {
+        Self { kind, path_contains, after: 0, repeat: Repeat::Once, errno }
+    }
+
+    /// All of them fail, until the disk is healed.
+    #[must_use]
+    pub fn forever(kind: OpKind, path_contains: &'static str, errno: i32) -> Self {
+        Self { kind, path_contains, after: 0, repeat: Repeat::Forever, errno }
+    }
+}
+
 /// How often a fault strikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Repeat {

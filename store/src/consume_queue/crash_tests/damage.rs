@@ -1,6 +1,6 @@
 //! A damaged page, a damaged checkpoint, a disk that says no.
 
-use rt::sim::{Corruption, FaultRule, OpKind, Repeat, SimDisk, Simulation};
+use rt::sim::{Corruption, FaultRule, OpKind, SimDisk, Simulation};
 
 use super::super::*;
 use super::model::{check, config, filled, recover};
@@ -49,7 +49,7 @@ fn a_failed_flush_is_final_and_a_full_disk_is_not() {
         sim.block_on(async {
             let (mut queues, _) = ConsumeQueues::open(machine.env(), config()).await.unwrap();
             let queue = queues.queue("topic", 0, PhysicalOffset::new(0));
-            let rule = FaultRule { kind, path_contains: "queues", after: 0, repeat: Repeat::Forever, errno };
+            let rule = FaultRule::forever(kind, "queues", errno);
             machine.disk().inject(rule);
             let mut log = LogPositions::default();
             for _ in 0..10_000 {
