@@ -53,6 +53,10 @@ pub(crate) fn run(command: &TuneCommand) -> Result<(), Failure> {
         return Err(Failure::Usage { what, fix: "name one that is there".to_owned() });
     }
     let findings = check(&options.root, options.dir.as_deref());
+    if findings.is_empty() {
+        let what = format!("{} has neither /proc nor /sys of a host", options.root.display());
+        return Err(Failure::Usage { what, fix: "name the directory that both lie in".to_owned() });
+    }
     let mut rows = Rows::new(&["severity", "knob", "current", "wanted", "why", "source"]);
     for finding in findings.iter().filter(|finding| options.all || !finding.is_fine()) {
         rows.push(vec![

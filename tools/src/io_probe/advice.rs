@@ -50,7 +50,7 @@ pub(crate) fn conclude(facts: &Facts, findings: &Findings) -> Conclusions {
     notes.extend(preparation(samples));
     notes.extend(longest_stall(samples));
     notes.extend(read_depth(samples));
-    notes.extend(notes::all(findings));
+    notes.extend(notes::all(facts, findings));
     if !findings.left_out.is_empty() {
         notes.push(format!(
             "{} of the measurements were left out: the bytes were spent (--bytes)",

@@ -31,7 +31,14 @@ fn a_host_that_is_not_as_wanted_ends_with_3_and_one_that_is_with_0() {
 
 #[test]
 fn a_root_that_is_none_is_a_usage_error() {
-    let refused = Place::new("tune-root").run(&["tune", "check", "--root", "nowhere"]);
-    assert_eq!(refused.code, Some(2));
-    assert!(refused.err.contains("nowhere is no directory"), "{}", refused.err);
+    let place = Place::new("tune-root");
+    for (root, why) in [("nowhere", "nowhere is no directory"), (".", "neither /proc nor /sys")] {
+        let refused = place.run(&["tune", "check", "--root", root]);
+        assert_eq!(
+            (refused.code, refused.out.as_str()),
+            (Some(2), ""),
+            "all is well where nothing was looked at"
+        );
+        assert!(refused.err.contains(why), "{}", refused.err);
+    }
 }

@@ -1,5 +1,7 @@
 //! Sentences about what no setting of the broker follows from: groups, neighbours, the life of a segment, the long run.
 
+use rt::real::device::Facts;
+
 use crate::io_probe::measure::{Course, Findings, Segment, Steady};
 use crate::io_probe::plan::{BESIDE, GROUPS, Op, SMALL_KIB, Series};
 use crate::io_probe::sample::Sample;
@@ -8,14 +10,15 @@ use crate::size;
 use super::find;
 
 /// All that there is something to say about.
-pub(super) fn all(findings: &Findings) -> Vec<String> {
+pub(super) fn all(facts: &Facts, findings: &Findings) -> Vec<String> {
     let samples = &findings.samples;
     let steady = findings.steady.as_ref();
     [
         groups(samples),
         neighbours(samples),
         findings.segment.as_ref().map(life),
-        dirty_bytes(samples),
+        // Memory is not written back, and of an unknown device nothing is said.
+        facts.device.as_ref().and_then(|_| dirty_bytes(samples)),
         steady.and_then(course),
         steady.map(|_| reach(findings.file_bytes)),
     ]
@@ -136,6 +139,10 @@ fn reach(file_bytes: u64) -> String {
 mod tests {
     use super::*;
 
+    fn facts() -> Facts {
+        Facts { filesystem: "tmpfs".into(), direct: true, direct_alignment: None, device: None }
+    }
+
     fn steady(mib_s: &[f64]) -> Findings {
         let until_s = (1..=mib_s.len()).map(|window| 2.0 * window as f64).collect();
         let steady = Steady { kib: 256, until_s, mib_s: mib_s.to_vec(), bytes: 1 };
@@ -144,18 +151,18 @@ mod tests {
 
     #[test]
     fn the_end_of_a_cache_is_told_with_both_rates() {
-        let notes = all(&steady(&[900.0, 900.0, 900.0, 300.0, 300.0, 300.0]));
+        let notes = all(&facts(), &steady(&[900.0, 900.0, 900.0, 300.0, 300.0, 300.0]));
         assert!(
             notes[0].starts_with("CACHE CLIFF: after 6.0 s") && notes[0].contains("from 900 to 300 MiB/s"),
             "{notes:?}"
         );
         assert!(notes[1].contains("a file of 1 GiB"), "{notes:?}");
-        let notes = all(&steady(&[900.0, 500.0, 500.0, 505.0, 500.0, 495.0]));
+        let notes = all(&facts(), &steady(&[900.0, 500.0, 500.0, 505.0, 500.0, 495.0]));
         assert!(notes[0].contains("500 MiB/s within 3 % from second 2.0 on, up to second 12.0"), "{notes:?}");
     }
 
     #[test]
     fn nothing_measured_says_nothing() {
-        assert_eq!(all(&Findings::default()), [""; 0]);
+        assert_eq!(all(&facts(), &Findings::default()), [""; 0]);
     }
 }
