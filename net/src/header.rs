@@ -77,11 +77,7 @@ impl<'a> Header<'a> {
         scratch: &'a mut Scratch,
         memory: &'a mut HeaderMemory,
     ) -> Result<Self, HeaderError> {
-        match codec {
-            Codec::Json => memory.decode(bytes, scratch),
-            // Nothing in it needs a search.
-            Codec::Binary => Self::decode(codec, bytes, scratch),
-        }
+        memory.decode(codec, bytes, scratch)
     }
 
     /// It answers a request; its `opaque` is ours.

@@ -65,8 +65,8 @@ impl ExtWriter<'_> {
 }
 
 /// What is left to read.
-struct Input<'a> {
-    rest: &'a [u8],
+pub(super) struct Input<'a> {
+    pub(super) rest: &'a [u8],
 }
 
 impl<'a> Input<'a> {
@@ -82,12 +82,12 @@ impl<'a> Input<'a> {
         Ok(head)
     }
 
-    fn long_text(&mut self, field: &'static str) -> Result<&'a [u8], HeaderError> {
+    pub(super) fn long_text(&mut self, field: &'static str) -> Result<&'a [u8], HeaderError> {
         let len = i32::from_be_bytes(self.array(field)?);
         self.take(usize::try_from(len).map_err(|_| HeaderError::Truncated { field })?, field)
     }
 
-    fn short_text(&mut self, field: &'static str) -> Result<&'a [u8], HeaderError> {
+    pub(super) fn short_text(&mut self, field: &'static str) -> Result<&'a [u8], HeaderError> {
         let len = i16::from_be_bytes(self.array(field)?);
         self.take(usize::try_from(len).map_err(|_| HeaderError::Truncated { field })?, field)
     }

@@ -94,6 +94,7 @@ mod tests {
         drop(receiver);
         assert_eq!(sender.try_send(4), Err(NotSent::Closed(4)));
     }
+
     #[test]
     fn who_may_wait_for_room_is_heard_behind_a_full_channel() {
         let (sender, receiver) = channel(Doorbell::new().unwrap(), 1);

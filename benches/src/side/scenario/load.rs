@@ -50,7 +50,7 @@ impl Scenario {
             Self::B5 | Self::B5At50k | Self::B5At200k => {
                 (Kind::Produce, &["--connections=4", "--inflight=1024", "--rate=20000/s"])
             }
-            Self::B6One => (Kind::Produce, &["--connections=1", "--inflight=1"]),
+            Self::B6One | Self::B6OneSpins => (Kind::Produce, &["--connections=1", "--inflight=1"]),
             Self::B6Few => (Kind::Produce, &["--connections=4", "--inflight=16"]),
             Self::B6Many => (Kind::Produce, &["--connections=4", "--inflight=256"]),
             Self::B2 => (Kind::Batch, &["--connections=4", "--inflight=8", "--batch=32"]),

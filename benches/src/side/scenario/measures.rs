@@ -67,7 +67,9 @@ pub(super) fn of(scenario: Scenario, rival: Rival) -> Vec<Measure> {
         Scenario::B5 => vec![p50(Target::None), p99(Target::None), p999(times(50.0))],
         Scenario::B5At50k => vec![p50(Target::None), p99(Target::None), p999(Target::None)],
         Scenario::B5At200k => vec![p50(Target::None), p99(Target::None), p999(times(1.0))],
-        Scenario::B6One => vec![p50(times(4.0)), cpu(Target::None), p999(Target::None)],
+        Scenario::B6One | Scenario::B6OneSpins => {
+            vec![p50(times(4.0)), cpu(Target::None), p999(Target::None)]
+        }
         Scenario::B6Few => vec![rate(Target::None), cpu(Target::None), p999(Target::None)],
         Scenario::B6 => vec![rate(times(14.0)), cpu(times(20.0)), p99(Target::None), p999(Target::None)],
         Scenario::B6Many => vec![rate(times(20.0)), cpu(times(20.0)), p999(Target::None)],

@@ -3,8 +3,11 @@
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
+use super::super::known::FIELDS_MAX;
 use super::*;
-use crate::Request;
+use crate::{Language, Request};
+
+mod binary;
 
 type Decoded = (i32, i32, i32, i32, Language, Option<String>, Vec<(String, String)>);
 
@@ -18,15 +21,22 @@ fn owned(header: Result<Header<'_>, HeaderError>) -> Result<Decoded, HeaderError
 
 /// Decodes with the memory and asserts that the scanner agrees; whether the memory knew it without the scanner.
 fn decode(memory: &mut HeaderMemory, bytes: &[u8]) -> bool {
+    decode_in(Codec::Json, memory, bytes)
+}
+
+fn decode_in(codec: Codec, memory: &mut HeaderMemory, bytes: &[u8]) -> bool {
     let requested = |header: Header<'_>| format!("{:?}", Request::decode(&header));
     let (mut one, mut other) = (Scratch::default(), Scratch::default());
-    let scanned = Header::decode(Codec::Json, bytes, &mut one);
+    let scanned = Header::decode(codec, bytes, &mut one);
     let scanned = (scanned.map(requested), owned(scanned));
-    let known = memory.layout.as_mut().is_some_and(|layout| layout.read(bytes, &mut Vec::new()).is_some());
-    let alike = Header::decode_alike(Codec::Json, bytes, &mut other, memory);
+    let known = match codec {
+        Codec::Json => memory.json.read(bytes, &mut Vec::new()),
+        Codec::Binary => memory.binary.read(bytes, &mut Vec::new()),
+    };
+    let alike = Header::decode_alike(codec, bytes, &mut other, memory);
     let alike = (alike.map(requested), owned(alike));
     assert_eq!(alike, scanned, "{}", String::from_utf8_lossy(bytes));
-    known
+    known.is_some()
 }
 
 fn send(opaque: &str, queue: &str, born: &str, properties: &str) -> String {
@@ -85,7 +95,7 @@ fn a_header_too_long_to_remember_is_scanned_each_time() {
     let mut memory = HeaderMemory::default();
     let long = send("1", "2", "3", &"x".repeat(HEADER_BYTES_MAX));
     assert!((0..10).all(|_| !decode(&mut memory, long.as_bytes())));
-    assert!(memory.layout.is_none());
+    assert!(memory.json.layout.is_none());
 }
 
 #[test]
@@ -93,7 +103,7 @@ fn learning_in_vain_becomes_rare_and_what_is_kept_stays_small() {
     let mut memory = HeaderMemory::default();
     let headers = |n: usize| format!(r#"{{"code":{n},"opaque":1,"extFields":{{"k{n}":"{n}"}}}}"#);
     (0..1000).for_each(|n| assert!(!decode(&mut memory, headers(n).as_bytes())));
-    let layout = memory.layout.expect("the last tried");
+    let layout = memory.json.layout.expect("the last tried");
     assert!(layout.text.capacity() <= 2 * HEADER_BYTES_MAX && layout.varying.capacity() <= 2 * FIELDS_MAX);
 }
 

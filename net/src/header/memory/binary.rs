@@ -1,0 +1,177 @@
+//! [`BinaryMemory`]: what the binary headers of one connection look like, so that the next one is compared instead of
+//! taken apart.
+//!
+//! Java writes the ext fields from a hash table: in another order than the row, but in the same for the same keys. So
+//! from one send to the next the opaque, the length of the fields, and some values differ, each value with its length
+//! before it. A header that equals the one remembered everywhere else would be taken apart to the same result; any
+//! other goes the long way. Which values differ is learnt from the headers that did.
+
+use std::ops::Range;
+
+use super::{HEADER_BYTES_MAX, TEXT_END, Tries, VARYING_MAX, digits};
+use crate::Language;
+use crate::fields::{Entry, Ext, Span};
+use crate::header::binary::Input;
+use crate::header::known::FIELDS_MAX;
+use crate::header::{Header, Known};
+
+/// Binary headers of one connection. Empty until enough came for a next one to be likely.
+#[derive(Debug, Default)]
+pub(super) struct BinaryMemory {
+    layout: Option<Box<Layout>>,
+    tries: Tries,
+}
+
+/// One header and what of it may change.
+#[derive(Debug, Default)]
+struct Layout {
+    /// The header as it came.
+    image: Vec<u8>,
+    code: i32,
+    flag: i32,
+    version: i32,
+    language: Language,
+    /// Keys and values, one behind the other.
+    text: String,
+    /// Positions in `text`, but for varying values: those lie in what was read of the header at hand.
+    entries: Vec<Entry>,
+    /// Values that are read anew from each header, in order.
+    varying: Vec<Varying>,
+    /// Nothing if the code has no row.
+    known: Option<Known>,
+}
+
+/// A value that is read anew from each header.
+#[derive(Debug)]
+struct Varying {
+    /// Its length and its bytes in `Layout::image`.
+    place: Range<usize>,
+    entry: usize,
+}
+
+impl BinaryMemory {
+    /// Compares `bytes` with the header remembered and appends the texts that vary; its opaque, or `None` if it is another
+    /// one. It is known only if the texts are UTF-8, too.
+    pub(super) fn read(&mut self, bytes: &[u8], texts: &mut Vec<u8>) -> Option<i32> {
+        self.layout.as_mut()?.read(bytes, texts)
+    }
+
+    /// The header that was read last.
+    pub(super) fn header<'a>(&'a mut self, opaque: i32, texts: &'a str) -> Header<'a> {
+        self.tries.succeeded();
+        self.layout.as_deref().expect("it was read").header(opaque, texts)
+    }
+
+    /// `bytes` had to be taken apart and are `header`: learns from it, unless that never pays on this connection.
+    pub(super) fn missed(&mut self, header: &Header<'_>, bytes: &[u8]) {
+        let other = self.layout.as_ref().is_some_and(|layout| layout.code != header.code);
+        if !self.tries.are_worth_it(self.layout.is_some(), other) {
+            return;
+        }
+        if bytes.len() > HEADER_BYTES_MAX || header.ext.len() > FIELDS_MAX || header.remark.is_some() {
+            return;
+        }
+        let mut layout = self.layout.take().unwrap_or_default();
+        if layout.learn(header, bytes).is_some() {
+            self.layout = Some(layout);
+        }
+    }
+}
+
+impl Layout {
+    /// Takes over `bytes`, which are `header`. What differs from the header remembered so far varies from now on. `None`
+    /// if it cannot be remembered.
+    fn learn(&mut self, header: &Header<'_>, bytes: &[u8]) -> Option<()> {
+        let keys = || header.ext.iter().map(|(key, _)| key);
+        let ours = self.entries.iter().map(|entry| entry.key.of(&self.text, ""));
+        let alike = self.code == header.code && ours.eq(keys());
+        let mut text = String::new();
+        let mut varying = Vec::new();
+        let mut entries = Vec::new();
+        let mut fields = Input { rest: bytes.get(FIELDS_AT..)? };
+        for (entry, (key, value)) in header.ext.iter().enumerate() {
+            // Fields that the header leaves out, or whose bytes it replaced, are not where they are looked for.
+            let key_is_alike = fields.short_text("").ok()? == key.as_bytes();
+            let start = bytes.len() - fields.rest.len();
+            let value_is_alike = fields.long_text("").ok()? == value.as_bytes();
+            if !key_is_alike || !value_is_alike {
+                return None;
+            }
+            let differs = |known: &Self| {
+                known.varying.iter().any(|one| one.entry == entry)
+                    || known.entries[entry].value.of(&known.text, "") != value
+            };
+            if alike && differs(self) {
+                varying.push(Varying { place: start..bytes.len() - fields.rest.len(), entry });
+            }
+            let at = text.len();
+            text.push_str(key);
+            let value_at = text.len();
+            text.push_str(value);
+            entries.push(Entry { key: Span::plain(at, value_at), value: Span::plain(value_at, text.len()) });
+        }
+        if !fields.rest.is_empty() || varying.len() > VARYING_MAX {
+            return None;
+        }
+        (self.code, self.flag) = (header.code, header.flag);
+        (self.version, self.language) = (header.version, header.language);
+        self.image.clear();
+        self.image.extend_from_slice(bytes);
+        (self.text, self.entries, self.varying) = (text, entries, varying);
+        self.known = Known::of(header.code, &header.ext);
+        Some(())
+    }
+
+    /// See [`BinaryMemory::read`].
+    fn read(&mut self, bytes: &[u8], texts: &mut Vec<u8>) -> Option<i32> {
+        let image = &self.image[..];
+        let (head, fields) = bytes.split_at_checked(FIELDS_AT)?;
+        let opaque = i32::from_be_bytes(*head[OPAQUE_AT..].first_chunk()?);
+        let fields_len = u32::from_be_bytes(*head[FIELDS_AT - 4..].first_chunk()?);
+        let behind_opaque = OPAQUE_AT + 4..FIELDS_AT - 4;
+        let is_alike = head[..OPAQUE_AT] == image[..OPAQUE_AT]
+            && head[behind_opaque.clone()] == image[behind_opaque]
+            && usize::try_from(fields_len) == Ok(fields.len());
+        if !is_alike {
+            return None;
+        }
+        let mut input = Input { rest: fields };
+        let mut compared = FIELDS_AT;
+        for Varying { place, entry } in &self.varying {
+            input.rest = input.rest.strip_prefix(&image[compared..place.start])?;
+            let value = input.long_text("").ok().filter(|value| !value.is_empty())?;
+            let from = texts.len();
+            texts.extend_from_slice(value);
+            self.entries[*entry].value = Span::unescaped(from, texts.len());
+            texts.push(TEXT_END);
+            if let Some(known) = &mut self.known {
+                let number = digits(texts, from).filter(|(_, end)| *end == texts.len() - 1);
+                known.set_number(*entry, number.map(|(number, _)| number));
+            }
+            compared = place.end;
+        }
+        (input.rest == &image[compared..]).then_some(opaque)
+    }
+
+    fn header<'a>(&'a self, opaque: i32, texts: &'a str) -> Header<'a> {
+        Header {
+            code: self.code,
+            flag: self.flag,
+            opaque,
+            version: self.version,
+            language: self.language,
+            remark: None,
+            ext: Ext {
+                text: &self.text,
+                unescaped: texts,
+                entries: &self.entries,
+                known: self.known.as_ref(),
+            },
+        }
+    }
+}
+
+/// Behind the code, the language and the version.
+const OPAQUE_AT: usize = 5;
+/// Behind the opaque, the flag, the length of an empty remark and the length of the fields.
+const FIELDS_AT: usize = OPAQUE_AT + 4 * 4;
