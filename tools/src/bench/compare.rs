@@ -60,7 +60,8 @@ pub(crate) fn run(options: &Compare) -> Result<(), Failure> {
     tell_apart(&mut sides, &options.results);
     if let Some(out) = &options.out {
         let runs: Vec<(String, &Summary)> = sides.iter().flat_map(named).collect();
-        write_page(&out.join("report.html"), &html::page(&runs))?;
+        let counts: Vec<usize> = sides.iter().map(|side| side.runs.len()).collect();
+        write_page(&out.join("report.html"), &html::page(&runs, &counts))?;
     }
     match options.format {
         Format::Line => output::line(text(&sides).trim_end())?,

@@ -58,7 +58,7 @@ pub fn write(dir: &Path, plan: &Plan, outcome: &Outcome, summary: &Summary) -> i
     }
     put("service.hlog", &hlog(&service)?)?;
     put("response.hgrm", hdr::percentiles(super::summary::headline(plan, total)).as_bytes())?;
-    put("report.html", html::page(&[(summary.kind.clone(), summary)]).as_bytes())?;
+    put("report.html", html::page(&[(summary.kind.clone(), summary)], &[1]).as_bytes())?;
     put("omb.json", pretty(&omb::result(plan, outcome, summary)).as_bytes())?;
     put("results.prom", prom::text(summary).as_bytes())?;
     for (name, text) in &outcome.server_metrics {

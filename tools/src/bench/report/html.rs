@@ -17,9 +17,10 @@ use self::tables::table;
 mod charts;
 mod tables;
 
-/// The page of one run, or of several laid over each other, each with its name.
+/// The page of one run, or of several laid over each other, each with its name. `sides` are the numbers of runs that belong
+/// together, in their order: their lines have one colour, and a pattern each.
 #[must_use]
-pub fn page(runs: &[(String, &Summary)]) -> String {
+pub fn page(runs: &[(String, &Summary)], sides: &[usize]) -> String {
     let title = match runs {
         [(_, run)] => format!("ringmq bench {}", run.kind),
         _ => format!("ringmq bench: {} runs", runs.len()),
@@ -35,9 +36,9 @@ pub fn page(runs: &[(String, &Summary)]) -> String {
         page.push_str(&verdict(name, run, runs.len() > 1));
     }
     page.push_str(&table(runs));
-    page.push_str(&section("Latency by percentile", &percentiles(runs)));
-    page.push_str(&section("Rate over time", &rates(runs)));
-    page.push_str(&section("Latency over time", &over_time(runs)));
+    page.push_str(&section("Latency by percentile", &percentiles(runs, sides)));
+    page.push_str(&section("Rate over time", &rates(runs, sides)));
+    page.push_str(&section("Latency over time", &over_time(runs, sides)));
     for (name, run) in runs {
         page.push_str(&facts(name, run, runs.len() == 1));
     }
@@ -185,9 +186,9 @@ mod tests {
         empty.latency = crate::bench::summary::Latency::default();
         empty.valid = false;
         let full = summary("produce", 2.0);
-        let alone = page(&[("a".to_owned(), &empty)]);
+        let alone = page(&[("a".to_owned(), &empty)], &[1]);
         assert!(alone.contains(NOTHING) && alone.matches("<svg viewBox").count() == 4, "{alone}");
-        let both = page(&[("a".to_owned(), &empty), ("b".to_owned(), &full)]);
+        let both = page(&[("a".to_owned(), &empty), ("b".to_owned(), &full)], &[1, 1]);
         let row = "<tr><th class=\"bad\">a</th><th>–</th><td class=\"none\" colspan=\"8\">";
         assert!(both.contains(row), "a run without latencies keeps its row, in red if it is INVALID: {both}");
     }
@@ -195,7 +196,7 @@ mod tests {
     #[test]
     fn a_page_needs_nothing_from_elsewhere_and_shows_every_run() {
         let (one, two) = (summary("produce", 1.0), summary("produce", 2.0));
-        let page = page(&[("a<b".to_owned(), &one), ("second".to_owned(), &two)]);
+        let page = page(&[("a<b".to_owned(), &one), ("second".to_owned(), &two)], &[1, 1]);
         for foreign in ["http:", "https:", "<script", "@import", "url("] {
             assert!(!page.contains(foreign), "{foreign}");
         }

@@ -5,7 +5,7 @@ use crate::bench::report::line::latencies;
 use crate::bench::summary::{Distribution, Row, Summary};
 
 /// One run: response and service. Several: what counts of each.
-pub(super) fn percentiles(runs: &[(String, &Summary)]) -> Chart {
+pub(super) fn percentiles(runs: &[(String, &Summary)], sides: &[usize]) -> Chart {
     let mut series = Vec::new();
     let mut most: f64 = 90.0;
     for (at, (name, run)) in runs.iter().enumerate() {
@@ -21,7 +21,7 @@ pub(super) fn percentiles(runs: &[(String, &Summary)]) -> Chart {
             most = most.max(last);
             let points =
                 latency.curve.iter().copied().map(|(percentile, ms)| (percentile.min(last), ms)).collect();
-            let (colour, dash) = if runs.len() == 1 { (line, line) } else { (at, at / COLOURS) };
+            let (colour, dash) = if runs.len() == 1 { (line, line) } else { look(sides, at) };
             series.push(Series { name, colour, dash, points });
         }
     }
@@ -37,7 +37,7 @@ pub(super) fn percentiles(runs: &[(String, &Summary)]) -> Chart {
     }
 }
 
-pub(super) fn rates(runs: &[(String, &Summary)]) -> Chart {
+pub(super) fn rates(runs: &[(String, &Summary)], sides: &[usize]) -> Chart {
     let mut series = Vec::new();
     for (at, (name, run)) in runs.iter().enumerate() {
         let got = |row: &Row| {
@@ -52,7 +52,8 @@ pub(super) fn rates(runs: &[(String, &Summary)]) -> Chart {
             _ => "acknowledged",
         };
         let name = if runs.len() == 1 { what.to_owned() } else { name.clone() };
-        series.push(Series { name, colour: at, dash: at / COLOURS, points });
+        let (colour, dash) = look(sides, at);
+        series.push(Series { name, colour, dash, points });
     }
     let target = match runs {
         [(_, run)] => run.parameters.rate,
@@ -71,7 +72,7 @@ pub(super) fn rates(runs: &[(String, &Summary)]) -> Chart {
 }
 
 /// One run: p50, p99 and the maximum of each interval. Several: p99 of each.
-pub(super) fn over_time(runs: &[(String, &Summary)]) -> Chart {
+pub(super) fn over_time(runs: &[(String, &Summary)], sides: &[usize]) -> Chart {
     let points = |run: &Summary, of: Of| -> Vec<(f64, f64)> {
         let all =
             run.intervals.iter().map(|row| (row.at, of(row))).filter(|(_, value)| *value > 0.0).collect();
@@ -93,11 +94,9 @@ pub(super) fn over_time(runs: &[(String, &Summary)]) -> Chart {
         _ => runs
             .iter()
             .enumerate()
-            .map(|(at, (name, run))| Series {
-                name: format!("{name} p99"),
-                colour: at,
-                dash: at / COLOURS,
-                points: points(run, lines[1].1),
+            .map(|(at, (name, run))| {
+                let (colour, dash) = look(sides, at);
+                Series { name: format!("{name} p99"), colour, dash, points: points(run, lines[1].1) }
             })
             .collect(),
     };
@@ -111,6 +110,18 @@ pub(super) fn over_time(runs: &[(String, &Summary)]) -> Chart {
         mark: None,
         shade_to: warmup(runs),
     }
+}
+
+/// Colour and pattern of run `at`: a colour for each side, a pattern for each run of it.
+fn look(sides: &[usize], at: usize) -> (usize, usize) {
+    let mut first = 0;
+    for (side, runs) in sides.iter().enumerate() {
+        if at < first + runs {
+            return (side, at - first + side / COLOURS);
+        }
+        first += runs;
+    }
+    (at, at / COLOURS)
 }
 
 /// At most [`POINTS`] of many points; `of` makes one value of several.
@@ -156,6 +167,17 @@ const POINTS: usize = 1_000;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn runs_of_one_side_share_a_colour_and_differ_in_their_pattern() {
+        let looks: Vec<_> = (0..5).map(|at| look(&[2, 3], at)).collect();
+        assert_eq!(looks, [(0, 0), (0, 1), (1, 0), (1, 1), (1, 2)]);
+        assert_eq!(
+            look(&[1; 8], COLOURS),
+            (COLOURS, 1),
+            "a seventh side has the first colour and another pattern"
+        );
+    }
 
     #[test]
     fn a_spike_survives_thinning() {
