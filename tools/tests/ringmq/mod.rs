@@ -30,6 +30,11 @@ impl Place {
         path
     }
 
+    /// Where servers of this test keep their log windows: a killed one removes none, and memory is not for ever.
+    pub(crate) fn windows(&self) -> PathBuf {
+        Path::new("/dev/shm").join(self.dir.file_name().unwrap())
+    }
+
     /// Called through a link of this name.
     #[allow(dead_code, reason = "not every test binary that shares this module calls links")]
     pub(crate) fn link(&self, name: &str) -> Command {
@@ -67,5 +72,6 @@ pub(crate) fn said(output: Output) -> Said {
 impl Drop for Place {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.dir);
+        let _ = fs::remove_dir_all(self.windows());
     }
 }

@@ -69,7 +69,9 @@ pub(crate) fn ports() -> (u16, u16) {
 
 /// A node on loopback.
 pub(crate) fn dev(place: &Place, namesrv: u16, port: u16, more: &[&str]) -> Server {
+    std::fs::create_dir_all(place.windows()).unwrap();
     let mut command = place.ringmq();
-    command.args(["dev", "--namesrv-port", &namesrv.to_string(), "--port", &port.to_string()]).args(more);
+    command.arg("dev").arg("--set").arg(format!("store.window_dir={}", place.windows().display()));
+    command.args(["--namesrv-port", &namesrv.to_string(), "--port", &port.to_string()]).args(more);
     Server::start(command, "stop ")
 }
