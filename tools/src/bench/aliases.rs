@@ -35,6 +35,12 @@ pub(crate) enum Tool {
     TimerConsumer,
 }
 
+impl Tool {
+    fn reads(self) -> bool {
+        matches!(self, Self::Consumer | Self::TimerConsumer)
+    }
+}
+
 /// Reads the flags of RocketMQ's `producer` (or `batchproducer`, `consumer`). `None`: help was asked for and printed.
 ///
 /// # Errors
@@ -56,7 +62,7 @@ pub(crate) fn read(tool: Tool, arguments: &[String]) -> Result<Option<Meant>, Fa
     }
     let flags = Flags(&parsed);
     flags.refuse_later()?;
-    let mut all = flags.common()?;
+    let mut all = flags.common(tool)?;
     let (kind, own) = match tool {
         Tool::Producer if flags.on("d") => (Kind::Delay, flags.delayed_producer()?),
         Tool::Producer => (Kind::Produce, flags.producer(tool)?),
@@ -104,12 +110,13 @@ impl Flags<'_> {
         }
     }
 
-    fn common(&self) -> Result<Vec<String>, Failure> {
+    fn common(&self, tool: Tool) -> Result<Vec<String>, Failure> {
         let topic = self.0.value("t").unwrap_or("BenchmarkTest").trim();
         let every = self.number("ri", 10_000)?;
         let mut all = vec![
             format!("--topic={topic}"),
-            "--topic-exists".to_owned(),
+            // Java's producers have the broker make what is missing; a consumer of ours needs the queues at once.
+            if tool.reads() { "--topic-exists" } else { "--topic-on-demand" }.to_owned(),
             "--rmq-format".to_owned(),
             "--warmup=0s".to_owned(),
             format!("--interval={every}ms"),

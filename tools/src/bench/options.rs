@@ -88,6 +88,9 @@ pub struct Load {
     /// Use a topic that is there, and leave it there
     #[arg(long)]
     pub topic_exists: bool,
+    /// Use a topic whether it is there or not, and leave it there: a broker that may makes it at the first send
+    #[arg(long, requires = "topic", conflicts_with_all = ["topic_exists", "broker"])]
+    pub topic_on_demand: bool,
 
     /// Messages or bytes per second, or `max` for a closed loop [default: 1000/s with deliveries, max otherwise]
     #[arg(long, value_parser = units::rate, value_name = "200k/s|500MiB/s|max")]

@@ -48,6 +48,8 @@ pub struct Plan {
     pub queues: u32,
     /// Somebody else's topic.
     pub topic_exists: bool,
+    /// It need not be there before the first send.
+    pub topic_on_demand: bool,
     /// Producing connections to each broker.
     pub connections: u32,
     /// Consumers asked for.
@@ -153,7 +155,8 @@ impl Plan {
             topic: load.topic.clone(),
             topics: load.topics,
             queues: load.queues,
-            topic_exists: load.topic_exists,
+            topic_exists: load.topic_exists || load.topic_on_demand,
+            topic_on_demand: load.topic_on_demand,
             connections,
             consumers: load.consumers,
             subscriptions: load.subscriptions,

@@ -63,7 +63,8 @@ impl Stage {
     /// Finds the brokers, and makes the topics or finds them.
     ///
     /// # Errors
-    /// Nobody answers, or refuses; a topic that is there without `--topic-exists`, or is not with it.
+    /// Nobody answers, or refuses; a topic that is there without `--topic-exists`, or is not with it, and no
+    /// broker would make it.
     pub(crate) fn set(load: &Load, plan: &Plan, interrupted: Arc<AtomicBool>) -> Result<Self, Failure> {
         let cluster = Cluster::new(&load.reach)?;
         let direct = !load.broker.is_empty();
@@ -79,7 +80,7 @@ impl Stage {
             interrupted,
         };
         if plan.topic_exists && !direct {
-            stage.find_by_route(plan.kind)?;
+            stage.find_by_route(plan)?;
             return Ok(stage);
         }
         stage.brokers =

@@ -40,6 +40,19 @@ fn rocketmqs_tools_print_their_lines_and_our_percentiles_after_them() {
 }
 
 #[test]
+fn a_producer_has_the_broker_make_a_topic_that_is_missing_as_javas_clients_do() {
+    let node = Node::new("bench-rmq-new");
+    let producer = node.run(&["rmq-producer", "-t", "NotYetThere", "-q", "100", "-w", "4"]);
+    assert!(matches!(producer.code, Some(0 | 3)), "{}", producer.err);
+    let complete =
+        producer.out.lines().find(|line| line.starts_with("[Complete] Send Total: 100 | ")).unwrap();
+    assert!(complete.ends_with("| Send Failed: 0 | Response Failed: 0"), "{complete}");
+    let ours = node.run(&["produce", "--topic", "NotYetThere"]);
+    assert!(ours.err.contains("NotYetThere"), "it stays, so it is not one for a run to make: {}", ours.err);
+    assert_eq!(ours.code, Some(2));
+}
+
+#[test]
 fn the_scripts_named_as_rocketmqs_are_its_tools() {
     let place = Place::new("bench-scripts");
     for (script, tool) in

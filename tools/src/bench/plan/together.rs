@@ -69,8 +69,21 @@ impl Plan {
         Ok(())
     }
 
+    /// Nothing that it sends is read in the run.
+    fn only_sends(&self) -> bool {
+        match self.kind {
+            Kind::Produce | Kind::Batch | Kind::Tx => true,
+            Kind::Delay => self.consumers == Some(0),
+            Kind::Consume | Kind::E2e | Kind::Pop | Kind::Mixed => false,
+        }
+    }
+
     /// Who reads, and which messages.
     fn check_reads(&self, load: &Load) -> Result<(), Failure> {
+        if load.topic_on_demand && !self.only_sends() {
+            let what = "--topic-on-demand: a topic that is read has to be there before the run";
+            return Err(usage(what, "use --topic-exists, or leave both out for a topic of the run's own"));
+        }
         if load.follow && (self.kind != Kind::Consume || !load.topic_exists) {
             let what = "--follow waits for what somebody else sends to a topic that is there";
             return Err(usage(what, "use `bench consume --topic NAME --topic-exists --follow`"));

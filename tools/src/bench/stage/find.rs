@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::ToSocketAddrs;
 
-use crate::bench::plan::Kind;
+use crate::bench::plan::{Kind, Plan};
+use crate::client::cluster::Place;
 use crate::failure::Failure;
 
 use super::{Broker, Queue, Stage};
@@ -27,17 +28,21 @@ impl Stage {
         Ok(found)
     }
 
-    /// Brokers and queues of the topics as their routes say: those that `kind` may use.
-    pub(super) fn find_by_route(&mut self, kind: Kind) -> Result<(), Failure> {
+    /// Brokers and queues of the topics as their routes say, or will say: those that the plan's kind may use.
+    pub(super) fn find_by_route(&mut self, plan: &Plan) -> Result<(), Failure> {
         for topic in self.topics.clone() {
-            self.find_one_by_route(&topic, kind)?;
+            let places = if plan.topic_on_demand {
+                self.cluster.route_for_sending(&topic)?
+            } else {
+                self.cluster.route(&topic)?
+            };
+            self.find_at(&topic, places, plan.kind)?;
         }
         self.queues.sort_by(|a, b| (a.broker, &a.topic, a.id).cmp(&(b.broker, &b.topic, b.id)));
         Ok(())
     }
 
-    fn find_one_by_route(&mut self, topic: &str, kind: Kind) -> Result<(), Failure> {
-        let mut places = self.cluster.route(topic)?;
+    fn find_at(&mut self, topic: &str, mut places: Vec<Place>, kind: Kind) -> Result<(), Failure> {
         if let Some(wanted) = &self.cluster_name {
             places.retain(|place| place.cluster == *wanted);
         }
