@@ -98,7 +98,7 @@ impl<E: Env> Store<E> {
         let appended = self.enter(queue, queued, at, draft.bytes(), message.tags_code, stored_at_ms);
         if queued {
             self.add_keys(message.topic, message.unique_key, message.keys, &appended);
-            self.note_numbers(queue, message, appended.queue_offset, 1, at);
+            self.note_numbers(queue, message, (appended.queue_offset, 1), at, stored_at_ms);
         }
         Ok(appended)
     }
@@ -155,7 +155,7 @@ impl<E: Env> Store<E> {
             at = appended.end;
         }
         if queued {
-            self.note_numbers(queue, shared, first, items.len() as u64, start);
+            self.note_numbers(queue, shared, (first, items.len() as u64), start, stored_at_ms);
         }
         Ok(())
     }
@@ -397,14 +397,14 @@ impl<E: Env> Store<E> {
         &mut self,
         queue: QueueRef,
         message: &NewMessage<'_>,
-        first: QueueOffset,
-        count: u64,
+        numbers: (QueueOffset, u64),
         at: PhysicalOffset,
+        now_ms: i64,
     ) {
         if self.log.config.flush_mode == FlushMode::Sync {
             return;
         }
-        self.hints.used(queue, (message.topic, message.queue_id), first, count, at);
+        self.hints.used(queue, (message.topic, message.queue_id), numbers, at, now_ms);
     }
 }
 

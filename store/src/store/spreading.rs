@@ -59,7 +59,7 @@ impl<E: Env> Store<E> {
         appended: &Appended,
     ) {
         if self.log.config.flush_mode == FlushMode::Async {
-            self.hints.used(queue, name, first, count, appended.at);
+            self.hints.used(queue, name, (first, count), appended.at, appended.stored_at_ms);
         }
     }
 }
