@@ -19,10 +19,23 @@ fn descriptors_do_not_leak_and_running_out_of_them_sheds() {
     for _ in 0..3 {
         serve_some();
     }
-    assert_eq!(descriptors(), before);
+    assert_eq!(leaked(before), 0);
     shed();
-    assert_eq!(descriptors(), before);
+    assert_eq!(leaked(before), 0);
 }
+
+/// Descriptors beyond `before` that stay. An executor's helper thread may close its last one a moment after the shard has
+/// ended.
+fn leaked(before: usize) -> usize {
+    let looks = std::iter::repeat_with(|| {
+        std::thread::yield_now();
+        descriptors().saturating_sub(before)
+    });
+    looks.take(LOOKS).find(|more| *more == 0).unwrap_or_else(|| descriptors() - before)
+}
+
+/// A second or more of looking.
+const LOOKS: usize = 100_000;
 
 fn serve_some() {
     let server = EchoServer::start(options());
