@@ -53,23 +53,10 @@ impl Frames {
     }
 
     fn pull(&mut self, line: usize, out: &mut Vec<u8>) {
-        let header = PullMessage {
-            consumer_group: "benches",
-            topic: TOPIC,
-            queue_id: i32::try_from(line).expect("four"),
-            queue_offset: i64::try_from(self.next[line]).expect("a short tail"),
-            max_msg_nums: PULL as i32,
-            sys_flag: SUBSCRIPTION,
-            commit_offset: 0,
-            suspend_timeout_ms: 0,
-            subscription: Some("*"),
-            sub_version: 0,
-            expression_type: Some("TAG"),
-            max_msg_bytes: None,
-            request_source: None,
-            forward_client_id: None,
-            lite_topic: None,
-        };
+        let queue = i32::try_from(line).expect("four");
+        let from = i64::try_from(self.next[line]).expect("a short tail");
+        let everything = PullMessage::everything("benches", TOPIC, queue, from);
+        let header = PullMessage { max_msg_nums: PULL as i32, ..everything };
         self.pulls += 1;
         let opaque = OPAQUE_BASE + self.pulls;
         encode(
@@ -96,6 +83,4 @@ impl Frames {
     }
 }
 
-/// Of a pull's `sysFlag` (Java: `PullSysFlag`): it carries its filter.
-const SUBSCRIPTION: i32 = 4;
 const TOPIC: &str = "Path";

@@ -11,18 +11,19 @@ mod binary;
 mod escaped;
 mod json;
 
-use self::binary::BinaryMemory;
-use self::json::JsonMemory;
+use self::binary::BinaryLayout;
+use self::json::JsonLayout;
 use super::known::FIELDS_MAX;
 use super::{EXT_FIELDS_MAX, Header, HeaderError, Scratch};
 use crate::Codec;
+use crate::fields::Entry;
 
 /// What the headers of one connection look like. Empty until enough came for a next one to be likely: ten thousand
 /// connections that ask one thing and then wait remember nothing.
 #[derive(Debug, Default)]
 pub struct HeaderMemory {
-    json: JsonMemory,
-    binary: BinaryMemory,
+    json: Remembered<JsonLayout>,
+    binary: Remembered<BinaryLayout>,
 }
 
 impl HeaderMemory {
@@ -57,28 +58,91 @@ impl HeaderMemory {
     }
 }
 
-/// When learning from a header pays.
+/// One header of a codec and what of it may change.
+trait Layout: Default {
+    /// A header's bytes in the form that [`Layout::learn`] takes.
+    type Spelled<'b>;
+
+    /// `bytes`, which are `header`, in that form; `None` if they are nothing to learn from.
+    fn spelled<'b>(header: &Header<'_>, bytes: &'b [u8]) -> Option<Self::Spelled<'b>>;
+
+    /// Takes over a header. What differs from the one remembered so far varies from now on. False if it cannot be
+    /// remembered.
+    fn learn(&mut self, header: &Header<'_>, spelled: Self::Spelled<'_>) -> bool;
+
+    /// The code of the header remembered.
+    fn code(&self) -> i32;
+
+    /// Compares `bytes` with the header remembered and appends the texts that vary; its opaque, or `None` if it is another
+    /// one. It is known only if the texts are UTF-8, too.
+    fn read(&mut self, bytes: &[u8], texts: &mut Vec<u8>) -> Option<i32>;
+
+    /// The header that was read last.
+    fn header<'a>(&'a self, opaque: i32, texts: &'a str) -> Header<'a>;
+}
+
+/// Headers of one codec. Empty until enough came for a next one to be likely.
+#[derive(Debug, Default)]
+struct Remembered<L> {
+    layout: Option<Box<L>>,
+    tries: Tries,
+}
+
+impl<L: Layout> Remembered<L> {
+    /// See [`Layout::read`].
+    fn read(&mut self, bytes: &[u8], texts: &mut Vec<u8>) -> Option<i32> {
+        self.layout.as_mut()?.read(bytes, texts)
+    }
+
+    /// See [`Layout::header`].
+    fn header<'a>(&'a mut self, opaque: i32, texts: &'a str) -> Header<'a> {
+        self.tries.succeeded();
+        self.layout.as_deref().expect("it was read").header(opaque, texts)
+    }
+
+    /// `bytes` had to be scanned and are `header`: learns from it, unless that never pays on this connection.
+    fn missed(&mut self, header: &Header<'_>, bytes: &[u8]) {
+        let is_due = self.tries.is_due();
+        let is_early = self.layout.is_none() && self.tries.misses < MISSES_BEFORE_MEMORY;
+        // One of another kind among many (a heartbeat) changes nothing.
+        let other = self.layout.as_ref().is_some_and(|layout| layout.code() != header.code);
+        if !is_due || is_early || other && self.tries.misses == 1 {
+            return;
+        }
+        if bytes.len() > HEADER_BYTES_MAX || header.ext.len() > FIELDS_MAX {
+            return;
+        }
+        let Some(spelled) = L::spelled(header, bytes) else { return };
+        let mut layout = self.layout.take().unwrap_or_default();
+        if layout.learn(header, spelled) {
+            self.layout = Some(layout);
+        }
+    }
+}
+
+/// Whether the keys of these entries, in `text`, are those of `header`, in its order.
+fn are_keys_of(entries: &[Entry], text: &str, header: &Header<'_>) -> bool {
+    entries.iter().map(|entry| entry.key.of(text, "")).eq(header.ext.iter().map(|(key, _)| key))
+}
+
+/// When learning from what was not as remembered pays.
 #[derive(Debug, Default)]
 struct Tries {
-    /// Headers in a row that were not as remembered.
+    /// Such ones in a row.
     misses: u32,
 }
 
 impl Tries {
-    /// A header was as remembered.
+    /// One was as remembered.
     fn succeeded(&mut self) {
         self.misses = 0;
     }
 
-    /// A header was not: whether to learn from it. `other`: one with another code is remembered.
-    fn are_worth_it(&mut self, remembers: bool, other: bool) -> bool {
+    /// One was not: whether to learn from it.
+    fn is_due(&mut self) -> bool {
         self.misses = self.misses.saturating_add(1);
         // Unlike ever again: look now and then only, so that it costs nothing.
-        let is_rare = self.misses > MISSES_TRIED && !self.misses.is_multiple_of(MISSES_BETWEEN_TRIES);
-        let is_early = !remembers && self.misses < MISSES_BEFORE_MEMORY;
-        // One of another kind among many (a heartbeat) changes nothing.
-        let is_guest = other && self.misses == 1;
-        !(is_rare || is_early || is_guest)
+        self.misses <= MISSES_TRIED || self.misses.is_multiple_of(MISSES_BETWEEN_TRIES)
     }
 }
 

@@ -6,18 +6,21 @@ use crate::node::{Node, Running};
 use crate::ringmq::Place;
 use crate::server::{dev, ports};
 
+/// A run that something else has to end.
+const ENDLESS: [&str; 7] = [
+    "produce",
+    "--rate=500/s",
+    "--warmup=0s",
+    "--duration=10m",
+    "--interval=50ms",
+    "--rmq-format",
+    "--spin=off",
+];
+
 #[test]
 fn ctrl_c_ends_with_a_report_of_what_ran() {
     let node = Node::new("bench-ctrl-c");
-    let mut command = node.command(&[
-        "produce",
-        "--rate=500/s",
-        "--warmup=0s",
-        "--duration=10m",
-        "--interval=50ms",
-        "--rmq-format",
-        "--spin=off",
-    ]);
+    let mut command = node.command(&ENDLESS);
     let mut run = Running::start(&mut command);
     run.wait_for(|line| line.starts_with("Current Time: "));
     run.interrupt();
@@ -31,17 +34,7 @@ fn ctrl_c_ends_with_a_report_of_what_ran() {
 #[test]
 fn a_broker_killed_in_the_middle_leaves_a_partial_invalid_report_and_exit_code_1() {
     let node = Node::new("bench-killed");
-    let mut command = node.command(&[
-        "produce",
-        "--rate=500/s",
-        "--warmup=0s",
-        "--duration=10m",
-        "--interval=50ms",
-        "--rmq-format",
-        "--spin=off",
-        "--reconnect=50ms",
-        "--out=partial",
-    ]);
+    let mut command = node.command(&[&ENDLESS[..], &["--reconnect=50ms", "--out=partial"]].concat());
     let mut run = Running::start(&mut command);
     // On a busy host the first intervals have no answer yet.
     run.wait_for(|line| line.starts_with("Current Time: ") && !line.contains("Send TPS: 0 "));

@@ -1,4 +1,4 @@
-//! [`BinaryMemory`]: what the binary headers of one connection look like, so that the next one is compared instead of
+//! [`BinaryLayout`]: what the binary headers of one connection look like, so that the next one is compared instead of
 //! taken apart.
 //!
 //! Java writes the ext fields from a hash table: in another order than the row, but in the same for the same keys. So
@@ -8,23 +8,15 @@
 
 use std::ops::Range;
 
-use super::{HEADER_BYTES_MAX, TEXT_END, Tries, VARYING_MAX, digits};
+use super::{Layout, TEXT_END, VARYING_MAX, are_keys_of, digits};
 use crate::Language;
 use crate::fields::{Entry, Ext, Span};
 use crate::header::binary::Input;
-use crate::header::known::FIELDS_MAX;
 use crate::header::{Header, Known};
 
-/// Binary headers of one connection. Empty until enough came for a next one to be likely.
+/// A binary header and what of it may change.
 #[derive(Debug, Default)]
-pub(super) struct BinaryMemory {
-    layout: Option<Box<Layout>>,
-    tries: Tries,
-}
-
-/// One header and what of it may change.
-#[derive(Debug, Default)]
-struct Layout {
+pub(super) struct BinaryLayout {
     /// The header as it came.
     image: Vec<u8>,
     code: i32,
@@ -44,47 +36,15 @@ struct Layout {
 /// A value that is read anew from each header.
 #[derive(Debug)]
 struct Varying {
-    /// Its length and its bytes in `Layout::image`.
+    /// Its length and its bytes in `BinaryLayout::image`.
     place: Range<usize>,
     entry: usize,
 }
 
-impl BinaryMemory {
-    /// Compares `bytes` with the header remembered and appends the texts that vary; its opaque, or `None` if it is another
-    /// one. It is known only if the texts are UTF-8, too.
-    pub(super) fn read(&mut self, bytes: &[u8], texts: &mut Vec<u8>) -> Option<i32> {
-        self.layout.as_mut()?.read(bytes, texts)
-    }
-
-    /// The header that was read last.
-    pub(super) fn header<'a>(&'a mut self, opaque: i32, texts: &'a str) -> Header<'a> {
-        self.tries.succeeded();
-        self.layout.as_deref().expect("it was read").header(opaque, texts)
-    }
-
-    /// `bytes` had to be taken apart and are `header`: learns from it, unless that never pays on this connection.
-    pub(super) fn missed(&mut self, header: &Header<'_>, bytes: &[u8]) {
-        let other = self.layout.as_ref().is_some_and(|layout| layout.code != header.code);
-        if !self.tries.are_worth_it(self.layout.is_some(), other) {
-            return;
-        }
-        if bytes.len() > HEADER_BYTES_MAX || header.ext.len() > FIELDS_MAX || header.remark.is_some() {
-            return;
-        }
-        let mut layout = self.layout.take().unwrap_or_default();
-        if layout.learn(header, bytes).is_some() {
-            self.layout = Some(layout);
-        }
-    }
-}
-
-impl Layout {
-    /// Takes over `bytes`, which are `header`. What differs from the header remembered so far varies from now on. `None`
-    /// if it cannot be remembered.
-    fn learn(&mut self, header: &Header<'_>, bytes: &[u8]) -> Option<()> {
-        let keys = || header.ext.iter().map(|(key, _)| key);
-        let ours = self.entries.iter().map(|entry| entry.key.of(&self.text, ""));
-        let alike = self.code == header.code && ours.eq(keys());
+impl BinaryLayout {
+    /// [`Layout::learn`]; `None` for false.
+    fn take_over(&mut self, header: &Header<'_>, bytes: &[u8]) -> Option<()> {
+        let alike = self.code == header.code && are_keys_of(&self.entries, &self.text, header);
         let mut text = String::new();
         let mut varying = Vec::new();
         let mut entries = Vec::new();
@@ -121,8 +81,23 @@ impl Layout {
         self.known = Known::of(header.code, &header.ext);
         Some(())
     }
+}
 
-    /// See [`BinaryMemory::read`].
+impl Layout for BinaryLayout {
+    type Spelled<'b> = &'b [u8];
+
+    fn spelled<'b>(header: &Header<'_>, bytes: &'b [u8]) -> Option<&'b [u8]> {
+        header.remark.is_none().then_some(bytes)
+    }
+
+    fn learn(&mut self, header: &Header<'_>, bytes: &[u8]) -> bool {
+        self.take_over(header, bytes).is_some()
+    }
+
+    fn code(&self) -> i32 {
+        self.code
+    }
+
     fn read(&mut self, bytes: &[u8], texts: &mut Vec<u8>) -> Option<i32> {
         let image = &self.image[..];
         let (head, fields) = bytes.split_at_checked(FIELDS_AT)?;

@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::HEADER_BYTES_MAX;
+use super::{HEADER_BYTES_MAX, Tries};
 
 /// One text of the headers of a connection.
 #[derive(Debug, Default)]
@@ -22,8 +22,7 @@ pub(super) struct EscapedText {
     varying: Vec<Stretch>,
     /// Where `varying` is made anew.
     learnt: Vec<Stretch>,
-    /// Texts in a row that were not as remembered.
-    misses: u32,
+    tries: Tries,
 }
 
 /// A stretch without escapes.
@@ -54,7 +53,7 @@ impl EscapedText {
             into.truncate(before);
             return None;
         }
-        self.misses = 0;
+        self.tries.succeeded();
         Some(end)
     }
 
@@ -86,8 +85,7 @@ impl EscapedText {
         if escaped.len() > HEADER_BYTES_MAX {
             return;
         }
-        self.misses = self.misses.saturating_add(1);
-        if self.misses > MISSES_TRIED && !self.misses.is_multiple_of(MISSES_BETWEEN_TRIES) {
+        if !self.tries.is_due() {
             return;
         }
         if entry != self.entry || !self.differs_only_between_escapes(escaped) {
@@ -165,10 +163,6 @@ fn is_plain(bytes: &[u8]) -> bool {
         .iter()
         .fold(true, |is, byte| is & (*byte >= b' ') & (*byte < 0x80) & (*byte != b'"') & (*byte != b'\\'))
 }
-
-/// Misses in a row after which learning is tried rarely.
-const MISSES_TRIED: u32 = 16;
-const MISSES_BETWEEN_TRIES: u32 = 64;
 
 #[cfg(test)]
 mod tests {

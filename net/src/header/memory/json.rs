@@ -1,4 +1,4 @@
-//! [`JsonMemory`]: what the JSON headers of one connection look like, so that the next one is compared instead of
+//! [`JsonLayout`]: what the JSON headers of one connection look like, so that the next one is compared instead of
 //! scanned.
 //!
 //! A header that equals the one remembered everywhere but in the values that vary, and has a value of the same kind in
@@ -7,23 +7,15 @@
 use std::ops::Range;
 
 use super::escaped::EscapedText;
-use super::{HEADER_BYTES_MAX, TEXT_END, Tries, VARYING_MAX, digits};
+use super::{Layout, TEXT_END, VARYING_MAX, are_keys_of, digits};
 use crate::Language;
 use crate::fields::{Entry, Ext, Span};
 use crate::header::json::{self, Places, Scanned};
-use crate::header::known::FIELDS_MAX;
 use crate::header::{Header, Known};
 
-/// JSON headers of one connection. Empty until enough came for a next one to be likely.
+/// A JSON header and what of it may change.
 #[derive(Debug, Default)]
-pub(super) struct JsonMemory {
-    pub(super) layout: Option<Box<Layout>>,
-    tries: Tries,
-}
-
-/// One header and what of it may change.
-#[derive(Debug, Default)]
-pub(super) struct Layout {
+pub(super) struct JsonLayout {
     /// The header as it was last scanned.
     pub(super) text: String,
     code: i32,
@@ -48,7 +40,7 @@ pub(super) struct Layout {
 /// A value that is read anew from each header.
 #[derive(Clone, Debug)]
 pub(super) struct Varying {
-    /// Its bytes in `Layout::text`, without quotes.
+    /// Its bytes in `JsonLayout::text`, without quotes.
     place: Range<usize>,
     what: What,
 }
@@ -78,40 +70,14 @@ impl Places for Met {
     }
 }
 
-impl JsonMemory {
-    /// Compares `bytes` with the header remembered and appends the texts that vary; its opaque, or `None` if it is another
-    /// one. It is known only if the texts are UTF-8, too.
-    pub(super) fn read(&mut self, bytes: &[u8], texts: &mut Vec<u8>) -> Option<i32> {
-        self.layout.as_mut()?.read(bytes, texts)
+impl Layout for JsonLayout {
+    type Spelled<'b> = &'b str;
+
+    /// Bad UTF-8 is replaced by the scanner, so its positions are not those of the bytes.
+    fn spelled<'b>(_: &Header<'_>, bytes: &'b [u8]) -> Option<&'b str> {
+        str::from_utf8(bytes).ok()
     }
 
-    /// The header that was read last.
-    pub(super) fn header<'a>(&'a mut self, opaque: i32, texts: &'a str) -> Header<'a> {
-        self.tries.succeeded();
-        self.layout.as_deref().expect("it was read").header(opaque, texts)
-    }
-
-    /// `bytes` had to be scanned and are `header`: learns from it, unless that never pays on this connection.
-    pub(super) fn missed(&mut self, header: &Header<'_>, bytes: &[u8]) {
-        let other = self.layout.as_ref().is_some_and(|layout| layout.code != header.code);
-        if !self.tries.are_worth_it(self.layout.is_some(), other) {
-            return;
-        }
-        if bytes.len() > HEADER_BYTES_MAX || header.ext.len() > FIELDS_MAX {
-            return;
-        }
-        // Bad UTF-8 is replaced by the scanner, so its positions are not those of the bytes.
-        let Ok(text) = str::from_utf8(bytes) else { return };
-        let mut layout = self.layout.take().unwrap_or_default();
-        if layout.learn(header, text) {
-            self.layout = Some(layout);
-        }
-    }
-}
-
-impl Layout {
-    /// Takes over `text`, whose decoded form is `header`. What differs from the header remembered so far varies from
-    /// now on. False if it cannot be remembered.
     fn learn(&mut self, header: &Header<'_>, text: &str) -> bool {
         self.met.places.clear();
         if !json::scan_with(text, &mut self.scanned, &mut self.met) {
@@ -127,7 +93,7 @@ impl Layout {
         if self.met.places.iter().filter(|one| one.what == What::Opaque).count() > 1 {
             return false;
         }
-        let alike = self.code == header.code && self.has_keys_of(header);
+        let alike = self.code == header.code && are_keys_of(&self.entries, &self.text, header);
         let mut places = std::mem::take(&mut self.met.places);
         places.retain(|one| match one.what {
             What::Opaque => !text[one.place.clone()].starts_with('"'),
@@ -151,21 +117,10 @@ impl Layout {
         true
     }
 
-    fn has_keys_of(&self, header: &Header<'_>) -> bool {
-        let ours = self.entries.iter().map(|entry| entry.key.of(&self.text, ""));
-        self.entries.len() == header.ext.len() && ours.eq(header.ext.iter().map(|(key, _)| key))
+    fn code(&self) -> i32 {
+        self.code
     }
 
-    fn is_varying(&self, entry: usize) -> bool {
-        self.varying.iter().any(|one| one.what == What::Field(entry))
-    }
-
-    /// The value of an entry that does not vary.
-    fn value(&self, entry: usize) -> &str {
-        self.entries[entry].value.of(&self.text, "")
-    }
-
-    /// See [`JsonMemory::read`].
     fn read(&mut self, bytes: &[u8], texts: &mut Vec<u8>) -> Option<i32> {
         let known = self.text.as_bytes();
         let mut opaque = self.opaque;
@@ -210,6 +165,17 @@ impl Layout {
             remark: self.remark.map(|span| span.of(text, "")),
             ext: Ext { text, unescaped: texts, entries: &self.entries, known: self.known.as_ref() },
         }
+    }
+}
+
+impl JsonLayout {
+    fn is_varying(&self, entry: usize) -> bool {
+        self.varying.iter().any(|one| one.what == What::Field(entry))
+    }
+
+    /// The value of an entry that does not vary.
+    fn value(&self, entry: usize) -> &str {
+        self.entries[entry].value.of(&self.text, "")
     }
 }
 
