@@ -119,21 +119,12 @@ fn load_command(kind: Kind, load: &Load) -> Result<(), Failure> {
     let plan = Plan::new(kind, load)?;
     let interrupted = signals::interrupted()?;
     let mut progress = Progress::new(&plan);
-    let mut told = |layout: &str| eprintln!("{layout}");
+    let mut layout = |layout: &str| output::aside(layout);
     let outcome =
-        session::run(load, &plan, &interrupted, &mut told, &mut |interval| progress.show(interval))?;
+        session::run(load, &plan, &interrupted, &mut layout, &mut |interval| progress.show(interval))?;
     let summary = Summary::new(&plan, &outcome);
-    if plan.rmq_format
-        && let Some(line) =
-            report::rmq::complete(report::rmq::Lines::of(&plan), &outcome.crew.total, &summary)
-    {
-        output::line(&line)?;
-    }
-    match plan.format {
-        Format::Line => output::line(report::line::result(&plan, &summary, colour()).trim_end())?,
-        Format::Json => output::line(&serde_json::to_string_pretty(&summary).expect("a summary has a text"))?,
-        Format::Csv => output::line(report::csv::intervals(&summary).trim_end())?,
-    }
+    // Whoever reads the answer may be gone: the files are wanted all the same, and so is the verdict.
+    let printed = print(&plan, &outcome, &summary);
     if let Some(dir) = &plan.out {
         report::write(dir, &plan, &outcome, &summary).map_err(|error| {
             Failure::Server(format!(
@@ -141,9 +132,29 @@ fn load_command(kind: Kind, load: &Load) -> Result<(), Failure> {
                  make room and run again with another --out"
             ))
         })?;
-        eprintln!("written to {}", dir.display());
+        output::aside(&format!("written to {}", dir.display()));
     }
+    told(printed)?;
     exit(&summary)
+}
+
+/// The answer, on stdout.
+fn print(plan: &Plan, outcome: &session::Outcome, summary: &Summary) -> io::Result<()> {
+    if plan.rmq_format
+        && let Some(line) = report::rmq::complete(report::rmq::Lines::of(plan), &outcome.crew.total, summary)
+    {
+        output::line(&line)?;
+    }
+    match plan.format {
+        Format::Line => output::line(report::line::result(plan, summary, colour()).trim_end()),
+        Format::Json => output::line(&serde_json::to_string_pretty(summary).expect("a summary has a text")),
+        Format::Csv => output::line(report::csv::intervals(summary).trim_end()),
+    }
+}
+
+/// An answer that nobody waited for has been told; one that found no room has not.
+fn told(printed: io::Result<()>) -> io::Result<()> {
+    printed.or_else(|error| if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })
 }
 
 fn exit(summary: &Summary) -> Result<(), Failure> {
@@ -205,7 +216,7 @@ impl<'p> Progress<'p> {
             return;
         }
         let row = summary::row(self.plan, &all, at, shown);
-        eprintln!("{}", report::line::progress(self.plan.kind, &row));
+        output::aside(&report::line::progress(self.plan.kind, &row));
     }
 }
 

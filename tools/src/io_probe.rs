@@ -103,7 +103,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let conclusions = advice::conclude(&facts, &findings);
     let report =
         Report { dir: &options.dir, facts: &facts, limits, findings: &findings, conclusions: &conclusions };
-    report.print(options.output)?;
+    // Whoever reads the answer may be gone: the files are wanted all the same.
+    let printed = report.print(options.output);
     if let Some(path) = &options.chart {
         let title = format!("ringmq io-probe {}", options.dir.display());
         write(path, &chart::svg(&title, &chart::charts(&findings)))?;
@@ -114,7 +115,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     if options.record {
         write(&options.dir.join(RECORD), &Record::new(&facts, conclusions.measured.clone()).render())?;
     }
-    Ok(())
+    Ok(printed?)
 }
 
 /// A file that cannot be written is met before the disk is kept busy for it.

@@ -50,7 +50,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if !failure.is_silent() {
-                eprintln!("{failure}");
+                output::aside(&failure.to_string());
             }
             ExitCode::from(failure.exit_code())
         }

@@ -13,6 +13,7 @@ use super::options::{FindMax, Format, Load};
 use super::plan::{Kind, Plan};
 use super::session;
 use super::summary::Summary;
+use super::told;
 use super::units::{Rate, grouped, ms};
 
 use limit::{fix, too_much};
@@ -141,7 +142,7 @@ fn tried(
     let p99 = outcome_p99(&plan, &outcome);
     let too_much = too_much(&summary, p99, u64::try_from(bound.as_nanos()).unwrap_or(u64::MAX));
     let verdict = too_much.as_deref().unwrap_or("holds");
-    eprintln!("search {search}: {:>12}/s  p99 {} ms  {verdict}", grouped(rate), ms(p99));
+    output::aside(&format!("search {search}: {:>12}/s  p99 {} ms  {verdict}", grouped(rate), ms(p99)));
     let failed = (summary.exit_code() == 1).then(|| {
         Failure::Server(format!("error[E0602]: the search ended early, at {}/s: {verdict}", grouped(rate)))
     });
@@ -208,11 +209,12 @@ fn outcome_p99(plan: &Plan, outcome: &session::Outcome) -> u64 {
 }
 
 fn report(options: &FindMax, found: &Found, ended: Option<Failure>) -> Result<(), Failure> {
-    if options.load.format == Format::Line {
-        output::line(text(options, found).trim_end())?;
+    let printed = if options.load.format == Format::Line {
+        output::line(text(options, found).trim_end())
     } else {
-        output::line(&serde_json::to_string_pretty(found).expect("it has a text"))?;
-    }
+        output::line(&serde_json::to_string_pretty(found).expect("it has a text"))
+    };
+    told(printed)?;
     match (found.median, ended) {
         (_, Some(why)) if !found.interrupted => Err(why),
         (None, _) => Err(Failure::Interrupted),

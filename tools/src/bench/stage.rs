@@ -199,7 +199,7 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         for left in self.clear() {
-            eprintln!("ringmq bench: {left}");
+            crate::output::aside(&format!("ringmq bench: {left}"));
         }
     }
 }

@@ -6,6 +6,7 @@ use std::io::IsTerminal;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::measure::Watch;
+use crate::output;
 
 /// Shows how the probe gets on, and asks whether it may.
 pub(crate) struct Progress<S> {
@@ -38,7 +39,7 @@ impl<S: Fn() -> bool> Watch for Progress<S> {
         self.bar.set_message(label.to_owned());
         if !self.terminal && spent_ns >= self.last_line_ns.get() + LINE_NS {
             self.last_line_ns.set(spent_ns);
-            eprintln!("io-probe: {} s, {label}", spent_ns / 1_000_000_000);
+            output::aside(&format!("io-probe: {} s, {label}", spent_ns / 1_000_000_000));
         }
     }
 

@@ -1,6 +1,7 @@
 //! The files of a result, and who reads them.
 
-use std::process::Command;
+use std::fs::File;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -102,4 +103,36 @@ fn a_result_that_cannot_be_written_is_said_and_fails() {
     assert!(run.err.contains("error[E0603]: the result cannot be written: full/"), "{}", run.err);
     assert!(run.out.starts_with("result "), "the figures are there all the same: {}", run.out);
     assert!(!node.place.dir.join("full/summary.json").exists());
+}
+
+#[test]
+fn a_reader_that_went_away_costs_neither_the_files_nor_the_verdict() {
+    let node = Node::new("bench-unread");
+    // No host is that fast.
+    let load = small(&["produce", "--rate=500/s", "--spin=off", "--fail-if=rate<1M"]);
+    let gone = |name: &str, format: &str| {
+        let mut child = node
+            .command(&load)
+            .args(["--out", name, format])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop((child.stdout.take(), child.stderr.take()));
+        child.wait().unwrap().code()
+    };
+    for (name, format) in [("line", "--format=line"), ("json", "--format=json"), ("rmq", "--rmq-format")] {
+        assert_eq!(gone(name, format), Some(3), "{name}");
+        assert!(node.place.dir.join(name).join("summary.json").exists(), "{name}");
+    }
+
+    // An answer that found no room is a failure, and the files are there all the same.
+    let full = || File::options().write(true).open("/dev/full").unwrap();
+    let unwritten = said(node.command(&load).args(["--out", "full"]).stdout(full()).output().unwrap());
+    assert_eq!(unwritten.code, Some(1), "{}", unwritten.err);
+    assert!(unwritten.err.contains("error[E0002]: cannot write the output"), "{}", unwritten.err);
+    assert!(node.place.dir.join("full/summary.json").exists());
+    let unsaid = node.command(&load).stdout(Stdio::null()).stderr(full()).status().unwrap();
+    assert_eq!(unsaid.code(), Some(3));
+    assert_eq!(node.topics(), "");
 }

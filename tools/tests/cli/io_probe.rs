@@ -175,3 +175,24 @@ fn ctrl_c_ends_a_probe_with_130_and_leaves_nothing() {
     assert_eq!((probe.code, probe.out.as_str()), (Some(130), ""), "{}", probe.err);
     assert_eq!(names(&dir), [""; 0]);
 }
+
+#[test]
+fn a_reader_that_went_away_does_not_cost_the_files() {
+    let place = Place::new("probe-unread");
+    let dir = dir(&place);
+    let mut probe = place.ringmq();
+    probe.args([
+        "io-probe",
+        &dir,
+        "--seconds=1",
+        "--bytes=64MiB",
+        "--record",
+        "--html=p.html",
+        "--chart=c.svg",
+    ]);
+    let mut probe = probe.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop((probe.stdout.take(), probe.stderr.take()));
+    assert_eq!(probe.wait().unwrap().code(), Some(0));
+    assert_eq!(names(&dir), ["io-properties.toml"]);
+    assert!(place.dir.join("p.html").exists() && place.dir.join("c.svg").exists());
+}
