@@ -249,13 +249,23 @@ fn text(sides: &[Side]) -> String {
 /// What was asked of the runs, where it is not the same: name, and the values that there are.
 fn differences(sides: &[Side]) -> Vec<(&'static str, Vec<String>)> {
     type Of = fn(&Summary) -> String;
-    let asked: [(&str, Of); 7] = [
+    let asked: [(&str, Of); 17] = [
         ("kind", |run| run.kind.clone()),
         ("rate", |run| run.parameters.rate.map_or("max".to_owned(), |rate| rate.to_string())),
         ("body_bytes", |run| format!("{:.0}", run.parameters.body_bytes)),
         ("batch", |run| run.parameters.batch.to_string()),
         ("connections", |run| run.parameters.connections.to_string()),
+        ("inflight", |run| run.parameters.inflight.to_string()),
         ("queues", |run| run.parameters.queues.to_string()),
+        ("topics", |run| run.parameters.topics.to_string()),
+        ("consumers", |run| run.parameters.consumers.to_string()),
+        ("pull", |run| run.parameters.pull.to_string()),
+        ("arrivals", |run| run.parameters.arrivals.clone()),
+        ("header", |run| run.parameters.header.clone()),
+        ("oneway", |run| run.parameters.oneway.to_string()),
+        ("verify", |run| run.parameters.verify.to_string()),
+        ("threads", |run| run.parameters.threads.to_string()),
+        ("body_range", |run| format!("{:?}", run.parameters.body_range)),
         ("flush", |run| run.flush.clone().unwrap_or("unknown".to_owned())),
     ];
     let values = |of: Of| {
@@ -306,6 +316,12 @@ mod tests {
         other.runs[0].parameters.rate = None;
         let said = text(&[side_of("a", &[10.0]), other]);
         assert!(said.contains("note      not the same load: rate 4000, max\n"), "{said}");
+        let mut other = side_of("b", &[10.0]);
+        other.runs[0].parameters.consumers = 4;
+        other.runs[0].parameters.header = "rocketmq".to_owned();
+        let said = text(&[side_of("a", &[10.0]), other]);
+        assert!(said.contains("not the same load: consumers 0, 4\n"), "{said}");
+        assert!(said.contains("not the same load: header , rocketmq\n"), "{said}");
     }
 
     #[test]

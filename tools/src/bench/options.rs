@@ -82,7 +82,7 @@ pub struct Load {
     /// Number of topics, NAME-0 and so on
     #[arg(long, default_value_t = 1)]
     pub topics: u32,
-    /// Queues per topic and broker
+    /// Queues per topic and broker, of topics that are made
     #[arg(long, default_value_t = 4)]
     pub queues: u32,
     /// Use a topic that is there, and leave it there
@@ -153,21 +153,21 @@ pub struct Load {
     /// places far apart
     #[arg(long, default_value_t = 0)]
     pub scan: u32,
-    /// Consumer group named in pulls
-    #[arg(long, default_value = "ringmq_bench")]
-    pub group: String,
+    /// Consumer group named in pulls [default: ringmq_bench]
+    #[arg(long)]
+    pub group: Option<String>,
     /// consume: only messages with one of these tags, `TagA || TagB`, or for which an expression holds
     #[arg(long, default_value = "*", value_name = "TAGS|EXPRESSION")]
     pub filter: String,
     /// consume: --filter is an expression of SQL92
     #[arg(long)]
     pub sql: bool,
-    /// Messages per pull at most
-    #[arg(long, default_value_t = 32)]
-    pub pull: u32,
-    /// consume: messages stored first in each queue, then read again and again; pop: popped once
-    #[arg(long, default_value_t = 4096)]
-    pub backlog: u64,
+    /// Messages per pull at most [default: 32]
+    #[arg(long)]
+    pub pull: Option<u32>,
+    /// consume: messages stored first in each queue, then read again and again; pop: popped once [default: 4096]
+    #[arg(long)]
+    pub backlog: Option<u64>,
 
     /// Bytes of a body: a size, a range, or a file of sizes
     #[arg(long, value_parser = payload::size, default_value = "1k", value_name = "1k|200..500|FILE")]

@@ -73,8 +73,13 @@ pub fn payload(text: &str) -> Result<Payload, String> {
 /// A file that cannot be read, or holds no sizes; a size over `limit`.
 pub fn bodies(size: &Size, payload: &Payload, seed: u64, limit: usize) -> Result<Vec<Vec<u8>>, String> {
     let sizes = sizes(size, payload, seed)?;
+    if sizes.contains(&0) {
+        return Err("a body of 0 bytes: no broker takes a message without one".to_owned());
+    }
     if let Some(large) = sizes.iter().find(|size| **size > limit) {
-        return Err(format!("a body of {large} bytes is over the limit of {limit} (maxMessageSize)"));
+        return Err(format!(
+            "a body of {large} bytes is over the limit of {limit}: maxMessageSize, shared by the messages of a request"
+        ));
     }
     let file = match payload {
         Payload::File(path) => {

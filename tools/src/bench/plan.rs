@@ -1,6 +1,6 @@
 //! [`Plan`]: options that make sense together, decided and drawn before the first byte is sent.
 //!
-//! `checks` refuses single options, `together` what does not go together; `pace`, `bodies` and `shares` decide what is left
+//! `checks` refuses single options, `idle` those that would do nothing, `together` what does not go together; `pace`, `bodies` and `shares` decide what is left
 //! open. Invariant: whatever is random follows from [`Plan::seed`] and [`Plan::run`].
 
 use std::path::PathBuf;
@@ -20,6 +20,7 @@ use super::units::Arrivals;
 
 mod bodies;
 mod checks;
+mod idle;
 mod kind;
 mod pace;
 mod shares;
@@ -28,7 +29,8 @@ mod together;
 pub use kind::Kind;
 
 use checks::{
-    accountable, counts, pairs, percentiles, properties, refuse_later, times, topic, usage, within,
+    accountable, broker_pid, counts, pairs, percentiles, properties, refuse_later, times, topic, usage,
+    within,
 };
 
 /// See the module.
@@ -138,6 +140,8 @@ impl Plan {
         let connections = counts(kind, load)?;
         times(load)?;
         topic(load)?;
+        broker_pid(load)?;
+        idle::refuse(kind, load)?;
         let seed = load.seed.unwrap_or_else(super::host::draw);
         let bodies::Sent { bodies, sys_flag } = bodies::sent(load, batch, seed)?;
         let rate = pace::rate(kind, load, bodies::mean(&bodies))?;
@@ -161,10 +165,10 @@ impl Plan {
             consumers: load.consumers,
             subscriptions: load.subscriptions,
             follow: load.follow,
-            group: load.group.clone(),
+            group: load.group.clone().unwrap_or_else(|| GROUP.to_owned()),
             filter: load.filter.clone(),
-            pull: load.pull,
-            backlog: load.backlog,
+            pull: load.pull.unwrap_or(PULL),
+            backlog: load.backlog.unwrap_or(BACKLOG),
             inflight: pace::inflight(kind, load, rate),
             cpus: pace::cores(load)?,
             spin: pace::spin(load, rate),
@@ -268,6 +272,9 @@ fn shape(
 /// Producer and consumer group unless told.
 const GROUP: &str = "ringmq_bench";
 const BATCH: u32 = 32;
+/// What a Java consumer asks for.
+const PULL: u32 = 32;
+const BACKLOG: u64 = 4096;
 const BATCH_MAX: u64 = 4096;
 const WARMUP: Duration = Duration::from_secs(10);
 const DURATION: Duration = Duration::from_secs(20);

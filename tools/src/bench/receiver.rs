@@ -61,6 +61,8 @@ pub struct ReceiverPlan {
     pub timeout_ns: u64,
     /// Bodies are checked and all messages accounted for.
     pub verify: bool,
+    /// Every record is checked to its CRC, not only those of a sample of pulls.
+    pub checks_all: bool,
     /// Latencies are those of deliveries (a stamp says when a message was due); otherwise those of pulls.
     pub deliveries: bool,
     /// Property of messages that says when they were due, Unix ms.
@@ -214,7 +216,9 @@ impl Receiver {
             ResponseCode::PULL_OFFSET_MOVED => {
                 let moved = PullReply::decode(&header.ext).map(|reply| reply.next_begin_offset);
                 let from = self.queues[queue].next;
-                self.fault(queue, &format!("the broker moves {from} to {moved:?}: messages were deleted"));
+                let to = moved.as_ref().map_or("another".to_owned(), i64::to_string);
+                let what = "what lies between was deleted, as a full disk makes brokers do";
+                self.fault(queue, &format!("the broker moves offset {from} to {to}: {what}"));
                 self.queues[queue].next = moved.unwrap_or(from);
             }
             _ => {

@@ -32,8 +32,8 @@ struct Workload {
     #[serde(rename = "consumerBacklogSizeGB")]
     consumer_backlog_size_gb: f64,
     backlog_drain_ratio: f64,
-    test_duration_minutes: f64,
-    warmup_duration_minutes: f64,
+    test_duration_minutes: Option<f64>,
+    warmup_duration_minutes: Option<f64>,
 }
 
 impl Default for Workload {
@@ -55,8 +55,8 @@ impl Default for Workload {
             producer_rate: 0.0,
             consumer_backlog_size_gb: 0.0,
             backlog_drain_ratio: 1.0,
-            test_duration_minutes: 1.0,
-            warmup_duration_minutes: 1.0,
+            test_duration_minutes: None,
+            warmup_duration_minutes: None,
         }
     }
 }
@@ -109,8 +109,19 @@ fn apply(workload: &Workload, path: &Path, mut load: Load) -> Result<Load, Failu
     load.connections = 1;
     load.consumers = Some(consumers);
     load.subscriptions = workload.subscriptions_per_topic;
-    load.duration = Some(minutes(workload.test_duration_minutes, path)?);
-    load.warmup = Some(minutes(workload.warmup_duration_minutes, path)?);
+    if workload.test_duration_minutes == Some(0.0) {
+        return Err(usage(
+            format!("{at}: testDurationMinutes 0 measures nothing"),
+            "write a positive number",
+        ));
+    }
+    // What the file does not say the command line may; then it is OMB's minute.
+    let time = |said: Option<f64>, ours: Option<Duration>| match said {
+        Some(count) => minutes(count, path),
+        None => Ok(ours.unwrap_or(MINUTE)),
+    };
+    load.duration = Some(time(workload.test_duration_minutes, load.duration)?);
+    load.warmup = Some(time(workload.warmup_duration_minutes, load.warmup)?);
     load.size = Size::Fixed(workload.message_size);
     load.payload = if workload.use_randomized_payloads {
         Payload::Ratio(workload.random_bytes_ratio.clamp(0.0, 1.0))
@@ -165,6 +176,8 @@ fn minutes(count: f64, path: &Path) -> Result<Duration, Failure> {
     })
 }
 
+/// What OMB assumes of both.
+const MINUTE: Duration = Duration::from_secs(60);
 /// As in `plan::checks`.
 const EACH_MAX: u32 = 10_000;
 
@@ -200,6 +213,21 @@ mod tests {
             (load.duration, load.warmup),
             (Some(Duration::from_secs(900)), Some(Duration::from_secs(30)))
         );
+    }
+
+    #[test]
+    fn the_command_line_says_what_the_file_does_not_and_the_file_wins() {
+        let ours = |text: &str| {
+            let workload: Workload = serde_yaml_ng::from_str(text).unwrap();
+            let load = Line::try_parse_from(["ringmq", "--warmup=3s", "--duration=7s"]).unwrap().load;
+            let load = apply(&workload, Path::new("w.yaml"), load).unwrap();
+            (load.warmup.unwrap().as_secs(), load.duration.unwrap().as_secs())
+        };
+        assert_eq!(ours("producerRate: 1\n"), (3, 7));
+        assert_eq!(ours("producerRate: 1\ntestDurationMinutes: 2\n"), (3, 120));
+        assert_eq!(ours("producerRate: 1\nwarmupDurationMinutes: 0\n"), (0, 7));
+        let load = applied("producerRate: 1\n").unwrap();
+        assert_eq!((load.warmup, load.duration), (Some(MINUTE), Some(MINUTE)));
     }
 
     #[test]

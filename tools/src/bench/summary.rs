@@ -115,6 +115,12 @@ pub struct Parameters {
     pub warmup_seconds: f64,
     /// Threads of the generator.
     pub threads: usize,
+    /// Consumers of each subscription; 0 without.
+    pub consumers: usize,
+    /// Messages per pull at most.
+    pub pull: u32,
+    /// Every message was accounted for: they carry a mark, and records are checked.
+    pub verify: bool,
 }
 
 /// Messages and bytes.

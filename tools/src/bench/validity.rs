@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::plan::Plan;
+use super::plan::{Kind, Plan};
 use super::recorder::{Interval, Latencies};
 use super::session::Outcome;
 use super::units::{grouped, ms};
@@ -37,10 +37,19 @@ pub fn judge(
     for trouble in &outcome.trouble {
         add("incomplete", trouble.clone());
     }
-    if crew.window.is_zero() || total.requests == 0 && total.received == 0 && !plan.shape.oneway {
+    let reads = matches!(plan.kind, Kind::E2e | Kind::Consume | Kind::Pop);
+    let unread = reads && total.received == 0 && headline.is_empty();
+    let unanswered = total.requests == 0 && total.received == 0 && !plan.shape.oneway;
+    if crew.window.is_zero() || unanswered || unread {
         let early = crew.window.is_zero() && !crew.interrupted && crew.failure.is_none();
         let hint = if early { ": the load ended in the warm-up (--warmup)" } else { "" };
-        add("nothing-measured", format!("nothing was answered in the measured time{hint}"));
+        add(
+            "nothing-measured",
+            format!(
+                "nothing was {} in the measured time{hint}",
+                if unread { "received" } else { "answered" }
+            ),
+        );
     }
     if total.error_count() as f64 > FAILED_MAX * total.requests as f64 {
         let (count, requests) = (grouped(total.error_count() as f64), grouped(total.requests as f64));

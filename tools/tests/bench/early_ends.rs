@@ -34,7 +34,8 @@ fn ctrl_c_ends_with_a_report_of_what_ran() {
 #[test]
 fn a_broker_killed_in_the_middle_leaves_a_partial_invalid_report_and_exit_code_1() {
     let node = Node::new("bench-killed");
-    let mut command = node.command(&[&ENDLESS[..], &["--reconnect=50ms", "--out=partial"]].concat());
+    let mut command =
+        node.command(&[&ENDLESS[..], &["--reconnect=50ms", "--out=partial", "--verify"]].concat());
     let mut run = Running::start(&mut command);
     // On a busy host the first intervals have no answer yet.
     run.wait_for(|line| line.starts_with("Current Time: ") && !line.contains("Send TPS: 0 "));
@@ -45,6 +46,8 @@ fn a_broker_killed_in_the_middle_leaves_a_partial_invalid_report_and_exit_code_1
         "{rest:#?}"
     );
     assert!(errors.contains("error[E0602]: the run ended early: connection lost"), "{errors}");
+    assert!(errors.contains("; when it is back: ringmq admin topic delete ringmq-bench-"), "{errors}");
+    assert!(rest.iter().any(|line| line.starts_with("note      not verified: ")), "{rest:#?}");
     assert_eq!(code, Some(1));
     let text = std::fs::read_to_string(node.place.dir.join("partial/summary.json")).unwrap();
     let summary: Value = serde_json::from_str(&text).unwrap();

@@ -88,6 +88,17 @@ fn what_makes_no_sense_is_refused_before_anybody_is_called() {
         &["consume", "--pull", "0"],
         &["consume", "--consumers", "0"],
         &["consume", "--backlog", "0"],
+        &["consume", "--backlog", "9", "--topic", "T", "--topic-exists"],
+        &["consume", "--sync"],
+        &["pop", "--oneway"],
+        &["produce", "--consumers", "3"],
+        &["batch", "--pull", "3"],
+        &["tx", "--group", "g"],
+        &["e2e", "--backlog", "5"],
+        &["produce", "--size", "0"],
+        &["produce", "--size", "0..9"],
+        &["produce", "--props", "a=1", "--props", "a=2"],
+        &["produce", "--broker-pid", "4194304"],
         &["consume", "--group", "a b", "--topic", "T", "--topic-exists"],
         &["e2e", "--rate", "max"],
         &["find-max", "--rate", "10k"],
@@ -118,6 +129,42 @@ fn what_makes_no_sense_is_refused_before_anybody_is_called() {
             run.err
         );
     }
+}
+
+#[test]
+fn a_refusal_says_what_of_what_was_asked_is_too_much() {
+    let place = Place::new("bench-refusal");
+    place.write("w.yaml", "producerRate: 1\ntestDurationMinutes: 0\n");
+    for (arguments, said) in [
+        (
+            &["produce", "--batch=100", "--size=100k"][..],
+            "a body of 102400 bytes is over the limit of 41943: maxMessageSize, shared by the messages of a request",
+        ),
+        (&["produce", "--size=0"], "a body of 0 bytes: no broker takes a message without one"),
+        (&["consume", "--oneway"], "--oneway is for sends, and bench consume measures none"),
+        (&["produce", "--pull=3"], "--pull is for what is read, and bench produce only sends"),
+        (&["replay", "w.yaml"], "w.yaml: testDurationMinutes 0 measures nothing"),
+    ] {
+        let run = said_of(&place, arguments);
+        assert_eq!(run.code, Some(2), "{arguments:?}: {}", run.err);
+        assert!(run.err.contains(said), "{arguments:?}: {}", run.err);
+    }
+}
+
+fn said_of(place: &Place, arguments: &[&str]) -> crate::ringmq::Said {
+    said(place.ringmq().arg("bench").args(arguments).output().unwrap())
+}
+
+#[test]
+fn a_full_disk_is_met_before_the_run_and_nothing_is_left_on_it() {
+    let place = Place::new("bench-out-full");
+    // Every byte written to the probe finds the disk full.
+    std::fs::create_dir(place.dir.join("full")).unwrap();
+    std::os::unix::fs::symlink("/dev/full", place.dir.join("full/.ringmq-bench")).unwrap();
+    let run = said_of(&place, &["produce", "-n=127.0.0.1:1", "--out=full"]);
+    assert_eq!(run.code, Some(2), "{}", run.err);
+    assert!(run.err.contains("--out full: No space left on device"), "{}", run.err);
+    assert_eq!(std::fs::read_dir(place.dir.join("full")).unwrap().count(), 0);
 }
 
 #[test]

@@ -27,6 +27,17 @@ fn every_scenario_runs_in_a_small_size_and_leaves_nothing_behind() {
 
     let consume = node.measured(&small(&["consume", "--backlog=200", "--consumers=6"]));
     assert!(consume["rates"]["received"].as_u64().unwrap() > 200);
+    assert_eq!(consume["parameters"]["consumers"], 6);
+    let checked = node.measured(&small(&["consume", "--backlog=200", "--verify"]));
+    assert!(
+        checked["remarks"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|remark| remark.as_str().unwrap().contains("every record checked to its CRC")),
+        "{}",
+        checked["remarks"]
+    );
 
     let pop = node.measured(&["pop", "--backlog=50", "--consumers=2"]);
     assert!(pop["rates"]["acknowledged"].as_u64().unwrap() >= 400, "none is lost to a warm-up: {pop}");
@@ -35,6 +46,8 @@ fn every_scenario_runs_in_a_small_size_and_leaves_nothing_behind() {
 
     let oneway = node.measured(&small(&["produce", "--oneway", "--rate=500/s", "--spin=off"]));
     assert_eq!(oneway["rates"]["acknowledged"], 0);
+    let rate = |name: &str| oneway["rates"][name].as_f64().unwrap();
+    assert_eq!(rate("bytes_per_second"), rate("messages_per_second") * 1024.0, "of what was sent");
     let odd = [
         "produce",
         "--messages=300",
@@ -144,6 +157,21 @@ fn refusals_are_counted_by_code_and_make_a_run_invalid() {
     // Errors stay in the histogram. What was written in the warm-up, one request per connection, is not measured.
     let (measured, answered) = (count("latency", "count"), count("rates", "requests"));
     assert!(measured <= answered && answered <= measured + 8, "{measured} of {answered}");
+}
+
+#[test]
+fn waiting_for_what_nobody_sends_measures_nothing() {
+    let node = Node::new("bench-vain");
+    let create = node.place.run(&["admin", "topic", "create", "Quiet", "-n", &node.namesrv]);
+    assert_eq!(create.code, Some(0), "{}", create.err);
+    let vain = node.measured(&small(&["consume", "--topic=Quiet", "--topic-exists", "--follow"]));
+    let reason = &vain["reasons"][0];
+    assert_eq!(
+        (&reason["code"], &reason["text"]),
+        (&"nothing-measured".into(), &"nothing was received in the measured time".into()),
+        "{}",
+        vain["reasons"]
+    );
 }
 
 #[test]

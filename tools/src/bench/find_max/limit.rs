@@ -17,7 +17,11 @@ pub(super) fn too_much(summary: &Summary, p99: u64, bound_ns: u64) -> Option<Str
         return Some("p99 is over the bound".to_owned());
     }
     if summary.error_count() > 0 {
-        return Some(format!("{} requests failed", summary.error_count()));
+        let most = summary.errors.iter().max_by_key(|failed| failed.count);
+        let why = most.map_or(String::new(), |one| {
+            format!(", most with code {} {}: {}", one.code, one.name, one.remark)
+        });
+        return Some(format!("{}{FAILED}{why}", summary.error_count()));
     }
     if let Some(broken) = summary.thresholds.iter().find(|one| one.failed) {
         return Some(format!("{} (--fail-if)", broken.condition));
@@ -37,11 +41,14 @@ pub(super) fn too_much(summary: &Summary, p99: u64, bound_ns: u64) -> Option<Str
 pub(super) fn fix(why: &str) -> &'static str {
     if why.starts_with(GENERATOR_BOUND) {
         "end what else runs here, give the generator a core of its own (--cpus), or run it on another host"
+    } else if why.contains(FAILED) && !why.contains("SYSTEM_BUSY") {
+        "see to what the broker says; a lower --from helps against a busy one only"
     } else {
         "try a lower --from"
     }
 }
 
+const FAILED: &str = " requests failed";
 const GENERATOR_BOUND: &str = "generator-bound: ";
 
 #[cfg(test)]
@@ -55,6 +62,19 @@ mod tests {
         let mut run = summary("produce", 1.0);
         assert_eq!(too_much(&run, 1, 2), None);
         assert_eq!(too_much(&run, 3, 2).map(|why| fix(&why)), Some("try a lower --from"));
+        let failed = |name: &str| crate::bench::summary::Failed {
+            code: 14,
+            name: name.into(),
+            count: 3,
+            remark: "no room".into(),
+        };
+        run.errors = vec![failed("SERVICE_NOT_AVAILABLE")];
+        let why = too_much(&run, 1, 2).unwrap();
+        assert_eq!(why, "3 requests failed, most with code 14 SERVICE_NOT_AVAILABLE: no room");
+        assert!(fix(&why).starts_with("see to what the broker says"), "{}", fix(&why));
+        run.errors = vec![failed("SYSTEM_BUSY")];
+        assert_eq!(too_much(&run, 1, 2).map(|why| fix(&why)), Some("try a lower --from"));
+        run.errors.clear();
         run.reasons = vec![Reason { code: "generator-lag".into(), text: "it was late".into() }];
         let why = too_much(&run, 1, 2).unwrap();
         assert!(why == "generator-bound: it was late" && fix(&why).contains("--cpus"), "{why}");

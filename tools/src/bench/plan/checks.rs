@@ -7,6 +7,7 @@ use net::names;
 use crate::failure::Failure;
 
 use super::{DURATION, Kind, WARMUP};
+use crate::bench::host;
 use crate::bench::options::Load;
 
 /// Options of features that are not there yet: said, not swallowed.
@@ -32,8 +33,8 @@ pub(super) fn counts(kind: Kind, load: &Load) -> Result<u32, Failure> {
     within("--topics", u64::from(load.topics), 1, 10_000)?;
     within("--connections", u64::from(load.connections), 1, 10_000)?;
     within("--producers", u64::from(load.producers), 1, 10_000)?;
-    within("--pull", u64::from(load.pull), 1, 1024)?;
-    within("--backlog", load.backlog, 1, 100_000_000)?;
+    within("--pull", u64::from(load.pull.unwrap_or(1)), 1, 1024)?;
+    within("--backlog", load.backlog.unwrap_or(1), 1, 100_000_000)?;
     let connections = load.connections.saturating_mul(load.producers);
     within("--connections times --producers", u64::from(connections), 1, 10_000)?;
     if let Some(consumers) = load.consumers {
@@ -47,6 +48,17 @@ pub(super) fn counts(kind: Kind, load: &Load) -> Result<u32, Failure> {
         within("--messages", messages, 1, u64::MAX >> 16)?;
     }
     Ok(connections)
+}
+
+/// A process that is not there has no CPU time.
+pub(super) fn broker_pid(load: &Load) -> Result<(), Failure> {
+    match load.broker_pid {
+        Some(pid) if host::cpu_time(&pid.to_string()).is_none() => Err(usage(
+            format!("--broker-pid {pid}: there is no such process on this host"),
+            "name the broker's process, or leave it out: it is found if it runs here",
+        )),
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn times(load: &Load) -> Result<(), Failure> {
@@ -123,7 +135,9 @@ pub(super) fn properties(load: &Load) -> Result<Vec<(String, String)>, Failure> 
         return Err(usage(format!("--tags: {tag:?} is no tag"), "a tag is a short word"));
     }
     all.sort();
-    all.dedup_by(|a, b| a.0 == b.0);
+    if let Some(twice) = all.windows(2).find(|two| two[0].0 == two[1].0) {
+        return Err(usage(format!("--props: {} is there twice", twice[0].0), "give it one value"));
+    }
     Ok(all)
 }
 

@@ -16,9 +16,6 @@ pub(super) fn rate(kind: Kind, load: &Load, mean: f64) -> Result<Option<f64>, Fa
         None if matches!(kind, Kind::E2e | Kind::Delay | Kind::Mixed) => Some(E2E_RATE),
         None | Some(Rate::Max) => None,
         Some(Rate::Messages(rate)) => Some(rate),
-        Some(Rate::Bytes(_)) if mean == 0.0 => {
-            return Err(usage("a rate in bytes of empty bodies", "give --size, or a rate in messages"));
-        }
         Some(Rate::Bytes(bytes)) => Some(bytes / mean),
     };
     match rate {

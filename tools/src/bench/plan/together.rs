@@ -172,9 +172,15 @@ fn check_out(out: Option<&Path>) -> Result<(), Failure> {
             "choose another directory; nothing is written over",
         ));
     }
-    let probe = out.join(".ringmq-bench");
-    std::fs::create_dir_all(out)
-        .and_then(|()| std::fs::write(&probe, [0; 4096]))
-        .and_then(|()| std::fs::remove_file(&probe))
-        .map_err(|error| usage(format!("--out {at}: {error}"), "choose a directory that can be written"))
+    let (probe, there) = (out.join(".ringmq-bench"), out.exists());
+    let written = std::fs::create_dir_all(out).and_then(|()| std::fs::write(&probe, [0; 4096]));
+    // On a full disk the file is there all the same, without its bytes.
+    let removed = if probe.exists() { std::fs::remove_file(&probe) } else { Ok(()) };
+    written.and(removed).map_err(|error| {
+        if !there {
+            // Only if it is empty.
+            let _ = std::fs::remove_dir(out);
+        }
+        usage(format!("--out {at}: {error}"), "choose a directory that can be written, with room")
+    })
 }

@@ -20,6 +20,8 @@ pub enum Colour {
 pub fn progress(kind: Kind, row: &Row) -> String {
     let per = |count: u64| thousands(count as f64 / row.seconds);
     let mib = row.bytes as f64 / row.seconds / f64::from(1 << 20);
+    // Nothing was answered: that is no latency of 0.
+    let figure = |ms: f64| if ms > 0.0 { short(ms) } else { "-".to_owned() };
     let warm = if row.measured { "" } else { "  warm-up" };
     let flow = match kind {
         Kind::Produce | Kind::Batch | Kind::Tx => {
@@ -34,10 +36,10 @@ pub fn progress(kind: Kind, row: &Row) -> String {
     format!(
         "{:>3.0}s  {flow}  {mib:>5.0} MiB/s   p50 {}  p99 {}  p99.9 {}  max {} ms  inflight {}  err {}  lag {:.1} ms{warm}",
         row.at,
-        short(row.p50),
-        short(row.p99),
-        short(row.p999),
-        short(row.max),
+        figure(row.p50),
+        figure(row.p99),
+        figure(row.p999),
+        figure(row.max),
         row.inflight,
         row.errors,
         row.lag,
@@ -64,11 +66,13 @@ pub fn result(plan: &Plan, summary: &Summary, colour: Colour) -> String {
     if let Some(each) = summary.cpu.broker_us_per_message {
         let _ = write!(text, "  broker {each:.2} us CPU/message");
     }
-    let _ = writeln!(
-        text,
-        "  generator {:.0} % of a core",
-        summary.cpu.generator_seconds * 100.0 / summary.seconds.max(1e-9)
-    );
+    let _ = match summary.seconds {
+        seconds if seconds >= 0.1 => {
+            let percent = summary.cpu.generator_seconds * 100.0 / seconds;
+            writeln!(text, "  generator {percent:.0} % of a core")
+        }
+        _ => writeln!(text),
+    };
     let _ = writeln!(text, "          {}", TITLES.map(|title| format!("{title:>8}")).concat());
     for (name, latency) in latencies(summary) {
         let _ = writeln!(text, "{name:<10}{} ms", cells(latency));
@@ -106,7 +110,7 @@ pub fn result(plan: &Plan, summary: &Summary, colour: Colour) -> String {
     if let Some(found) = summary.verify {
         let _ = writeln!(
             text,
-            "verify    {} sent, {} lost, {} duplicate, {} out of order{}{}{}{}",
+            "verify    {} sent, {} lost, {} duplicate, {} out of order{}{}{}{}{}",
             grouped(found.acknowledged as f64),
             grouped(found.lost as f64),
             grouped(found.duplicates as f64),
@@ -115,6 +119,7 @@ pub fn result(plan: &Plan, summary: &Summary, colour: Colour) -> String {
             extra(found.unacknowledged, "stored though not acknowledged"),
             extra(found.leaked, "seen though not committed"),
             extra(found.early, "early"),
+            extra(found.foreign, "of others"),
         );
     }
     for checked in summary.thresholds.iter().filter(|checked| checked.failed) {

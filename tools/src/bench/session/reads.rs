@@ -1,7 +1,6 @@
 //! The loads that send nothing: reads of a backlog, pops of it, or waiting for what others send.
 
 use crate::bench::crew::{self, Readers};
-use crate::bench::plan::Plan;
 use crate::bench::receiver::Reading;
 use crate::bench::recorder::Interval;
 use crate::bench::stage::Queue;
@@ -40,8 +39,7 @@ impl Session<'_> {
         let consumers = consumers(self.plan, readings.len());
         let readers = Readers { consumers, deliveries: false, suspend: 0, budget: self.plan.messages };
         let mut parts = Vec::new();
-        let plan = Plan { verify: false, ..self.plan.clone() };
-        crew::add_consumers(&mut parts, &plan, readers, &self.stage.brokers, &readings);
+        crew::add_consumers(&mut parts, self.plan, readers, &self.stage.brokers, &readings);
         let crew = self.crew(parts, self.span(), each)?;
         Ok((crew, None))
     }

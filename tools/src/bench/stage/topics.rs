@@ -39,7 +39,8 @@ impl Stage {
                 let outcome =
                     self.cluster.ask(&broker.address, &DeleteTopicInBroker { topic: &topic }, &[], &doing);
                 if outcome.is_err() {
-                    left.push(format!("topic {topic} is still at {}", broker.address));
+                    let fix = format!("when it is back: ringmq admin topic delete {topic}");
+                    left.push(format!("topic {topic} is still at {}; {fix}", broker.address));
                 }
             }
             // A broker called directly may be registered all the same.

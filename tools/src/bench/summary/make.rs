@@ -37,6 +37,9 @@ impl Summary {
         if outcome.crew.interrupted {
             remarks.push(INTERRUPTED.to_owned());
         }
+        if plan.verify && outcome.verdict.is_none() {
+            remarks.push(if plan.kind == Kind::Consume { CHECKED } else { UNVERIFIED }.to_owned());
+        }
         if outcome.crew.outages.lost > 0 {
             remarks.push(OUTAGE.to_owned());
         }
@@ -89,6 +92,9 @@ impl Summary {
 }
 
 const INTERRUPTED: &str = "interrupted by the user: this is what ran until then";
+const UNVERIFIED: &str = "not verified: it ended before messages could be read back";
+const CHECKED: &str =
+    "verify: every queue was read without a hole, every record checked to its CRC, unless said otherwise";
 const OUTAGE: &str = "connections were lost: what was in flight on them failed (code -2), what was due meanwhile was sent late";
 const WALL_CLOCKS: &str = "response is since the message was born, service since it was stored, on the wall clocks of their hosts in whole ms";
 
@@ -108,7 +114,14 @@ fn parameters(plan: &Plan, outcome: &Outcome) -> Parameters {
         oneway: plan.shape.oneway,
         warmup_seconds: plan.warmup.as_secs_f64(),
         threads: plan.cpus.len(),
+        consumers: if sends_only(plan) { 0 } else { outcome.consumers },
+        pull: plan.pull,
+        verify: plan.verify,
     }
+}
+
+fn sends_only(plan: &Plan) -> bool {
+    !plan.has_consumers() && !matches!(plan.kind, Kind::Consume | Kind::Pop)
 }
 
 fn rates(plan: &Plan, outcome: &Outcome, total: &Interval) -> Rates {
@@ -116,7 +129,7 @@ fn rates(plan: &Plan, outcome: &Outcome, total: &Interval) -> Rates {
     let reads = plan.kind == Kind::Consume;
     let sent = if plan.shape.oneway { total.sent } else { total.acked };
     let (messages, bytes) =
-        if reads { (total.received, total.received_bytes) } else { (sent, total.acked_bytes) };
+        if reads { (total.received, total.received_bytes) } else { (sent, sent_bytes(plan, total)) };
     Rates {
         due: outcome.crew.due,
         unsent: outcome.crew.unsent,
@@ -130,6 +143,11 @@ fn rates(plan: &Plan, outcome: &Outcome, total: &Interval) -> Rates {
         scanned_per_second: total.scanned as f64 / seconds,
         scanned_bytes_per_second: total.scanned_bytes as f64 / seconds,
     }
+}
+
+/// Bytes of the bodies that were acknowledged; of those that were sent, where nothing is.
+fn sent_bytes(plan: &Plan, interval: &Interval) -> u64 {
+    if plan.shape.oneway { (interval.sent as f64 * plan.mean_body()) as u64 } else { interval.acked_bytes }
 }
 
 fn latency(plan: &Plan, total: &Interval) -> Latency {
@@ -200,7 +218,9 @@ fn cpu(outcome: &Outcome, total: &Interval, plan: &Plan) -> Cpu {
     } else {
         total.requests - total.pulls.min(total.requests)
     };
-    let share = |cpu: Duration, count: u64| (count > 0).then(|| cpu.as_secs_f64() * 1e6 / count as f64);
+    let told = outcome.crew.usage_span >= USAGE_LEAST;
+    let share =
+        |cpu: Duration, count: u64| (told && count > 0).then(|| cpu.as_secs_f64() * 1e6 / count as f64);
     let per = |count: u64| share(usage.broker?, count);
     Cpu {
         broker_seconds: usage.broker.map(|cpu| cpu.as_secs_f64()),
@@ -213,6 +233,9 @@ fn cpu(outcome: &Outcome, total: &Interval, plan: &Plan) -> Cpu {
         throttled: usage.throttled,
     }
 }
+
+/// CPU time is told in ticks of 10 ms: below ten of them it says nothing of a message.
+const USAGE_LEAST: Duration = Duration::from_millis(100);
 
 /// What the smallest receipt - store says of two wall clocks: nothing is received before it is stored.
 fn clock_bound(gap_ms: i64) -> String {
@@ -281,7 +304,7 @@ pub fn row(plan: &Plan, interval: &Interval, at: f64, seconds: f64) -> Row {
         sent: interval.sent,
         acknowledged: interval.acked,
         received: interval.received,
-        bytes: if plan.kind == Kind::Consume { interval.received_bytes } else { interval.acked_bytes },
+        bytes: if plan.kind == Kind::Consume { interval.received_bytes } else { sent_bytes(plan, interval) },
         errors: interval.error_count(),
         inflight: interval.inflight,
         p50: value(0.5),
