@@ -222,3 +222,20 @@ fn thousands(rate: f64) -> String {
 pub fn short(ms: f64) -> String {
     crate::bench::units::ms((ms * 1e6) as u64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_without_an_answer_has_no_latency() {
+        let row = Row { at: 3.0, seconds: 1.0, ..Row::default() };
+        assert!(progress(Kind::Produce, &row).contains("p50 -  p99 -  p99.9 -  max - ms"));
+        let answered = Row { p50: 0.21, p99: 0.84, p999: 2.1, max: 7.9, ..row };
+        assert!(
+            progress(Kind::Produce, &answered).contains("p50 0.21  p99 0.84  p99.9 2.10  max 7.90 ms"),
+            "{}",
+            progress(Kind::Produce, &answered)
+        );
+    }
+}
