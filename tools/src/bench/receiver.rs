@@ -59,10 +59,8 @@ pub struct ReceiverPlan {
     pub suspend_ms: i64,
     /// How long an answer may take beside that, ns.
     pub timeout_ns: u64,
-    /// Bodies are checked and all messages accounted for.
+    /// Every record is checked, not only those of a sample of pulls, and what this run sent is accounted for.
     pub verify: bool,
-    /// Every record is checked to its CRC, not only those of a sample of pulls.
-    pub checks_all: bool,
     /// Latencies are those of deliveries (a stamp says when a message was due); otherwise those of pulls.
     pub deliveries: bool,
     /// Property of messages that says when they were due, Unix ms.

@@ -11,7 +11,7 @@ use crate::bench::act::Class;
 use crate::bench::arrivals::Schedule;
 use crate::bench::driver::Place;
 use crate::bench::keys;
-use crate::bench::plan::{Kind, Plan};
+use crate::bench::plan::Plan;
 use crate::bench::popper::PopperPlan;
 use crate::bench::receiver::{Assignment, Reading, ReceiverPlan};
 use crate::bench::sender::{SendLine, SenderPlan};
@@ -104,8 +104,6 @@ pub fn add_consumers(
     queues: &[(Queue, Reading)],
 ) {
     let Readers { consumers, deliveries, suspend, budget } = readers;
-    // What is read again and again is not accounted for, but checked.
-    let verify = plan.verify && plan.kind != Kind::Consume;
     let threads = plan.cpus.len().max(parts.len()).min(consumers.max(parts.len())).max(1);
     while parts.len() < threads {
         parts.push(Part {
@@ -132,8 +130,7 @@ pub fn add_consumers(
             count: plan.pull,
             suspend_ms: suspend,
             timeout_ns: nanos(plan.timeout),
-            verify,
-            checks_all: plan.verify,
+            verify: plan.verify,
             deliveries,
             due_property: plan.shape.due_property.clone().filter(|_| plan.follow),
             run: plan.run,

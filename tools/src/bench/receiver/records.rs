@@ -26,7 +26,7 @@ impl Receiver {
         let scans = matches!(self.plan.assignments[queue].reading, Reading::Scan(..));
         let filtered = self.plan.filter != ALL;
         let mut next = self.queues[queue].next;
-        let checked = self.plan.checks_all || self.pulls.is_multiple_of(SAMPLE);
+        let checked = self.plan.verify || self.pulls.is_multiple_of(SAMPLE);
         self.pulls += 1;
         let outcome = each(body, |record| {
             let offset = record.queue_offset().get().cast_signed();
