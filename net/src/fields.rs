@@ -4,13 +4,14 @@
 //! its fields, one implementation per codec.
 
 use std::fmt;
+use std::ops::Range;
 
-use crate::header::Known;
+use crate::header::{Known, Value};
 
 /// UTF-8 text of a header, borrowed from the frame or, if JSON escapes forced it, from the decoder's scratch.
 pub type Text<'a> = &'a str;
 
-/// A range of one of the two texts of an [`Ext`]: where it starts, its length, and in the lowest bit which text.
+/// A range of one of the texts of an [`Ext`]: where it starts, its length, and in the lowest two bits which text.
 ///
 /// One word, so that the scanner keeps it in a register: as three fields it went through memory in pieces, and the
 /// CPU time of a whole run over the codec was 540 ms instead of 394.
@@ -19,31 +20,55 @@ pub(crate) struct Span(u64);
 
 impl Span {
     /// A range of the header itself.
+    #[inline]
     pub(crate) fn plain(from: usize, to: usize) -> Self {
-        let fits = from <= to && to < 1 << 31;
-        assert!(fits, "a range {from}..{to} of a header below 2 GiB");
-        Self((from as u64) << 32 | ((to - from) as u64) << 1)
+        let fits = from <= to && to < 1 << 30;
+        assert!(fits, "a range {from}..{to} of a header below 1 GiB");
+        Self((from as u64) << 32 | ((to - from) as u64) << 2)
     }
 
     /// A range of the unescaped text.
+    #[inline]
     pub(crate) fn unescaped(from: usize, to: usize) -> Self {
-        Self(Self::plain(from, to).0 | 1)
+        Self(Self::plain(from, to).0 | UNESCAPED)
+    }
+
+    /// A range of the header as it came that was found to be decimal digits.
+    #[inline]
+    pub(crate) fn digits(from: usize, to: usize) -> Self {
+        Self(Self::plain(from, to).0 | DIGITS)
     }
 
     /// It lies in the header itself.
     #[inline]
     pub(crate) fn is_plain(self) -> bool {
-        self.0 & 1 == 0
+        self.0 & SOURCES == 0
     }
 
-    /// Its text, in one of the two.
+    /// It is digits of the header as it came.
+    #[inline]
+    fn is_digits(self) -> bool {
+        self.0 & SOURCES == DIGITS
+    }
+
+    #[inline]
+    fn range(self) -> Range<usize> {
+        let from = (self.0 >> 32) as usize;
+        from..from + (self.0 as u32 >> 2) as usize
+    }
+
+    /// Its text, in one of the first two.
     #[inline]
     pub(crate) fn of<'t>(self, text: &'t str, unescaped: &'t str) -> &'t str {
-        let from = (self.0 >> 32) as usize;
-        let to = from + (self.0 as u32 >> 1) as usize;
-        if self.is_plain() { &text[from..to] } else { &unescaped[from..to] }
+        debug_assert!(!self.is_digits());
+        if self.is_plain() { &text[self.range()] } else { &unescaped[self.range()] }
     }
 }
+
+/// Bits of a [`Span`].
+const SOURCES: u64 = 3;
+const UNESCAPED: u64 = 1;
+const DIGITS: u64 = 2;
 
 /// One ext field.
 #[derive(Clone, Copy, Debug, Default)]
@@ -57,6 +82,8 @@ pub(crate) struct Entry {
 pub struct Ext<'a> {
     pub(crate) text: &'a str,
     pub(crate) unescaped: &'a str,
+    /// The header as it came, where its digits are looked for.
+    pub(crate) bytes: &'a [u8],
     pub(crate) entries: &'a [Entry],
     /// What is known of these fields from earlier headers of the connection.
     pub(crate) known: Option<&'a Known>,
@@ -89,8 +116,17 @@ impl<'a> Ext<'a> {
         self.entries.is_empty()
     }
 
+    /// The value of the entry at this position.
+    #[inline]
+    fn value(&self, entry: usize) -> &'a str {
+        self.at(self.entries[entry].value)
+    }
+
     #[inline]
     fn at(&self, span: Span) -> &'a str {
+        if span.is_digits() {
+            return str::from_utf8(&self.bytes[span.range()]).expect("digits are ASCII");
+        }
         span.of(self.text, self.unescaped)
     }
 }
@@ -136,7 +172,7 @@ pub trait Decode<'a>: Sized {
     ///
     /// # Errors
     /// As [`Decode::decode`].
-    fn decode_known(ext: &Ext<'a>, known: &Known) -> Result<Self, FieldError>;
+    fn decode_known(ext: &Ext<'a>, known: &'a Known) -> Result<Self, FieldError>;
 }
 
 /// A type a field of a row may have.
@@ -150,6 +186,11 @@ pub trait Field<'a>: Sized {
     fn from_number(_: i64) -> Option<Self> {
         None
     }
+    /// From a text that is not empty, and of which is known whether it says `true`; `None` if only the text can tell.
+    #[inline]
+    fn from_constant(_: &'a str, _is_true: bool) -> Option<Self> {
+        None
+    }
     /// What an absent (or empty) field means; `None` if it may not be absent.
     fn absent() -> Option<Self>;
     /// To the wire.
@@ -158,6 +199,10 @@ pub trait Field<'a>: Sized {
 
 impl<'a> Field<'a> for &'a str {
     const EXPECTED: &'static str = "text";
+    #[inline]
+    fn from_constant(text: &'a str, _: bool) -> Option<Self> {
+        Some(text)
+    }
     #[inline]
     fn parse(text: &'a str) -> Option<Self> {
         Some(text)
@@ -208,6 +253,10 @@ impl<'a> Field<'a> for i64 {
 
 impl<'a> Field<'a> for bool {
     const EXPECTED: &'static str = "true or false";
+    #[inline]
+    fn from_constant(_: &'a str, is_true: bool) -> Option<Self> {
+        Some(is_true)
+    }
     /// Java: only the text `true`, in any case, is true.
     #[inline]
     fn parse(text: &'a str) -> Option<Self> {
@@ -228,6 +277,10 @@ impl<'a, T: Field<'a>> Field<'a> for Option<T> {
         T::from_number(number).map(Some)
     }
     #[inline]
+    fn from_constant(text: &'a str, is_true: bool) -> Option<Self> {
+        T::from_constant(text, is_true).map(Some)
+    }
+    #[inline]
     fn parse(text: &'a str) -> Option<Self> {
         T::parse(text).map(Some)
     }
@@ -246,15 +299,20 @@ impl<'a, T: Field<'a>> Field<'a> for Option<T> {
 #[inline(always)]
 pub(crate) fn known<'a, T: Field<'a>>(
     ext: &Ext<'a>,
-    known: &Known,
+    known: &'a Known,
     field: usize,
     header: &'static str,
     key: &'static str,
 ) -> Result<Option<T>, FieldError> {
-    let Some((entry, number)) = known.field(field) else { return Ok(None) };
-    match number.and_then(T::from_number) {
+    let value = match known.value(field) {
+        Value::Absent => return Ok(None),
+        Value::Number(number) => T::from_number(*number),
+        Value::Constant { text, is_true } => T::from_constant(text, *is_true),
+        Value::Varying => None,
+    };
+    match value {
         Some(value) => Ok(Some(value)),
-        None => parse(ext.at(ext.entries[entry].value), header, key),
+        None => parse(ext.value(known.entry(field)), header, key),
     }
 }
 

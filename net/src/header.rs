@@ -11,6 +11,7 @@ mod memory;
 pub(crate) mod write;
 
 pub use known::Known;
+pub(crate) use known::Value;
 pub use memory::HeaderMemory;
 pub use write::{OUR_LANGUAGE, OUR_VERSION};
 

@@ -177,7 +177,7 @@ macro_rules! header_struct {
                 Ok(Self { $($field: fields::finish($field $(.or(Some($default)))?, $label, $key)?,)* })
             }
 
-            fn decode_known(ext: &Ext<'a>, known: &$crate::header::Known) -> Result<Self, FieldError> {
+            fn decode_known(ext: &Ext<'a>, known: &'a $crate::header::Known) -> Result<Self, FieldError> {
                 let _ = (ext, known);
                 let next = &mut (0..);
                 $(

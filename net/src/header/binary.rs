@@ -39,7 +39,7 @@ pub(super) fn decode<'a>(bytes: &'a [u8], texts: &'a mut Texts) -> Result<Header
         version,
         language: Language::from_number(i64::from(language)),
         remark: remark.map(|span| span.of("", unescaped)),
-        ext: Ext { text: "", unescaped, entries: &texts.entries, known: None },
+        ext: Ext { text: "", unescaped, entries: &texts.entries, bytes: &[], known: None },
     })
 }
 

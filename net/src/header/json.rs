@@ -25,7 +25,7 @@ pub(super) fn decode<'a>(bytes: &'a [u8], texts: &'a mut Texts) -> Result<Header
     let mut scanner = Scanner { text, at: 0, ext, fault: None, places: &mut Unnoticed };
     let members = scanner.header().map_err(|Stop| scanner.fault.expect("a stop leaves its reason"))?;
     let (unescaped, entries) = (&*unescaped, &*entries);
-    let ext = Ext { text, unescaped, entries, known: None };
+    let ext = Ext { text, unescaped, entries, bytes: &[], known: None };
     Ok(Header {
         code: members.code,
         flag: members.flag,

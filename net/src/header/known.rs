@@ -12,17 +12,28 @@ pub struct Known {
     code: i32,
     /// By field of the row.
     values: [Value; FIELDS_MAX],
+    /// By field of the row: the position of its ext field, or [`ABSENT`].
+    entries: [u8; FIELDS_MAX],
     /// By ext field: the field of the row that it is, or [`ABSENT`].
     fields: [u8; FIELDS_MAX],
 }
 
-/// Where a field of the row has its value.
-#[derive(Clone, Copy, Debug)]
-struct Value {
-    /// The position of its ext field, or [`ABSENT`].
-    entry: u8,
-    /// What it says, if it is a plain number.
-    number: Option<i64>,
+/// What a field of the row says.
+#[derive(Debug)]
+pub(crate) enum Value {
+    /// It is not there.
+    Absent,
+    /// A plain number.
+    Number(i64),
+    /// A text that is not empty and the same in every header.
+    Constant {
+        /// It.
+        text: Box<str>,
+        /// It is `true`, in any case.
+        is_true: bool,
+    },
+    /// What is in its ext field.
+    Varying,
 }
 
 const ABSENT: u8 = u8::MAX;
@@ -36,24 +47,33 @@ impl Known {
         if row.keys.len() > FIELDS_MAX || ext.len() > FIELDS_MAX {
             return None;
         }
-        let absent = Value { entry: ABSENT, number: None };
-        let mut known = Self { code, values: [absent; FIELDS_MAX], fields: [ABSENT; FIELDS_MAX] };
+        let mut known = Self {
+            code,
+            values: [const { Value::Absent }; FIELDS_MAX],
+            entries: [ABSENT; FIELDS_MAX],
+            fields: [ABSENT; FIELDS_MAX],
+        };
         for (field, wanted) in row.keys.iter().enumerate() {
             // Of equal keys the last counts.
             let last = ext.iter().enumerate().filter(|(_, (key, _))| key == wanted).last();
             let Some((entry, (_, value))) = last else { continue };
             let small = |position: usize| u8::try_from(position).expect("at most FIELDS_MAX");
-            known.values[field] = Value { entry: small(entry), number: value.parse().ok() };
+            known.values[field] = match value.parse() {
+                Ok(number) => Value::Number(number),
+                Err(_) if value.is_empty() => Value::Varying,
+                Err(_) => Value::Constant { text: value.into(), is_true: value.eq_ignore_ascii_case("true") },
+            };
+            known.entries[field] = small(entry);
             known.fields[entry] = small(field);
         }
         Some(known)
     }
 
-    /// The value of an ext field in the header at hand.
+    /// The value of an ext field in the header at hand, if it is a number.
     #[inline]
     pub(super) fn set_number(&mut self, entry: usize, number: Option<i64>) {
         if let Some(value) = self.values.get_mut(usize::from(self.fields[entry])) {
-            value.number = number;
+            *value = number.map_or(Value::Varying, Value::Number);
         }
     }
 
@@ -63,10 +83,15 @@ impl Known {
         self.code
     }
 
-    /// The ext field that holds field `field` of the row, and its value if it is a number.
+    /// What field `field` of the row says.
     #[inline]
-    pub(crate) fn field(&self, field: usize) -> Option<(usize, Option<i64>)> {
-        let value = self.values.get(field)?;
-        (value.entry != ABSENT).then_some((usize::from(value.entry), value.number))
+    pub(crate) fn value(&self, field: usize) -> &Value {
+        self.values.get(field).unwrap_or(&Value::Absent)
+    }
+
+    /// The position of the ext field that is field `field` of the row, which is there.
+    #[inline]
+    pub(crate) fn entry(&self, field: usize) -> usize {
+        usize::from(self.entries[field])
     }
 }

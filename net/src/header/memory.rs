@@ -43,8 +43,8 @@ impl HeaderMemory {
         // One check for all texts: none runs into the next, for what ends them is a character of its own.
         if let (Some(opaque), Ok(varying)) = (opaque, str::from_utf8(varying)) {
             return Ok(match codec {
-                Codec::Json => self.json.header(opaque, varying),
-                Codec::Binary => self.binary.header(opaque, varying),
+                Codec::Json => self.json.header(opaque, bytes, varying),
+                Codec::Binary => self.binary.header(opaque, bytes, varying),
             });
         }
         let scanned = Header::scan(codec, bytes, texts);
@@ -77,8 +77,8 @@ trait Layout: Default {
     /// one. It is known only if the texts are UTF-8, too.
     fn read(&mut self, bytes: &[u8], texts: &mut Vec<u8>) -> Option<i32>;
 
-    /// The header that was read last.
-    fn header<'a>(&'a self, opaque: i32, texts: &'a str) -> Header<'a>;
+    /// The header that was read last, from these bytes.
+    fn header<'a>(&'a self, opaque: i32, bytes: &'a [u8], texts: &'a str) -> Header<'a>;
 }
 
 /// Headers of one codec. Empty until enough came for a next one to be likely.
@@ -95,9 +95,10 @@ impl<L: Layout> Remembered<L> {
     }
 
     /// See [`Layout::header`].
-    fn header<'a>(&'a mut self, opaque: i32, texts: &'a str) -> Header<'a> {
+    #[inline]
+    fn header<'a>(&'a mut self, opaque: i32, bytes: &'a [u8], texts: &'a str) -> Header<'a> {
         self.tries.succeeded();
-        self.layout.as_deref().expect("it was read").header(opaque, texts)
+        self.layout.as_deref().expect("it was read").header(opaque, bytes, texts)
     }
 
     /// `bytes` had to be scanned and are `header`: learns from it, unless that never pays on this connection.
@@ -146,38 +147,62 @@ impl Tries {
     }
 }
 
-/// A text of decimal digits whose inside begins at `at`: what it says, and the position of its closing quote.
+/// The number whose decimal digits begin at `at`, and the position behind the last. `None` if there is no digit, or more
+/// than [`DIGITS_MAX`].
 #[inline]
 fn digits(bytes: &[u8], at: usize) -> Option<(i64, usize)> {
-    let text = bytes.get(at..)?;
-    let (mut number, mut count) =
-        text.first_chunk().and_then(eight_digits).map_or((0, 0), |eight| (eight, 8));
-    loop {
-        let byte = *text.get(count)?;
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            return (byte == b'"' && count > 0).then_some((number, at + count));
-        }
-        if count == DIGITS_OF_I64 {
-            return None;
-        }
-        number = number * 10 + i64::from(digit);
-        count += 1;
+    let (high, count) = leading_digits(word(bytes, at)?);
+    if count < 8 {
+        return (count > 0).then_some((high, at + count));
     }
+    let (low, more) = leading_digits(word(bytes, at + 8)?);
+    let power = POWERS_OF_TEN.get(more)?;
+    Some((high * power + low, at + 8 + more))
 }
 
-/// Eight decimal digits at once: neighbours are joined in pairs, pairs in fours, fours in the whole.
+/// What the decimal digits say that a word begins with, and how many there are.
 #[inline]
-fn eight_digits(text: &[u8; 8]) -> Option<i64> {
+fn leading_digits(word: u64) -> (i64, usize) {
     const EACH: u64 = 0x0101_0101_0101_0101;
-    let bytes = u64::from_le_bytes(*text);
-    let high = EACH * 0xF0;
-    let are_digits = bytes & high == EACH * 0x30 && ((bytes & !high) + EACH * 6) & high == 0;
-    let digits = bytes & !high;
-    let pairs = (digits * 10 + (digits >> 8)) & 0x00FF_00FF_00FF_00FF;
-    let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_FFFF_0000_FFFF;
-    let whole = (fours * 10_000 + (fours >> 32)) & 0xFFFF_FFFF;
-    are_digits.then_some(whole as i64)
+    const ZEROS: u64 = EACH * 0x30;
+    let digits = word ^ ZEROS;
+    // The first byte above 9 sets its high bit; only those behind it may be wrong.
+    let others = (digits.wrapping_add(EACH * (0x80 - 10)) | digits) & (EACH << 7);
+    let count = others.trailing_zeros() / 8;
+    // As if there were zeros before them. Neighbours are joined in pairs, pairs in fours, fours in the whole.
+    let digits = digits.unbounded_shl(64 - 8 * count);
+    let pairs = ((digits * 10).wrapping_add(digits >> 8)) & 0x00FF_00FF_00FF_00FF;
+    let fours = ((pairs * 100).wrapping_add(pairs >> 16)) & 0x0000_FFFF_0000_FFFF;
+    let whole = ((fours * 10_000).wrapping_add(fours >> 32)) & 0xFFFF_FFFF;
+    (whole as i64, count as usize)
+}
+
+/// Eight bytes at `at`; behind the end there are zeros.
+#[inline]
+fn word(bytes: &[u8], at: usize) -> Option<u64> {
+    let rest = bytes.get(at..)?;
+    Some(u64::from_le_bytes(rest.first_chunk().copied().unwrap_or_else(|| padded(rest))))
+}
+
+#[cold]
+fn padded(bytes: &[u8]) -> [u8; 8] {
+    let mut word = [0; 8];
+    word[..bytes.len()].copy_from_slice(bytes);
+    word
+}
+
+/// Whether two texts are equal. What stands between two values is often so short that a call costs more than comparing
+/// it, so that is done in two words that overlap.
+#[inline]
+fn same(one: &[u8], other: &[u8]) -> bool {
+    let ends = |text: &[u8]| Some((*text.first_chunk::<8>()?, *text.last_chunk::<8>()?));
+    let wide_ends = |text: &[u8]| Some((*text.first_chunk::<16>()?, *text.last_chunk::<16>()?));
+    one.len() == other.len()
+        && match one.len() {
+            8..=16 => ends(one) == ends(other),
+            17..=32 => wide_ends(one) == wide_ends(other),
+            _ => one == other,
+        }
 }
 
 /// Stands behind each text that varies.
@@ -187,8 +212,10 @@ const HEADER_BYTES_MAX: usize = 1024;
 const _: () = assert!(FIELDS_MAX <= EXT_FIELDS_MAX);
 /// Nor are those in which more values differ from header to header.
 const VARYING_MAX: usize = 16;
-/// Decimal digits that always fit an `i64`.
-const DIGITS_OF_I64: usize = 18;
+const POWERS_OF_TEN: [i64; 8] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000];
+/// Numbers with more digits are texts here.
+const DIGITS_MAX: usize = 8 + POWERS_OF_TEN.len() - 1;
+const _: () = assert!(DIGITS_MAX == 15);
 /// Headers of a connection before the first that is remembered.
 const MISSES_BEFORE_MEMORY: u32 = 3;
 /// Misses in a row after which learning is tried rarely.

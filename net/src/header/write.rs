@@ -144,8 +144,19 @@ pub(crate) fn decimal(out: &mut Vec<u8>, value: i64) {
 /// `value` in decimal, at the end of `digits`.
 #[inline]
 fn format_decimal(digits: &mut [u8; DIGITS_MAX], value: i64) -> &[u8] {
-    let mut rest = value.unsigned_abs();
-    let mut at = DIGITS_MAX;
+    let mut at = pairs_of(value.unsigned_abs(), digits);
+    if value < 0 {
+        at -= 1;
+        digits[at] = b'-';
+    }
+    &digits[at..]
+}
+
+/// Writes `value` in decimal to the end of `digits`, which are enough of them; where it begins.
+#[inline]
+pub(crate) fn pairs_of(value: u64, digits: &mut [u8]) -> usize {
+    let mut rest = value;
+    let mut at = digits.len();
     // Two digits a division: an offset of eight digits takes four.
     while rest >= 100 {
         let pair = (rest % 100) as usize;
@@ -160,11 +171,7 @@ fn format_decimal(digits: &mut [u8; DIGITS_MAX], value: i64) -> &[u8] {
         at -= 1;
         digits[at] = b'0' + rest as u8;
     }
-    if value < 0 {
-        at -= 1;
-        digits[at] = b'-';
-    }
-    &digits[at..]
+    at
 }
 
 /// `00` to `99`.
@@ -195,7 +202,7 @@ pub(crate) fn escaped(out: &mut Vec<u8>, bytes: &[u8]) {
 
 /// Eight bytes at a time: nearly every text is short and has nothing to escape.
 #[inline]
-fn any_needs_escape(bytes: &[u8]) -> bool {
+pub(crate) fn any_needs_escape(bytes: &[u8]) -> bool {
     let Some(last) = bytes.last_chunk::<8>() else { return bytes.iter().any(|byte| needs_escape(*byte)) };
     let (words, _) = bytes.as_chunks::<8>();
     // The last eight bytes may overlap those before them.

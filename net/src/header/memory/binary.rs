@@ -8,7 +8,7 @@
 
 use std::ops::Range;
 
-use super::{Layout, TEXT_END, VARYING_MAX, are_keys_of, digits};
+use super::{Layout, TEXT_END, VARYING_MAX, are_keys_of, digits, same};
 use crate::Language;
 use crate::fields::{Entry, Ext, Span};
 use crate::header::binary::Input;
@@ -113,22 +113,33 @@ impl Layout for BinaryLayout {
         let mut input = Input { rest: fields };
         let mut compared = FIELDS_AT;
         for Varying { place, entry } in &self.varying {
-            input.rest = input.rest.strip_prefix(&image[compared..place.start])?;
+            let (constant, rest) = input.rest.split_at_checked(place.start - compared)?;
+            if !same(constant, &image[compared..place.start]) {
+                return None;
+            }
+            input.rest = rest;
             let value = input.long_text("").ok().filter(|value| !value.is_empty())?;
-            let from = texts.len();
-            texts.extend_from_slice(value);
-            self.entries[*entry].value = Span::unescaped(from, texts.len());
-            texts.push(TEXT_END);
+            let end = bytes.len() - input.rest.len();
+            let start = end - value.len();
+            let number = digits(bytes, start).filter(|(_, behind)| *behind == end).map(|(number, _)| number);
+            self.entries[*entry].value = if number.is_some() {
+                Span::digits(start, end)
+            } else {
+                let from = texts.len();
+                texts.extend_from_slice(value);
+                texts.push(TEXT_END);
+                Span::unescaped(from, from + value.len())
+            };
             if let Some(known) = &mut self.known {
-                let number = digits(texts, from).filter(|(_, end)| *end == texts.len() - 1);
-                known.set_number(*entry, number.map(|(number, _)| number));
+                known.set_number(*entry, number);
             }
             compared = place.end;
         }
-        (input.rest == &image[compared..]).then_some(opaque)
+        same(input.rest, &image[compared..]).then_some(opaque)
     }
 
-    fn header<'a>(&'a self, opaque: i32, texts: &'a str) -> Header<'a> {
+    #[inline]
+    fn header<'a>(&'a self, opaque: i32, bytes: &'a [u8], texts: &'a str) -> Header<'a> {
         Header {
             code: self.code,
             flag: self.flag,
@@ -139,6 +150,7 @@ impl Layout for BinaryLayout {
             ext: Ext {
                 text: &self.text,
                 unescaped: texts,
+                bytes,
                 entries: &self.entries,
                 known: self.known.as_ref(),
             },

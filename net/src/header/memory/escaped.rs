@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::{HEADER_BYTES_MAX, Tries};
+use super::{HEADER_BYTES_MAX, Tries, same};
 
 /// One text of the headers of a connection.
 #[derive(Debug, Default)]
@@ -16,8 +16,10 @@ pub(super) struct EscapedText {
     entry: usize,
     /// As it came, without its quotes. Empty if there is none.
     escaped: Vec<u8>,
-    /// Without its escapes.
+    /// The text read last without its escapes, UTF-8, with [`PADDING`] behind it.
     plain: Vec<u8>,
+    /// Bytes of `plain` without the padding.
+    plain_len: usize,
     /// Stretches that differ, in order.
     varying: Vec<Stretch>,
     /// Where `varying` is made anew.
@@ -34,45 +36,42 @@ struct Stretch {
 }
 
 impl EscapedText {
-    /// Appends the text of ext field `entry`, whose inside begins at `from`, without its escapes; the position of its
-    /// closing quote. `None`, with nothing appended, if it is not like the one remembered.
+    /// Whether the text of ext field `entry`, whose inside begins at `from`, is like the one remembered: the position of its
+    /// closing quote then, and [`EscapedText::plain`] is what it says.
     #[inline]
-    pub(super) fn read(
-        &mut self,
-        entry: usize,
-        bytes: &[u8],
-        from: usize,
-        into: &mut Vec<u8>,
-    ) -> Option<usize> {
+    pub(super) fn read(&mut self, entry: usize, bytes: &[u8], from: usize) -> Option<usize> {
         let end = from + self.escaped.len();
         if entry != self.entry || self.escaped.is_empty() || bytes.get(end) != Some(&b'"') {
             return None;
         }
-        let before = into.len();
-        if self.put_together(&bytes[from..end], into).is_none() {
-            into.truncate(before);
+        let text = &bytes[from..end];
+        let mut at = 0;
+        for Stretch { escaped, plain_at } in &self.varying {
+            let new = &text[escaped.clone()];
+            if !same(&text[at..escaped.start], &self.escaped[at..escaped.start]) || !is_plain(new) {
+                return None;
+            }
+            self.plain[*plain_at..plain_at + new.len()].copy_from_slice(new);
+            at = escaped.end;
+        }
+        if !same(&text[at..], &self.escaped[at..]) {
             return None;
         }
         self.tries.succeeded();
         Some(end)
     }
 
-    fn put_together(&self, text: &[u8], into: &mut Vec<u8>) -> Option<()> {
-        let (mut at, mut plain_at) = (0, 0);
-        for stretch in &self.varying {
-            let Range { start, end } = stretch.escaped;
-            if text[at..start] != self.escaped[at..start] || !is_plain(&text[start..end]) {
-                return None;
-            }
-            into.extend_from_slice(&self.plain[plain_at..stretch.plain_at]);
-            into.extend_from_slice(&text[start..end]);
-            (at, plain_at) = (end, stretch.plain_at + (end - start));
-        }
-        if text[at..] != self.escaped[at..] {
-            return None;
-        }
-        into.extend_from_slice(&self.plain[plain_at..]);
-        Some(())
+    /// The text read last, without its escapes.
+    #[inline]
+    pub(super) fn plain(&self) -> &[u8] {
+        &self.plain[..self.plain_len]
+    }
+
+    /// The same.
+    #[inline]
+    pub(super) fn plain_text(&self) -> &str {
+        let text = str::from_utf8(&self.plain);
+        &text.expect("what was learnt was checked, and only ASCII replaces ASCII")[..self.plain_len]
     }
 
     /// The text was read the long way: `escaped` is it as it came, `plain` without its escapes. Learns from it, unless
@@ -94,9 +93,12 @@ impl EscapedText {
         self.entry = entry;
         self.escaped.clear();
         self.plain.clear();
-        if stretches(escaped).all(|stretch| stretch.is_some()) {
+        self.plain_len = 0;
+        if stretches(escaped).all(|stretch| stretch.is_some()) && str::from_utf8(plain).is_ok() {
             self.escaped.extend_from_slice(escaped);
             self.plain.extend_from_slice(plain);
+            self.plain_len = plain.len();
+            self.plain.resize(plain.len().next_multiple_of(PADDING), b' ');
         }
     }
 
@@ -164,17 +166,19 @@ fn is_plain(bytes: &[u8]) -> bool {
         .fold(true, |is, byte| is & (*byte >= b' ') & (*byte < 0x80) & (*byte != b'"') & (*byte != b'\\'))
 }
 
+/// The standard library checks ASCII in steps of this many bytes, and what is left one by one.
+const PADDING: usize = 16;
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn read(memory: &mut EscapedText, text: &str) -> Option<String> {
         let header = format!("\"{text}\",");
-        let mut into = b"before".to_vec();
-        let end = memory.read(3, header.as_bytes(), 1, &mut into);
-        assert!(end.is_none_or(|end| end == text.len() + 1));
-        assert!(end.is_some() || into == b"before", "{into:?}");
-        end.map(|_| String::from_utf8(into.split_off("before".len())).unwrap())
+        let end = memory.read(3, header.as_bytes(), 1)?;
+        assert_eq!(end, text.len() + 1);
+        assert_eq!(memory.plain(), memory.plain_text().as_bytes());
+        Some(memory.plain_text().to_owned())
     }
 
     fn plain(text: &str) -> String {

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::escaped::EscapedText;
-use super::{Layout, TEXT_END, VARYING_MAX, are_keys_of, digits};
+use super::{Layout, TEXT_END, VARYING_MAX, are_keys_of, digits, same};
 use crate::Language;
 use crate::fields::{Entry, Ext, Span};
 use crate::header::json::{self, Places, Scanned};
@@ -32,6 +32,8 @@ pub(super) struct JsonLayout {
     known: Option<Known>,
     /// The text whose escapes have to be taken out, if there is one: the properties of a send.
     escaped: EscapedText,
+    /// The header read last had that text and no other that varies but numbers, so it is taken from there.
+    is_escaped_alone: bool,
     /// Buffers for learning.
     scanned: Scanned,
     met: Met,
@@ -122,40 +124,56 @@ impl Layout for JsonLayout {
     }
 
     fn read(&mut self, bytes: &[u8], texts: &mut Vec<u8>) -> Option<i32> {
-        let known = self.text.as_bytes();
+        let image = self.text.as_bytes();
         let mut opaque = self.opaque;
         let (mut at, mut compared) = (0, 0);
-        for varying in &self.varying {
-            at = equal(bytes, at, &known[compared..varying.place.start])?;
-            match varying.what {
-                What::Opaque => (opaque, at) = number(bytes, at)?,
-                What::Field(entry) => {
-                    let from = texts.len();
-                    let digits = digits(bytes, at);
-                    if let Some((_, end)) = digits {
-                        texts.extend_from_slice(&bytes[at..end]);
-                        at = end;
-                    } else if let Some(end) = self.escaped.read(entry, bytes, at, texts) {
-                        at = end;
-                    } else {
-                        let inside = at;
-                        at = json::text_into(bytes, at, texts)?;
-                        self.escaped.missed(entry, &bytes[inside..at], &texts[from..]);
-                    }
-                    self.entries[entry].value = Span::unescaped(from, texts.len());
-                    texts.push(TEXT_END);
-                    if let Some(known) = &mut self.known {
-                        known.set_number(entry, digits.map(|(number, _)| number));
-                    }
-                }
+        self.is_escaped_alone = false;
+        for Varying { place, what } in &self.varying {
+            let behind = at + (place.start - compared);
+            if !same(bytes.get(at..behind)?, &image[compared..place.start]) {
+                return None;
             }
-            compared = varying.place.end;
+            (at, compared) = (behind, place.end);
+            let entry = match *what {
+                What::Opaque => {
+                    (opaque, at) = number(bytes, at)?;
+                    continue;
+                }
+                What::Field(entry) => entry,
+            };
+            let plain_number = || digits(bytes, at).filter(|(_, end)| bytes.get(*end) == Some(&b'"'));
+            let (value, number);
+            if let Some(end) = self.escaped.read(entry, bytes, at) {
+                let plain = self.escaped.plain();
+                self.is_escaped_alone = texts.is_empty();
+                value =
+                    if texts.is_empty() { Span::unescaped(0, plain.len()) } else { appended(texts, plain) };
+                (number, at) = (None, end);
+            } else if let Some((said, end)) = plain_number() {
+                (value, number, at) = (Span::digits(at, end), Some(said), end);
+            } else {
+                // Texts are looked for in one place.
+                if std::mem::take(&mut self.is_escaped_alone) {
+                    appended(texts, self.escaped.plain());
+                }
+                let (inside, from) = (at, texts.len());
+                at = json::text_into(bytes, at, texts)?;
+                self.escaped.missed(entry, &bytes[inside..at], &texts[from..]);
+                (value, number) = (Span::unescaped(from, texts.len()), None);
+                texts.push(TEXT_END);
+            }
+            self.entries[entry].value = value;
+            if let Some(known) = &mut self.known {
+                known.set_number(entry, number);
+            }
         }
-        (bytes[at..] == known[compared..]).then_some(opaque)
+        same(&bytes[at..], &image[compared..]).then_some(opaque)
     }
 
-    fn header<'a>(&'a self, opaque: i32, texts: &'a str) -> Header<'a> {
+    #[inline]
+    fn header<'a>(&'a self, opaque: i32, bytes: &'a [u8], texts: &'a str) -> Header<'a> {
         let text = self.text.as_str();
+        let unescaped = if self.is_escaped_alone { self.escaped.plain_text() } else { texts };
         Header {
             code: self.code,
             flag: self.flag,
@@ -163,7 +181,7 @@ impl Layout for JsonLayout {
             version: self.version,
             language: self.language,
             remark: self.remark.map(|span| span.of(text, "")),
-            ext: Ext { text, unescaped: texts, entries: &self.entries, known: self.known.as_ref() },
+            ext: Ext { text, unescaped, bytes, entries: &self.entries, known: self.known.as_ref() },
         }
     }
 }
@@ -179,30 +197,19 @@ impl JsonLayout {
     }
 }
 
-/// The position behind `constant`, if it stands at `at`.
-#[inline]
-fn equal(bytes: &[u8], at: usize, constant: &[u8]) -> Option<usize> {
-    let to = at + constant.len();
-    (bytes.get(at..to)? == constant).then_some(to)
+/// Appends a text to those that vary.
+fn appended(texts: &mut Vec<u8>, text: &[u8]) -> Span {
+    let from = texts.len();
+    texts.extend_from_slice(text);
+    texts.push(TEXT_END);
+    Span::unescaped(from, from + text.len())
 }
 
 /// A plain number of 32 bits at `at`, and the position behind it.
 #[inline]
 fn number(bytes: &[u8], at: usize) -> Option<(i32, usize)> {
     let negative = bytes.get(at) == Some(&b'-');
-    let first = at + usize::from(negative);
-    let mut number = 0_i64;
-    let mut next = first;
-    while let Some(digit @ b'0'..=b'9') = bytes.get(next) {
-        number = number * 10 + i64::from(digit - b'0');
-        next += 1;
-        if next - first > DIGITS_MAX {
-            return None;
-        }
-    }
+    let (number, end) = digits(bytes, at + usize::from(negative))?;
     let number = i32::try_from(if negative { -number } else { number }).ok()?;
-    (next > first).then_some((number, next))
+    Some((number, end))
 }
-
-/// Digits of the largest 32-bit number.
-const DIGITS_MAX: usize = 10;
