@@ -248,29 +248,31 @@ fn text(sides: &[Side]) -> String {
 
 /// What was asked of the runs, where it is not the same: name, and the values that there are.
 fn differences(sides: &[Side]) -> Vec<(&'static str, Vec<String>)> {
-    type Of = fn(&Summary) -> String;
-    let asked: [(&str, Of); 17] = [
-        ("kind", |run| run.kind.clone()),
-        ("rate", |run| run.parameters.rate.map_or("max".to_owned(), |rate| rate.to_string())),
-        ("body_bytes", |run| format!("{:.0}", run.parameters.body_bytes)),
-        ("batch", |run| run.parameters.batch.to_string()),
-        ("connections", |run| run.parameters.connections.to_string()),
-        ("inflight", |run| run.parameters.inflight.to_string()),
-        ("queues", |run| run.parameters.queues.to_string()),
-        ("topics", |run| run.parameters.topics.to_string()),
-        ("consumers", |run| run.parameters.consumers.to_string()),
-        ("pull", |run| run.parameters.pull.to_string()),
-        ("arrivals", |run| run.parameters.arrivals.clone()),
-        ("header", |run| run.parameters.header.clone()),
-        ("oneway", |run| run.parameters.oneway.to_string()),
-        ("verify", |run| run.parameters.verify.to_string()),
-        ("threads", |run| run.parameters.threads.to_string()),
-        ("body_range", |run| format!("{:?}", run.parameters.body_range)),
-        ("flush", |run| run.flush.clone().unwrap_or("unknown".to_owned())),
+    // None: a result of an earlier version does not say.
+    type Of = fn(&Summary) -> Option<String>;
+    let asked: [(&str, Of); 18] = [
+        ("kind", |run| Some(run.kind.clone())),
+        ("rate", |run| Some(run.parameters.rate.map_or("max".to_owned(), |rate| rate.to_string()))),
+        ("arrivals", |run| Some(run.parameters.arrivals.clone())),
+        ("body_bytes", |run| Some(format!("{:.0}", run.parameters.body_bytes))),
+        ("body_range", |run| Some(format!("{:?}", run.parameters.body_range))),
+        ("batch", |run| Some(run.parameters.batch.to_string())),
+        ("header", |run| Some(run.parameters.header.clone())),
+        ("oneway", |run| Some(run.parameters.oneway.to_string())),
+        ("connections", |run| Some(run.parameters.connections.to_string())),
+        ("inflight", |run| Some(run.parameters.inflight.to_string())),
+        ("topics", |run| Some(run.parameters.topics.to_string())),
+        ("queues", |run| Some(run.parameters.queues.to_string())),
+        ("consumers", |run| Some(run.parameters.consumers?.to_string())),
+        ("pull", |run| Some(run.parameters.pull?.to_string())),
+        ("verify", |run| Some(run.parameters.verify?.to_string())),
+        ("warmup_seconds", |run| Some(run.parameters.warmup_seconds.to_string())),
+        ("threads", |run| Some(run.parameters.threads.to_string())),
+        ("flush", |run| Some(run.flush.clone().unwrap_or("unknown".to_owned()))),
     ];
     let values = |of: Of| {
         let mut all: Vec<String> = Vec::new();
-        for value in sides.iter().flat_map(|side| &side.runs).map(of) {
+        for value in sides.iter().flat_map(|side| &side.runs).filter_map(of) {
             if !all.contains(&value) {
                 all.push(value);
             }
@@ -317,11 +319,17 @@ mod tests {
         let said = text(&[side_of("a", &[10.0]), other]);
         assert!(said.contains("note      not the same load: rate 4000, max\n"), "{said}");
         let mut other = side_of("b", &[10.0]);
-        other.runs[0].parameters.consumers = 4;
+        other.runs[0].parameters.consumers = Some(4);
         other.runs[0].parameters.header = "rocketmq".to_owned();
-        let said = text(&[side_of("a", &[10.0]), other]);
-        assert!(said.contains("not the same load: consumers 0, 4\n"), "{said}");
-        assert!(said.contains("not the same load: header , rocketmq\n"), "{said}");
+        assert_eq!(
+            differences(&[side_of("a", &[10.0]), other]),
+            [("header", vec![String::new(), "rocketmq".to_owned()])],
+            "what an earlier version did not say is no difference"
+        );
+        let (mut first, mut other) = (side_of("a", &[10.0]), side_of("b", &[10.0]));
+        (first.runs[0].parameters.consumers, other.runs[0].parameters.consumers) = (Some(1), Some(4));
+        let said = text(&[first, other]);
+        assert!(said.contains("not the same load: consumers 1, 4\n"), "{said}");
     }
 
     #[test]

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use rt::real::Spin;
 
+use crate::output;
+
 use super::driver;
 use super::engine::{Control, Engine, Outages};
 use super::host::{self, Usage};
@@ -121,6 +123,7 @@ pub fn run(
         usage: [None, None],
         brokers: brokers.to_vec(),
         interrupted: false,
+        drain: span.drain,
     };
     if let Err(error) = watch.wait_until_up(interrupted) {
         watch.control.stop.store(true, Ordering::Relaxed);
@@ -154,6 +157,8 @@ struct Watch {
     /// The brokers' processes, as far as they are known.
     brokers: Vec<u32>,
     interrupted: bool,
+    /// See [`Span::drain`].
+    drain: Duration,
 }
 
 impl Watch {
@@ -183,6 +188,13 @@ impl Watch {
             self.look(now, times);
             if interrupted.load(Ordering::Relaxed) && !self.interrupted {
                 self.interrupted = true;
+                if self.drain > PATIENCE {
+                    output::aside(&format!(
+                        "interrupted: nothing more is sent; what was sent is awaited, for {} s after the last that comes; \
+                         Ctrl-C again ends at once, without a report, and leaves the topics of this run",
+                        self.drain.as_secs()
+                    ));
+                }
                 self.control.stop.store(true, Ordering::Relaxed);
             }
             let wait = Duration::from_nanos(self.next_border(now, times).clamp(100_000, LOOK_NS));
@@ -343,6 +355,8 @@ fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX / 4)
 }
 
+/// Nobody wonders why a run that was interrupted has not ended for so long.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// From the moment all connections are up to the first message.
 const LEAD_NS: u64 = 100_000_000;
 /// How often the main thread looks around.

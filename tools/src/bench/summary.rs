@@ -115,12 +115,12 @@ pub struct Parameters {
     pub warmup_seconds: f64,
     /// Threads of the generator.
     pub threads: usize,
-    /// Consumers of each subscription; 0 without.
-    pub consumers: usize,
+    /// Consumers of each subscription; 0 without. Results of earlier versions do not say.
+    pub consumers: Option<usize>,
     /// Messages per pull at most.
-    pub pull: u32,
+    pub pull: Option<u32>,
     /// Every message was accounted for: they carry a mark, and records are checked.
-    pub verify: bool,
+    pub verify: Option<bool>,
 }
 
 /// Messages and bytes.

@@ -93,3 +93,21 @@ fn a_broker_killed_and_restarted_in_the_middle_is_found_again_and_the_outage_is_
     assert!(rest.iter().any(|line| line.starts_with(&outages)), "{rest:#?}");
     assert_eq!(server.interrupt(), Some(0));
 }
+
+#[test]
+fn ctrl_c_says_how_long_it_waits_for_what_is_not_due_yet() {
+    let node = Node::new("bench-ctrl-c-delay");
+    let mut command = node.command(&["delay", "--delay=6s", "--rate=200/s", "--spin=off", "--timeout=1000"]);
+    command.args(["--warmup=0s", "--duration=10m", "--interval=50ms", "--rmq-format"]);
+    let mut run = Running::start(&mut command);
+    run.wait_for(|line| line.starts_with("Current Time: "));
+    run.interrupt();
+    let (code, rest, errors) = run.end();
+    assert!(
+        errors.contains("interrupted: nothing more is sent; what was sent is awaited, for 7 s"),
+        "{errors}"
+    );
+    assert!(rest.iter().any(|line| line.starts_with("lateness ")), "{rest:#?}");
+    assert!(matches!(code, Some(0 | 3)), "{code:?}");
+    assert_eq!(node.topics(), "");
+}

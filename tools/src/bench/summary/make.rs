@@ -114,9 +114,9 @@ fn parameters(plan: &Plan, outcome: &Outcome) -> Parameters {
         oneway: plan.shape.oneway,
         warmup_seconds: plan.warmup.as_secs_f64(),
         threads: plan.cpus.len(),
-        consumers: if sends_only(plan) { 0 } else { outcome.consumers },
-        pull: plan.pull,
-        verify: plan.verify,
+        consumers: Some(if sends_only(plan) { 0 } else { outcome.consumers }),
+        pull: Some(plan.pull),
+        verify: Some(plan.verify),
     }
 }
 
