@@ -5,6 +5,7 @@
 //! [`Reactor`] (run to completion, driven by the pump) plus `async` tasks for slow work, both generic over [`Env`].
 
 pub mod chunks;
+pub mod crc32;
 pub mod disk;
 pub mod env;
 pub mod prefetch;

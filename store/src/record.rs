@@ -5,7 +5,6 @@
 //! record; a record without it is not ours and is treated as damage.
 
 mod encode;
-mod joined;
 mod parse;
 mod properties;
 mod spread;

@@ -242,12 +242,12 @@ fn decode_slot(bytes: &[u8], store_id: &[u8; 16]) -> Option<(u64, Checkpoint)> {
 /// The last four bytes are the CRC of those before.
 fn seal(bytes: &mut [u8]) {
     let (content, crc) = bytes.split_at_mut(bytes.len() - 4);
-    crc.copy_from_slice(&crc32fast::hash(content).to_be_bytes());
+    crc.copy_from_slice(&rt::crc32::hash(content).to_be_bytes());
 }
 
 fn is_sealed(bytes: &[u8]) -> bool {
     let (content, crc) = bytes.split_at(bytes.len() - 4);
-    crc == crc32fast::hash(content).to_be_bytes()
+    crc == rt::crc32::hash(content).to_be_bytes()
 }
 
 fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {

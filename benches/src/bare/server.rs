@@ -69,7 +69,7 @@ impl Copying {
         copy.copy_from_slice(frame);
         let header_bytes = u32::from_be_bytes([0, copy[5], copy[6], copy[7]]) as usize;
         let body = copy.get(8 + header_bytes..).unwrap_or_default();
-        self.checksum = self.checksum.rotate_left(1) ^ crc32fast::hash(body);
+        self.checksum = self.checksum.rotate_left(1) ^ rt::crc32::hash(body);
         self.at += frame.len();
         out.extend_from_slice(&self.answer);
     }

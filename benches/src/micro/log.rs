@@ -21,6 +21,7 @@ const WINDOW: usize = 64 << 20;
 
 pub(super) fn measure(bench: &Bench) -> io::Result<()> {
     window(bench)?;
+    checksum(bench);
     record(bench);
     entry(bench)?;
     append(bench)
@@ -42,6 +43,16 @@ fn window(bench: &Bench) -> io::Result<()> {
     (0..WINDOW / BODY).for_each(|_| append());
     bench.each("window append of 1 KiB, copied", 50.0, append);
     Ok(())
+}
+
+/// The budgets are what `crc32fast` takes (performance.md 1).
+fn checksum(bench: &Bench) {
+    let bytes = [7; BODY];
+    for (name, len, budget) in [("CRC-32 of 128 B", 128, 13.0), ("CRC-32 of 1 KiB", BODY, 42.0)] {
+        bench.each(name, budget, || {
+            black_box(rt::crc32::hash(black_box(&bytes[..len])));
+        });
+    }
 }
 
 fn record(bench: &Bench) {

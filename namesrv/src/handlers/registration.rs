@@ -78,5 +78,5 @@ fn registration(request: &RegisterBroker<'_>, zone: Option<&str>, body: Register
 
 /// Java's CRC of a body: the sign bit is cleared.
 fn crc(body: &[u8]) -> i32 {
-    i32::try_from(crc32fast::hash(body) & 0x7FFF_FFFF).expect("31 bits")
+    i32::try_from(rt::crc32::hash(body) & 0x7FFF_FFFF).expect("31 bits")
 }

@@ -46,7 +46,7 @@ pub(super) fn encode(part: &StaticPart, header_bytes: u32) -> [u8; STATIC_BYTES]
     bytes[32..40].copy_from_slice(&part.capacity.to_le_bytes());
     bytes[40..48].copy_from_slice(&part.base.to_le_bytes());
     bytes[48..52].copy_from_slice(&header_bytes.to_le_bytes());
-    let crc = crc32fast::hash(&bytes[..52]);
+    let crc = crate::crc32::hash(&bytes[..52]);
     bytes[52..56].copy_from_slice(&crc.to_le_bytes());
     bytes
 }
@@ -60,7 +60,7 @@ pub(super) fn decode(bytes: &[u8; STATIC_BYTES]) -> Result<(StaticPart, u32), Le
     if version != VERSION {
         return Err(LeftoverDamage::Version { found: version, known: VERSION });
     }
-    let (stored, computed) = (u32_at(bytes, 52), crc32fast::hash(&bytes[..52]));
+    let (stored, computed) = (u32_at(bytes, 52), crate::crc32::hash(&bytes[..52]));
     if stored != computed {
         return Err(LeftoverDamage::Checksum { stored, computed });
     }

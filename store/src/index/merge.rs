@@ -1,7 +1,7 @@
 //! Many keys into one run: of buckets in memory, or of runs.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, binary_heap::PeekMut};
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -96,16 +96,28 @@ async fn sort_in_slices<'k, E: Env>(
 fn take_some(
     sorted: &[Vec<KeyEntry>],
     next: &mut [usize],
-    heap: &mut BinaryHeap<Reverse<(KeyEntry, usize)>>,
+    heap: &mut Heads,
     mut push: impl FnMut(KeyEntry),
 ) -> bool {
     for _ in 0..KEYS_PER_SLICE {
-        let Some(Reverse((key, index))) = heap.pop() else { return false };
+        let Some(&Reverse((key, index))) = heap.peek() else { return false };
         push(key);
         next[index] += 1;
-        heap.extend(sorted[index].get(next[index]).map(|key| Reverse((*key, index))));
+        replace_first(heap, sorted[index].get(next[index]).copied());
     }
     true
+}
+
+/// The next key of each input that has one, the first of all on top.
+type Heads = BinaryHeap<Reverse<(KeyEntry, usize)>>;
+
+/// The input of the first key goes on with `key`. One way down the heap instead of one down and two up.
+fn replace_first(heads: &mut Heads, key: Option<KeyEntry>) {
+    let Some(mut first) = heads.peek_mut() else { return };
+    match key {
+        Some(key) => first.0.0 = key,
+        None => drop(PeekMut::pop(first)),
+    }
 }
 
 /// One run being read in order.
@@ -152,12 +164,12 @@ pub(super) async fn write_runs<E: Env>(
         heap.extend(input.pop().map(|key| Reverse((key, index))));
     }
     let mut in_slice = 0;
-    while let Some(Reverse((key, index))) = heap.pop() {
+    while let Some(&Reverse((key, index))) = heap.peek() {
         writer.push(key);
         if inputs[index].is_dry() {
             inputs[index].refill(config).await?;
         }
-        heap.extend(inputs[index].pop().map(|key| Reverse((key, index))));
+        replace_first(&mut heap, inputs[index].pop());
         in_slice += 1;
         if in_slice == KEYS_PER_SLICE {
             in_slice = 0;

@@ -85,7 +85,7 @@ impl Footer {
 pub(super) fn seal(page: &mut [u8], count: usize, number: u64) {
     page[COUNT].copy_from_slice(&(count as u32).to_be_bytes());
     page[NUMBER].copy_from_slice(&number.to_be_bytes());
-    let crc = crc32fast::hash(&page[CRC.end..]);
+    let crc = rt::crc32::hash(&page[CRC.end..]);
     page[CRC].copy_from_slice(&crc.to_be_bytes());
 }
 
@@ -93,7 +93,7 @@ pub(super) fn seal(page: &mut [u8], count: usize, number: u64) {
 fn verified(page: &[u8], number: u64) -> Option<usize> {
     let word = |range: Range<usize>| u32::from_be_bytes(page[range].try_into().expect("4 bytes"));
     let is_ours = page.len() == BLOCK
-        && word(CRC) == crc32fast::hash(&page[CRC.end..])
+        && word(CRC) == rt::crc32::hash(&page[CRC.end..])
         && page[NUMBER] == number.to_be_bytes();
     is_ours.then(|| word(COUNT) as usize)
 }

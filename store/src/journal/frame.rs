@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use rt::{BLOCK, SharedSlice};
+use rt::{BLOCK, SharedSlice, crc32};
 
 use super::PAYLOAD_MAX;
 
@@ -103,17 +103,11 @@ pub(super) fn bytes_of(payload: usize) -> usize {
 
 /// What the first frame of a file names as the checksum before it.
 pub(super) fn first_chain(kind: [u8; 4], generation: u64) -> u32 {
-    let mut crc = crc32fast::Hasher::new();
-    crc.update(&kind);
-    crc.update(&generation.to_be_bytes());
-    crc.finalize()
+    crc32::append(crc32::hash(&kind), &generation.to_be_bytes())
 }
 
 fn checksum(header: &[u8], payload: &[u8]) -> u32 {
-    let mut crc = crc32fast::Hasher::new();
-    crc.update(&header[..CRC.start]);
-    crc.update(payload);
-    crc.finalize()
+    crc32::append(crc32::hash(&header[..CRC.start]), payload)
 }
 
 const MAGIC_BYTES: &[u8; 4] = b"RMQJ";

@@ -1,11 +1,9 @@
 //! Encoding: body copy and CRC fused, straight into the window.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::LazyLock;
 
-use crc32fast::Hasher;
+use rt::crc32::{self, joined};
 
-use super::joined::joined;
 use super::*;
 use crate::{BatchItem, NewMessage, PhysicalOffset, QueueOffset};
 
@@ -167,17 +165,12 @@ pub(crate) fn write_blank(out: &mut [u8], left: u32) {
 
 /// CRC of everything before the cover. A short body is hashed again, sooner than joined.
 fn whole_crc(covered: &[u8], body_at: usize, body_end: usize, body_crc: u32) -> u32 {
-    let (head, behind) = if body_end - body_at < JOIN_FROM {
-        (crc32fast::hash(&covered[..body_end]), &covered[body_end..])
-    } else {
-        let mut head = UNFED.clone();
-        head.update(&covered[..body_at]);
-        let head = head.finalize();
-        (joined(head, body_crc, body_end - body_at), &covered[body_end..])
-    };
-    let mut whole = Hasher::new_with_initial(head);
-    whole.update(behind);
-    whole.finalize() & CRC_MASK
+    if body_end - body_at < JOIN_FROM {
+        return crc32::hash(covered) & CRC_MASK;
+    }
+    let head = crc32::hash(&covered[..body_at]);
+    let through_body = joined(head, body_crc, body_end - body_at);
+    crc32::append(through_body, &covered[body_end..]) & CRC_MASK
 }
 
 /// The digits stand least significant first, padded with zeros.
@@ -253,19 +246,17 @@ impl Pen<'_> {
 
     /// Copies piece by piece, hashing each piece while it is in the first-level cache.
     fn copy_with_crc(&mut self, body: &[u8]) -> u32 {
-        let mut crc = UNFED.clone();
+        let mut crc = 0;
         for piece in body.chunks(PIECE) {
             let to = &mut self.out[self.at..self.at + piece.len()];
             to.copy_from_slice(piece);
-            crc.update(to);
+            crc = crc32::append(crc, to);
             self.at += piece.len();
         }
-        crc.finalize()
+        crc
     }
 }
 
-/// A hasher asks the processor what it can whenever it is made; a copy of one does not.
-static UNFED: LazyLock<Hasher> = LazyLock::new(Hasher::new);
 /// Longer topics need version 2: version 1 readers take the length byte as signed.
 const V1_TOPIC_MAX: usize = 127;
 const PIECE: usize = 8 << 10;

@@ -137,12 +137,12 @@ impl<'a> Record<'a> {
         }
         match (self.cover(), cover) {
             (Some(digits), _) => {
-                let crc = crc32fast::hash(&self.bytes[..self.bytes.len() - COVER_BYTES]) & CRC_MASK;
+                let crc = rt::crc32::hash(&self.bytes[..self.bytes.len() - COVER_BYTES]) & CRC_MASK;
                 if cover_digits(crc) == *digits { Ok(()) } else { Err(Damage::WholeCrc) }
             }
             (None, Cover::Whole) => Err(Damage::Uncovered),
             (None, Cover::AsJava) => {
-                let crc = crc32fast::hash(self.body()) & CRC_MASK;
+                let crc = rt::crc32::hash(self.body()) & CRC_MASK;
                 if crc == u32_at(self.bytes, BODY_CRC) { Ok(()) } else { Err(Damage::BodyCrc) }
             }
         }

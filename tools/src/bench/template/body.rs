@@ -19,7 +19,7 @@ impl Body {
     /// Bodies from `payloads`, each with as many messages as a request has; `payloads` are taken in turn.
     #[must_use]
     pub fn all(shape: &Shape, payloads: &[Vec<u8>]) -> Vec<Self> {
-        let crcs: Vec<u32> = payloads.iter().map(|payload| crc32fast::hash(payload)).collect();
+        let crcs: Vec<u32> = payloads.iter().map(|payload| rt::crc32::hash(payload)).collect();
         (0..payloads.len())
             .map(|first| {
                 let chosen = |item: usize| (first * shape.batch + item) % payloads.len();

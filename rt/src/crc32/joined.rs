@@ -4,8 +4,11 @@
 //! A CRC is a remainder modulo a polynomial over GF(2). Appending `n` bytes multiplies what stood before by `x^(8n)`;
 //! these factors lie in two tables.
 
+use super::times_x;
+
 /// The CRC of `first` and `second` in a row, from the CRC of each; `second_len` is in bytes.
-pub(super) fn joined(first: u32, second: u32, second_len: usize) -> u32 {
+#[must_use]
+pub fn joined(first: u32, second: u32, second_len: usize) -> u32 {
     let mut moved = product(first, LOW[second_len % LOW_LENGTHS]);
     let mut pieces = second_len / LOW_LENGTHS;
     while pieces > 0 {
@@ -18,6 +21,14 @@ pub(super) fn joined(first: u32, second: u32, second_len: usize) -> u32 {
 
 /// The product modulo the polynomial. Bits are reflected, as in the CRC: the highest is the power 0.
 fn product(a: u32, b: u32) -> u32 {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(unit) = super::wide::Unit::of_this_processor() {
+        return unit.product(a, b);
+    }
+    product_by_tables(a, b)
+}
+
+fn product_by_tables(a: u32, b: u32) -> u32 {
     let powers = carryless(a, b) << 1;
     // The lower half stands for the powers from 32: what a CRC becomes when four zeros follow it.
     let [first, second, third, fourth] = (powers as u32).to_le_bytes().map(usize::from);
@@ -39,10 +50,6 @@ fn carryless(a: u32, b: u32) -> u64 {
         sums & (EVERY_FOURTH << place)
     };
     bits_at(0) | bits_at(1) | bits_at(2) | bits_at(3)
-}
-
-const fn times_x(a: u32) -> u32 {
-    (a >> 1) ^ (POLYNOMIAL & 0_u32.wrapping_sub(a & 1))
 }
 
 /// `x` to the powers 0, `step`, `2 step` and so on.
@@ -83,8 +90,6 @@ const fn followed() -> [[u32; 256]; 4] {
     tables
 }
 
-/// IEEE 802.3.
-const POLYNOMIAL: u32 = 0xedb8_8320;
 const ONE: u32 = 1 << 31;
 const LOW_LENGTHS: usize = 1 << 11;
 /// Factors of 0 to 2,047 bytes.
@@ -105,6 +110,11 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_processor_multiplies_as_the_tables_do(a in any::<u32>(), b in any::<u32>()) {
+            prop_assert_eq!(product(a, b), product_by_tables(a, b));
+        }
+
         #[test]
         fn joining_is_hashing_both_in_a_row(first in bytes(0..200), second in bytes(0..20_000)) {
             let parts = (crc32fast::hash(&first), crc32fast::hash(&second));
