@@ -100,7 +100,7 @@ fn ctrl_c_says_how_long_it_waits_for_what_is_not_due_yet() {
     let mut command = node.command(&["delay", "--delay=6s", "--rate=200/s", "--spin=off", "--timeout=1000"]);
     command.args(["--warmup=0s", "--duration=10m", "--interval=50ms", "--rmq-format"]);
     let mut run = Running::start(&mut command);
-    run.wait_for(|line| line.starts_with("Current Time: "));
+    run.wait_for(|_| true);
     run.interrupt();
     let (code, rest, errors) = run.end();
     assert!(
