@@ -1,7 +1,7 @@
 //! [`Stamp`]: what a message carries so that its receiver can tell how late, how whole and which it is.
 //!
 //! A property of fixed width, so that a warm send patches it in place: run, stream (a connection of the generator),
-//! number in the stream, both times on CLOCK_MONOTONIC, CRC of the body, and whether it is delivered later. Only sent when somebody will look (`e2e`,
+//! number in the stream, both times on CLOCK_MONOTONIC, CRC of the body, and whether it is delivered later, or is half a transaction. Only sent when somebody will look (`e2e`,
 //! `--verify`).
 
 /// Name of the property.
@@ -28,6 +28,8 @@ pub struct Stamp {
     pub crc: u32,
     /// It is delivered later.
     pub later: bool,
+    /// It is half a transaction: seen once that is committed, so in the order of commits and not of sends.
+    pub half: bool,
 }
 
 impl Stamp {
@@ -43,7 +45,7 @@ impl Stamp {
         hex(&mut out[24..40], self.intended);
         hex(&mut out[40..56], self.written);
         hex(&mut out[56..64], u64::from(self.crc));
-        hex(&mut out[64..65], u64::from(self.later));
+        hex(&mut out[64..65], u64::from(self.later) | u64::from(self.half) << 1);
     }
 
     /// Reads the value of a property; `None` if it is no stamp.
@@ -60,7 +62,8 @@ impl Stamp {
             intended: number(24, 40)?,
             written: number(40, 56)?,
             crc: u32::try_from(number(56, 64)?).ok()?,
-            later: number(64, 65)? != 0,
+            later: number(64, 65)? & 1 != 0,
+            half: number(64, 65)? & 2 != 0,
         })
     }
 }
@@ -86,9 +89,9 @@ mod tests {
     proptest! {
         #[test]
         fn a_stamp_reads_back_as_written(
-            run: u32, stream: u16, number in 0_u64..1 << 48, intended: u64, written: u64, crc: u32, later: bool,
+            run: u32, stream: u16, number in 0_u64..1 << 48, intended: u64, written: u64, crc: u32, later: bool, half: bool,
         ) {
-            let stamp = Stamp { run, stream, number, intended, written, crc, later };
+            let stamp = Stamp { run, stream, number, intended, written, crc, later, half };
             let mut text = [0; CHARS];
             stamp.write(&mut text);
             prop_assert_eq!(Stamp::read(&text), Some(stamp));

@@ -236,7 +236,10 @@ mod tests {
         );
         let stamp = Stamp::read(find(stamp::NAME)).unwrap();
         let crc = rt::crc32::hash(body);
-        assert_eq!(stamp, Stamp { run: 7, stream: 3, number, intended: 5, written: 6, crc, later: false });
+        assert_eq!(
+            stamp,
+            Stamp { run: 7, stream: 3, number, intended: 5, written: 6, crc, later: false, half: false }
+        );
     }
 
     #[test]

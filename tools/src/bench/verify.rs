@@ -135,7 +135,7 @@ impl Ledger {
         *next = (*next).max(number + 1);
     }
 
-    /// The same for a message that is delivered later, and so not in the order of sending. False if it came before.
+    /// The same for one that is delivered later or seen when its transaction is committed: in no order. False if it came before.
     pub fn received_in_any_order(&mut self, stream: u16, number: u64, intact: bool) -> bool {
         self.corrupt += u64::from(!intact);
         let again = at(&mut self.seen, usize::from(stream)).set(number);

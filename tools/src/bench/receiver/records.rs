@@ -107,7 +107,7 @@ impl Receiver {
         }
         if self.plan.verify {
             let intact = rt::crc32::hash(record.body()) == stamp.crc;
-            if stamp.later {
+            if stamp.later || stamp.half {
                 ledger.received_in_any_order(stamp.stream, stamp.number, intact);
             } else {
                 ledger.received(queue, stamp.stream, stamp.number, intact);

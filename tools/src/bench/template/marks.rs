@@ -14,6 +14,8 @@ pub(super) struct Marks {
     pub(super) stamp: Option<usize>,
     /// Due time of a delayed message, and the same under a name of the user's.
     pub(super) due: [Option<usize>; 2],
+    /// For the stamp: it is half a transaction.
+    pub(super) half: bool,
 }
 
 impl Marks {
@@ -25,7 +27,13 @@ impl Marks {
     /// The same in bytes that begin `by` earlier.
     pub(super) fn moved(self, by: usize) -> Self {
         let add = |at: Option<usize>| at.map(|at| at + by);
-        Self { unique: add(self.unique), key: add(self.key), stamp: add(self.stamp), due: self.due.map(add) }
+        Self {
+            unique: add(self.unique),
+            key: add(self.key),
+            stamp: add(self.stamp),
+            due: self.due.map(add),
+            half: self.half,
+        }
     }
 
     /// Writes what `message` says over the marks in `bytes`; `crc` is that of its body.
@@ -45,7 +53,7 @@ impl Marks {
         if let Some(at) = self.stamp {
             let Message { stream, number, intended, written, .. } = *message;
             let later = message.deliver_at_ms.is_some();
-            Stamp { run, stream, number, intended, written, crc, later }
+            Stamp { run, stream, number, intended, written, crc, later, half: self.half }
                 .write(&mut bytes[at..at + stamp::CHARS]);
         }
     }

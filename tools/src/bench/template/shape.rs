@@ -91,6 +91,7 @@ impl Shape {
                 find(self.class == Class::Later && self.level.is_none(), DUE_MARK),
                 find(self.class == Class::Later && self.due_property.is_some(), DUE_MARK_2),
             ],
+            half: self.class == Class::Half,
         }
     }
 }

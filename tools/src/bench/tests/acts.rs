@@ -62,3 +62,15 @@ fn a_mix_sends_each_kind_in_its_share() {
     assert!(ends.abs_diff(800) < 60 && late.abs_diff(1_200) < 150, "{ends} transactions, {late} delayed");
     assert_eq!((ran.verdict.lost, ran.verdict.leaked, ran.verdict.early), (0, 0, 0));
 }
+
+#[test]
+fn a_transaction_that_is_committed_after_later_messages_were_sent_is_not_out_of_order() {
+    let slow = Script { delay_ms: 20, ..Script::default() };
+    let ran = run(19, slow, Kind::Mixed, &with(&["--verify", "--tx-share=20%"]));
+    assert!(ran.total.committed > 700, "{}", ran.total.committed);
+    assert_eq!((ran.verdict.lost, ran.verdict.reordered), (0, 0), "{:?}", ran.verdict);
+    // A plain message out of order is one all the same.
+    let swapped =
+        run(19, Script { swap_every: 100, ..slow }, Kind::Mixed, &with(&["--verify", "--tx-share=20%"]));
+    assert!(swapped.verdict.reordered > 0, "{:?}", swapped.verdict);
+}
