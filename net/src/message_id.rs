@@ -127,9 +127,23 @@ impl Hex<'_> {
 
 /// The part of an offset id that says where the record lies.
 pub(crate) fn hex_of_offset(offset: u64) -> [u8; 16] {
+    let half = |word: u32| hex_digits(word).to_be_bytes();
     let mut digits = [0; 16];
-    Hex { out: &mut digits, at: 0 }.push(&offset.to_be_bytes());
+    digits[..8].copy_from_slice(&half((offset >> 32) as u32));
+    digits[8..].copy_from_slice(&half(offset as u32));
     digits
+}
+
+/// Eight digits at once: each half of the word is spread over twice its bits until every byte holds one of its nibbles.
+#[inline]
+fn hex_digits(word: u32) -> u64 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let word = u64::from(word);
+    let word = (word << 16 | word) & 0x0000_FFFF_0000_FFFF;
+    let word = (word << 8 | word) & 0x00FF_00FF_00FF_00FF;
+    let nibbles = (word << 4 | word) & (EACH * 0x0F);
+    let above_nine = ((nibbles + EACH * 6) >> 4) & EACH;
+    nibbles + EACH * u64::from(b'0') + above_nine * u64::from(b'A' - b'9' - 1)
 }
 
 /// `00` to `FF`.
@@ -170,6 +184,15 @@ impl std::error::Error for MessageIdError {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn offsets_in_hex_are_those_of_the_standard_library() {
+        for shift in 0..64 {
+            for offset in [u64::MAX >> shift, 0x0123_4567_89AB_CDEF_u64.rotate_left(shift), 1 << shift] {
+                assert_eq!(hex_of_offset(offset), *format!("{offset:016X}").as_bytes());
+            }
+        }
+    }
 
     #[test]
     fn ids_of_both_families_come_back() {

@@ -41,7 +41,9 @@ impl HeaderMemory {
             Codec::Binary => self.binary.read(bytes, varying),
         };
         // One check for all texts: none runs into the next, for what ends them is a character of its own.
-        if let (Some(opaque), Ok(varying)) = (opaque, str::from_utf8(varying)) {
+        if let Some(opaque) = opaque
+            && let Ok(varying) = if varying.is_empty() { Ok("") } else { str::from_utf8(varying) }
+        {
             return Ok(match codec {
                 Codec::Json => self.json.header(opaque, bytes, varying),
                 Codec::Binary => self.binary.header(opaque, bytes, varying),
@@ -147,17 +149,51 @@ impl Tries {
     }
 }
 
-/// The number whose decimal digits begin at `at`, and the position behind the last. `None` if there is no digit, or more
-/// than [`DIGITS_MAX`].
-#[inline]
-fn digits(bytes: &[u8], at: usize) -> Option<(i64, usize)> {
-    let (high, count) = leading_digits(word(bytes, at)?);
-    if count < 8 {
-        return (count > 0).then_some((high, at + count));
+/// The digits that a value had last, in words: most values begin as the one before, and many are it.
+#[derive(Clone, Debug, Default)]
+struct LastDigits {
+    high: LastWord,
+    low: LastWord,
+}
+
+/// What [`leading_digits`] said of a word.
+#[derive(Clone, Debug, Default)]
+struct LastWord {
+    word: u64,
+    number: i64,
+    count: usize,
+}
+
+impl LastDigits {
+    /// The number whose decimal digits begin at `at`, and the position behind the last. `None` if there is no digit, or
+    /// more than [`DIGITS_MAX`].
+    #[inline]
+    fn read(&mut self, bytes: &[u8], at: usize) -> Option<(i64, usize)> {
+        let begin = word(bytes, at)?;
+        let [first, second] = [begin as u8, (begin >> 8) as u8].map(|byte| byte.wrapping_sub(b'0'));
+        // Most often a queue.
+        if second > 9 {
+            return (first <= 9).then_some((i64::from(first), at + 1));
+        }
+        let (high, count) = self.high.read(begin);
+        if count < 8 {
+            return (count > 0).then_some((high, at + count));
+        }
+        let (low, more) = self.low.read(word(bytes, at + 8)?);
+        let power = POWERS_OF_TEN.get(more)?;
+        Some((high * power + low, at + 8 + more))
     }
-    let (low, more) = leading_digits(word(bytes, at + 8)?);
-    let power = POWERS_OF_TEN.get(more)?;
-    Some((high * power + low, at + 8 + more))
+}
+
+impl LastWord {
+    #[inline]
+    fn read(&mut self, word: u64) -> (i64, usize) {
+        if word != self.word {
+            (self.number, self.count) = leading_digits(word);
+            self.word = word;
+        }
+        (self.number, self.count)
+    }
 }
 
 /// What the decimal digits say that a word begins with, and how many there are.

@@ -220,7 +220,8 @@ fn word_needs_escape(bytes: [u8; 8]) -> u64 {
     (below(word, 0x20) | equal_to(b'"') | equal_to(b'\\')) & HIGHS
 }
 
-fn needs_escape(byte: u8) -> bool {
+#[inline]
+pub(crate) fn needs_escape(byte: u8) -> bool {
     (byte < 0x20) | (byte == b'"') | (byte == b'\\')
 }
 

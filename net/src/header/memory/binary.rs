@@ -8,7 +8,7 @@
 
 use std::ops::Range;
 
-use super::{Layout, TEXT_END, VARYING_MAX, are_keys_of, digits, same};
+use super::{LastDigits, Layout, TEXT_END, VARYING_MAX, are_keys_of, same};
 use crate::Language;
 use crate::fields::{Entry, Ext, Span};
 use crate::header::binary::Input;
@@ -39,6 +39,7 @@ struct Varying {
     /// Its length and its bytes in `BinaryLayout::image`.
     place: Range<usize>,
     entry: usize,
+    last: LastDigits,
 }
 
 impl BinaryLayout {
@@ -62,7 +63,11 @@ impl BinaryLayout {
                     || known.entries[entry].value.of(&known.text, "") != value
             };
             if alike && differs(self) {
-                varying.push(Varying { place: start..bytes.len() - fields.rest.len(), entry });
+                varying.push(Varying {
+                    place: start..bytes.len() - fields.rest.len(),
+                    entry,
+                    last: LastDigits::default(),
+                });
             }
             let at = text.len();
             text.push_str(key);
@@ -112,7 +117,7 @@ impl Layout for BinaryLayout {
         }
         let mut input = Input { rest: fields };
         let mut compared = FIELDS_AT;
-        for Varying { place, entry } in &self.varying {
+        for Varying { place, entry, last } in &mut self.varying {
             let (constant, rest) = input.rest.split_at_checked(place.start - compared)?;
             if !same(constant, &image[compared..place.start]) {
                 return None;
@@ -121,7 +126,8 @@ impl Layout for BinaryLayout {
             let value = input.long_text("").ok().filter(|value| !value.is_empty())?;
             let end = bytes.len() - input.rest.len();
             let start = end - value.len();
-            let number = digits(bytes, start).filter(|(_, behind)| *behind == end).map(|(number, _)| number);
+            let number =
+                last.read(bytes, start).filter(|(_, behind)| *behind == end).map(|(number, _)| number);
             self.entries[*entry].value = if number.is_some() {
                 Span::digits(start, end)
             } else {

@@ -201,6 +201,20 @@ mod tests {
     }
 
     #[test]
+    fn every_byte_at_every_place_is_plain_exactly_if_it_is() {
+        for len in [1, 15, 16, 17, 31, 32, 33] {
+            for place in 0..len {
+                for byte in 0..=u8::MAX {
+                    let mut bytes = vec![b'F'; len];
+                    bytes[place] = byte;
+                    let is = (b' '..0x80).contains(&byte) && !b"\"\\".contains(&byte);
+                    assert_eq!(is_plain(&bytes), is, "{byte} at {place} of {len}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_text_longer_than_headers_that_are_remembered_is_not() {
         let mut memory = EscapedText::default();
         let text = format!("\\u0001{}", "x".repeat(HEADER_BYTES_MAX));

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::escaped::EscapedText;
-use super::{Layout, TEXT_END, VARYING_MAX, are_keys_of, digits, same};
+use super::{LastDigits, Layout, TEXT_END, VARYING_MAX, are_keys_of, same};
 use crate::Language;
 use crate::fields::{Entry, Ext, Span};
 use crate::header::json::{self, Places, Scanned};
@@ -45,6 +45,7 @@ pub(super) struct Varying {
     /// Its bytes in `JsonLayout::text`, without quotes.
     place: Range<usize>,
     what: What,
+    last: LastDigits,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,11 +65,11 @@ struct Met {
 
 impl Places for Met {
     fn opaque(&mut self, place: Range<usize>) {
-        self.places.push(Varying { place, what: What::Opaque });
+        self.places.push(Varying { place, what: What::Opaque, last: LastDigits::default() });
     }
 
     fn text_field(&mut self, entry: usize, place: Range<usize>) {
-        self.places.push(Varying { place, what: What::Field(entry) });
+        self.places.push(Varying { place, what: What::Field(entry), last: LastDigits::default() });
     }
 }
 
@@ -128,7 +129,7 @@ impl Layout for JsonLayout {
         let mut opaque = self.opaque;
         let (mut at, mut compared) = (0, 0);
         self.is_escaped_alone = false;
-        for Varying { place, what } in &self.varying {
+        for Varying { place, what, last } in &mut self.varying {
             let behind = at + (place.start - compared);
             if !same(bytes.get(at..behind)?, &image[compared..place.start]) {
                 return None;
@@ -136,12 +137,11 @@ impl Layout for JsonLayout {
             (at, compared) = (behind, place.end);
             let entry = match *what {
                 What::Opaque => {
-                    (opaque, at) = number(bytes, at)?;
+                    (opaque, at) = number(last, bytes, at)?;
                     continue;
                 }
                 What::Field(entry) => entry,
             };
-            let plain_number = || digits(bytes, at).filter(|(_, end)| bytes.get(*end) == Some(&b'"'));
             let (value, number);
             if let Some(end) = self.escaped.read(entry, bytes, at) {
                 let plain = self.escaped.plain();
@@ -149,7 +149,9 @@ impl Layout for JsonLayout {
                 value =
                     if texts.is_empty() { Span::unescaped(0, plain.len()) } else { appended(texts, plain) };
                 (number, at) = (None, end);
-            } else if let Some((said, end)) = plain_number() {
+            } else if let Some((said, end)) =
+                last.read(bytes, at).filter(|(_, end)| bytes.get(*end) == Some(&b'"'))
+            {
                 (value, number, at) = (Span::digits(at, end), Some(said), end);
             } else {
                 // Texts are looked for in one place.
@@ -207,9 +209,9 @@ fn appended(texts: &mut Vec<u8>, text: &[u8]) -> Span {
 
 /// A plain number of 32 bits at `at`, and the position behind it.
 #[inline]
-fn number(bytes: &[u8], at: usize) -> Option<(i32, usize)> {
+fn number(last: &mut LastDigits, bytes: &[u8], at: usize) -> Option<(i32, usize)> {
     let negative = bytes.get(at) == Some(&b'-');
-    let (number, end) = digits(bytes, at + usize::from(negative))?;
+    let (number, end) = last.read(bytes, at + usize::from(negative))?;
     let number = i32::try_from(if negative { -number } else { number }).ok()?;
     Some((number, end))
 }
