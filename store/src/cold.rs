@@ -40,7 +40,7 @@ pub struct ColdConfig {
     pub bytes: usize,
     /// The shard's gate for reads.
     pub reads: Rc<ReadGate>,
-    /// Extents read ahead of a reader that has proved to be sequential (0 to 4); half of them before.
+    /// Extents read ahead of a reader that has been sequential for long; half and a quarter of them before.
     pub read_ahead: u64,
 }
 
@@ -48,7 +48,7 @@ impl ColdConfig {
     /// A cache of `bytes` behind the gate `reads`.
     #[must_use]
     pub fn new(bytes: usize, reads: Rc<ReadGate>) -> Self {
-        Self { bytes, reads, read_ahead: 4 }
+        Self { bytes, reads, read_ahead: 8 }
     }
 }
 

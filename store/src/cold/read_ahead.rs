@@ -48,7 +48,8 @@ impl ReadAhead {
         }
         match progress.streak {
             0 => nothing,
-            1..PROVED => extent + 1..extent + 1 + most.div_ceil(2),
+            1..PROVED => extent + 1..extent + 1 + most.div_ceil(4),
+            PROVED..LONG => extent + 1..extent + 1 + most.div_ceil(2),
             _ => extent + 1..extent + 1 + most,
         }
     }
@@ -59,4 +60,6 @@ const READERS_MAX: usize = 1024;
 const STREAMS_MAX: usize = 16;
 /// A queue's records need not lie in neighbouring extents.
 const STRIDE_MAX: u64 = 4;
+/// Steps in a row after which more is read ahead, and after which the most is.
 const PROVED: u32 = 4;
+const LONG: u32 = 16;
