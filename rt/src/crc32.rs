@@ -4,6 +4,10 @@
 //! multiplies 64 bytes at a time, [`wide`] hashes what is long enough; elsewhere, and under valgrind, `crc32fast` does.
 //! `benches micro CRC` measures it beside what `crc32fast` takes.
 
+use std::sync::LazyLock;
+
+use crc32fast::Hasher;
+
 mod joined;
 #[cfg(target_arch = "x86_64")]
 mod wide;
@@ -25,7 +29,7 @@ pub fn append(crc: u32, bytes: &[u8]) -> u32 {
     {
         return unit.append(crc, bytes);
     }
-    let mut hasher = crc32fast::Hasher::new_with_initial(crc);
+    let mut hasher = if crc == 0 { UNFED.clone() } else { Hasher::new_with_initial(crc) };
     hasher.update(bytes);
     hasher.finalize()
 }
@@ -45,6 +49,8 @@ const fn times_x(a: u32) -> u32 {
     (a >> 1) ^ (POLYNOMIAL & 0_u32.wrapping_sub(a & 1))
 }
 
+/// A hasher asks the processor what it can whenever it is made; a copy of one does not.
+static UNFED: LazyLock<Hasher> = LazyLock::new(Hasher::new);
 /// IEEE 802.3.
 const POLYNOMIAL: u32 = 0xedb8_8320;
 

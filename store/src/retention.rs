@@ -109,8 +109,6 @@ pub struct RetentionDecision {
     pub recycle: usize,
     /// Where the log begins afterwards: the new minimum for queues, index and cold cache.
     pub log_min: PhysicalOffset,
-    /// Whether sends must be refused from now on ("disk full").
-    pub refuse: bool,
     /// Why segments go, for the log line.
     pub reason: Option<Reason>,
 }
@@ -136,7 +134,6 @@ pub fn decide(
     segments: &[SegmentFacts],
 ) -> RetentionDecision {
     let used = used_ratio(facts);
-    let refuse = used > config.warning_ratio || (facts.refusing && used > config.clean_forcibly_ratio);
     let forced = config.clean_forcibly && used > config.clean_forcibly_ratio;
     let reason = if forced {
         Some(Reason::Forced)
@@ -171,9 +168,15 @@ pub fn decide(
         segments: going,
         recycle: going.min(room_for_spares),
         log_min,
-        refuse,
         reason: reason.filter(|_| going > 0),
     }
+}
+
+/// Whether sends must be refused for lack of space ("disk full").
+#[must_use]
+pub fn refuses(config: &RetentionConfig, facts: &RetentionFacts) -> bool {
+    let used = used_ratio(facts);
+    used > config.warning_ratio || (facts.refusing && used > config.clean_forcibly_ratio)
 }
 
 /// The used share of the disk as RocketMQ counts it: rounded up to whole percents.
@@ -273,7 +276,7 @@ mod tests {
         let young = segments(&[1, 1, 1, 0]);
         let decision = decide(&RetentionConfig::default(), &facts, &young);
         assert_eq!((decision.segments, decision.reason), (3, Some(Reason::Forced)));
-        assert!(!decision.refuse);
+        assert!(!refuses(&RetentionConfig::default(), &facts));
         let forbidden = RetentionConfig { clean_forcibly: false, ..RetentionConfig::default() };
         assert_eq!(decide(&forbidden, &facts, &young).segments, 0);
     }
@@ -283,7 +286,7 @@ mod tests {
         let config = RetentionConfig::default();
         let refuse = |available, refusing| {
             let facts = RetentionFacts { disk_available: available, refusing, ..facts() };
-            decide(&config, &facts, &segments(&[0])).refuse
+            refuses(&config, &facts)
         };
         assert!(!refuse(100, false));
         assert!(refuse(99, false));

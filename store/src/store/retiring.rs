@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
-use rt::{Disk, Env};
+use rt::{Disk, Env, Space};
 
 use crate::commitlog::Log;
 use crate::consume_queue::ConsumeQueues;
 use crate::record::{Parsed, parse};
-use crate::retention::{RetentionFacts, SegmentFacts, decide, used_ratio};
+use crate::retention::{RetentionFacts, SegmentFacts, decide, refuses, used_ratio};
 use crate::{PhysicalOffset, StoreError};
 
 /// Looks from time to time what may go, until the store closes or fails.
@@ -48,10 +48,8 @@ async fn look<E: Env>(
         last_stored_at_ms: i64::MAX,
         in_use: true,
     });
-    let space = log.env.disk().space(&log.config.dir);
-    let space =
-        space.map_err(|source| StoreError::Io { op: "statvfs", path: log.config.dir.clone(), source })?;
-    let facts = RetentionFacts {
+    let space = self::space(log)?;
+    let mut facts = RetentionFacts {
         now_unix_ms: log.env.now().unix_ms,
         disk_total: space.total,
         disk_available: space.available,
@@ -73,11 +71,20 @@ async fn look<E: Env>(
             decision.segments,
             decision.reason
         );
+        // What has just been freed counts now, and not only at the next look.
+        facts.disk_available = self::space(log)?.available;
     }
     let percent = (used_ratio(&facts) * 100.0).round();
-    log.segments.set_crowded(decision.refuse.then(|| format!("the filesystem is {percent} % full")));
+    let refuse = refuses(&log.config.retention, &facts);
+    log.segments.set_crowded(refuse.then(|| format!("the filesystem is {percent} % full")));
     log.env.kick();
     Ok(())
+}
+
+/// The filesystem of the log.
+fn space<E: Env>(log: &Log<E>) -> Result<Space, StoreError> {
+    let space = log.env.disk().space(&log.config.dir);
+    space.map_err(|source| StoreError::Io { op: "statvfs", path: log.config.dir.clone(), source })
 }
 
 /// The store time of the first record at a segment's start: the newest that the segment before it can have.

@@ -123,6 +123,23 @@ fn a_disk_over_the_forced_mark_loses_segments_of_any_age_unless_that_is_off() {
 }
 
 #[test]
+fn what_a_look_has_freed_is_sent_to_at_once() {
+    let mut config = small();
+    config.retention_interval = Duration::from_secs(10);
+    let mut bench = filled(config);
+    use_share(&bench, 0.93);
+    for _ in 0..300 {
+        if bench.store.statistics().disk_ratio <= 0.85 {
+            break;
+        }
+        bench.run(Duration::from_millis(100));
+    }
+    let queue = bench.store.queue(TOPIC, 0);
+    let sent = bench.store.append(queue, &message(TOPIC, b"now"), 1);
+    assert!(sent.is_ok(), "{sent:?}");
+}
+
+#[test]
 fn sends_are_refused_above_the_warning_mark_until_usage_is_below_the_forced_one() {
     let mut config = small();
     config.retention.clean_forcibly = false;
