@@ -1,7 +1,7 @@
 //! CRC-32 (IEEE 802.3), as records, pages and frames carry it: with the widest instructions of the processor.
 //!
 //! `crc32fast` takes some 30 ns a call before the first byte, and a record is three calls. Where the processor
-//! multiplies 64 bytes at a time, [`wide`] hashes what is long enough; elsewhere, and under valgrind, `crc32fast` does.
+//! multiplies 64 bytes at a time, `wide` hashes what is long enough; elsewhere, and under valgrind, `crc32fast` does.
 //! `benches micro CRC` measures it beside what `crc32fast` takes.
 
 use std::sync::LazyLock;

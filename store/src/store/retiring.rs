@@ -48,7 +48,7 @@ async fn look<E: Env>(
         last_stored_at_ms: i64::MAX,
         in_use: true,
     });
-    let space = self::space(log)?;
+    let space = space_of(log)?;
     let mut facts = RetentionFacts {
         now_unix_ms: log.env.now().unix_ms,
         disk_total: space.total,
@@ -72,7 +72,7 @@ async fn look<E: Env>(
             decision.reason
         );
         // What has just been freed counts now, and not only at the next look.
-        facts.disk_available = self::space(log)?.available;
+        facts.disk_available = space_of(log)?.available;
     }
     let percent = (used_ratio(&facts) * 100.0).round();
     let refuse = refuses(&log.config.retention, &facts);
@@ -82,7 +82,7 @@ async fn look<E: Env>(
 }
 
 /// The filesystem of the log.
-fn space<E: Env>(log: &Log<E>) -> Result<Space, StoreError> {
+fn space_of<E: Env>(log: &Log<E>) -> Result<Space, StoreError> {
     let space = log.env.disk().space(&log.config.dir);
     space.map_err(|source| StoreError::Io { op: "statvfs", path: log.config.dir.clone(), source })
 }
