@@ -1,4 +1,5 @@
-//! Tells the program which commit it is built from: `RINGMQ_COMMIT` for results, `RINGMQ_VERSION` for `--version`.
+//! Tells the program which commit it is built from: `BUILT_FROM` for results, `BUILT_VERSION` for `--version`. Not `RINGMQ_*`:
+//! cargo hands them to what it runs, and a broker refuses settings it does not know.
 
 use std::env;
 use std::path::Path;
@@ -35,9 +36,9 @@ fn main() {
     }
     let given = env::var(GIVEN).ok().filter(|commit| !commit.is_empty());
     let commit = given.or_else(|| commit::describe(tree, &SOURCES)).unwrap_or_default();
-    println!("cargo:rustc-env={GIVEN}={commit}");
+    println!("cargo:rustc-env=BUILT_FROM={commit}");
     let shown = if commit.is_empty() { "unknown commit" } else { &commit };
-    println!("cargo:rustc-env=RINGMQ_VERSION={} ({shown})", env!("CARGO_PKG_VERSION"));
+    println!("cargo:rustc-env=BUILT_VERSION={} ({shown})", env!("CARGO_PKG_VERSION"));
 }
 
 /// For who builds from a tarball and knows what is in it; unset, git is asked.

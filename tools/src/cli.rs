@@ -12,7 +12,7 @@ pub(crate) use admin::{Admin, AdminBroker, AdminCommon, ClusterCommand, GroupCom
 
 /// RocketMQ-compatible broker and name server for Linux, with their tools.
 #[derive(Debug, Parser)]
-#[command(name = "ringmq", version = env!("RINGMQ_VERSION"), about, propagate_version = true, arg_required_else_help = true)]
+#[command(name = "ringmq", version = env!("BUILT_VERSION"), about, propagate_version = true, arg_required_else_help = true)]
 pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]

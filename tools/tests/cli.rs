@@ -33,7 +33,7 @@ fn help_names_every_command_and_exits_0() {
 #[test]
 fn the_version_names_the_commit_of_the_binary_or_says_that_it_is_unknown() {
     let version = Place::new("version").run(&["--version"]);
-    let commit = match env!("RINGMQ_COMMIT") {
+    let commit = match env!("BUILT_FROM") {
         "" => "unknown commit",
         commit => commit,
     };

@@ -261,7 +261,7 @@ pub fn load_average() -> String {
 /// tell.
 #[must_use]
 pub fn commit() -> Option<String> {
-    Some(env!("RINGMQ_COMMIT")).filter(|commit| !commit.is_empty()).map(str::to_owned)
+    Some(env!("BUILT_FROM")).filter(|commit| !commit.is_empty()).map(str::to_owned)
 }
 
 fn mount_of(path: &Path) -> Value {
