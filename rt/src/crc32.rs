@@ -36,7 +36,7 @@ pub fn append(crc: u32, bytes: &[u8]) -> u32 {
 
 /// `x` to the power `n` modulo the polynomial. Bits are reflected, as in the CRC: the highest is the power 0.
 const fn power_of_x(n: usize) -> u32 {
-    let mut power = 1 << 31;
+    let mut power = ONE;
     let mut times = 0;
     while times < n {
         power = times_x(power);
@@ -53,6 +53,7 @@ const fn times_x(a: u32) -> u32 {
 static UNFED: LazyLock<Hasher> = LazyLock::new(Hasher::new);
 /// IEEE 802.3.
 const POLYNOMIAL: u32 = 0xedb8_8320;
+const ONE: u32 = 1 << 31;
 
 #[cfg(test)]
 mod tests {

@@ -221,7 +221,7 @@ fn word_needs_escape(bytes: [u8; 8]) -> u64 {
 }
 
 #[inline]
-pub(crate) fn needs_escape(byte: u8) -> bool {
+fn needs_escape(byte: u8) -> bool {
     (byte < 0x20) | (byte == b'"') | (byte == b'\\')
 }
 

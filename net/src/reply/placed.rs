@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use rt::Outbox;
 
 use super::{ReplyTo, with_body};
-use crate::header::write::{any_needs_escape, needs_escape, pairs_of};
+use crate::header::write::{any_needs_escape, pairs_of};
 use crate::message_id::{OFFSET_ID_CHARS_MAX, OffsetMessageId, hex_of_offset};
 use crate::requests::SendMessageReply;
 use crate::{Codec, ResponseCode, frame};
@@ -72,7 +72,7 @@ impl PlacedReplies {
         let (queue_id, opaque) = (u64::try_from(placed.queue_id).ok()?, u64::try_from(opaque).ok()?);
         let queue_offset = u64::try_from(placed.queue_offset).ok()?;
         let key = placed.unique_key;
-        if key.len() > KEY_BYTES_MAX || key.iter().fold(false, |any, byte| any | needs_escape(*byte)) {
+        if key.len() > KEY_BYTES_MAX || any_needs_escape(key) {
             return None;
         }
         let at = out.len();

@@ -4,7 +4,7 @@
 //! A CRC is a remainder modulo a polynomial over GF(2). Appending `n` bytes multiplies what stood before by `x^(8n)`;
 //! these factors lie in two tables.
 
-use super::times_x;
+use super::{ONE, times_x};
 
 /// The CRC of `first` and `second` in a row, from the CRC of each; `second_len` is in bytes.
 #[must_use]
@@ -90,7 +90,6 @@ const fn followed() -> [[u32; 256]; 4] {
     tables
 }
 
-const ONE: u32 = 1 << 31;
 const LOW_LENGTHS: usize = 1 << 11;
 /// Factors of 0 to 2,047 bytes.
 static LOW: [u32; LOW_LENGTHS] = powers(8);
